@@ -1,0 +1,179 @@
+//! The plan as it is meant: every default resolved, every name checked, the steps a DAG in topological order.
+
+use std::fmt;
+
+use pavane_events::identity::sha256_hex;
+use pavane_events::{EventType, Millis, Service, StepId, Version};
+use serde::{Deserialize, Serialize};
+
+/// A resolved choreography. Its JSON travels in `RolloutStarted`, so a rollout keeps the plan it began with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The name of the choreography.
+    pub name: String,
+    /// The team that owns the rollout as a whole.
+    pub owner: String,
+    /// Where a person reads what to do.
+    pub runbook: Option<String>,
+    /// Who moves the rollout from step to step.
+    pub method: Method,
+    /// The steps, each after all its prerequisites.
+    pub steps: Vec<Step>,
+}
+
+/// Who moves a rollout from step to step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// Services react to each other's events.
+    #[default]
+    Choreography,
+    /// Services react to each other within phases that the manager opens.
+    Hybrid,
+    /// The manager opens every step.
+    Orchestrated,
+}
+
+/// One step: the event that must come, and by when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// The name of the step.
+    pub id: StepId,
+    /// The event that must come.
+    pub expect: Expect,
+    /// The steps that must be full before this one's window begins.
+    pub after: Vec<StepId>,
+    /// The versions that count; any when none is asked for.
+    pub version: Option<semver::VersionReq>,
+    /// How many distinct instances must say the event.
+    pub instances: u32,
+    /// How long after its prerequisites the event must come, in milliseconds.
+    pub within: Millis,
+    /// How long after its prerequisites the first `DeploymentStarted` must come, in milliseconds.
+    pub started_within: Option<Millis>,
+    /// How long the full count must hold before the step is met, in milliseconds.
+    pub healthy_for: Millis,
+    /// What the sentinel does when the step stalls.
+    pub on_stall: OnStall,
+    /// Whether the service may be asked back.
+    pub reversible: bool,
+    /// How the step is taken back.
+    pub compensate: Compensate,
+    /// The team that owns the step.
+    pub owner: String,
+    /// Where a person reads what to do about this step.
+    pub runbook: Option<String>,
+    /// How loudly a stall of this step is told.
+    pub severity: Severity,
+}
+
+/// An event of a service, written short as `user-service.DeploymentComplete`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Expect {
+    /// The service that says it.
+    pub service: Service,
+    /// The short name of the event; always one that a service says.
+    #[serde(with = "event_name")]
+    pub event: EventType,
+}
+
+/// What the sentinel does when a step stalls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnStall {
+    /// Tell the owner.
+    #[default]
+    Alert,
+    /// Tell the owner and stop the clocks.
+    Pause,
+    /// Tell the owner and ask every service that had moved to go back.
+    Rollback,
+}
+
+/// How a step is taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compensate {
+    /// The event that says that it is back.
+    pub expect: Expect,
+    /// How long after its turn the event must come, in milliseconds.
+    pub within: Millis,
+}
+
+/// How loudly a stall is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Wake someone.
+    #[default]
+    Page,
+    /// Somebody looks at it in working hours.
+    Ticket,
+}
+
+impl Severity {
+    /// The severity as a label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Page => "page",
+            Self::Ticket => "ticket",
+        }
+    }
+}
+
+impl Plan {
+    /// The plan as canonical JSON: fields in declaration order, no white space.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a plan has no map with keys that are not text")
+    }
+
+    /// Reads a plan back from its JSON.
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    /// SHA-256 of the canonical JSON, in hexadecimal.
+    pub fn digest(&self) -> String {
+        sha256_hex(&self.to_json())
+    }
+
+    /// The step with this name.
+    pub fn step(&self, id: &StepId) -> Option<&Step> {
+        self.steps.iter().find(|step| step.id == *id)
+    }
+
+    /// The steps that wait for this one directly.
+    pub fn dependants<'a>(&'a self, id: &'a StepId) -> impl Iterator<Item = &'a Step> {
+        self.steps.iter().filter(move |step| step.after.contains(id))
+    }
+}
+
+impl Step {
+    /// Whether an event that carries this version counts for the step. Without a requirement any does; with
+    /// one, a version that is missing or is not semantic does not.
+    pub fn accepts(&self, version: Option<&Version>) -> bool {
+        let Some(wanted) = &self.version else { return true };
+        let Some(found) = version else { return false };
+        semver::Version::parse(found.as_str()).is_ok_and(|found| wanted.matches(&found))
+    }
+}
+
+impl fmt::Display for Expect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.service, self.event)
+    }
+}
+
+mod event_name {
+    use pavane_events::EventType;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(event: &EventType, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(event.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EventType, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        EventType::from_short(&name)
+            .ok_or_else(|| de::Error::custom(format!("{name} is not an event of the vocabulary")))
+    }
+}

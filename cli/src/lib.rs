@@ -1,0 +1,1 @@
+//! pavane-cli

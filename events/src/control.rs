@@ -1,0 +1,139 @@
+//! Bookkeeping of the log. Services skip these; sentinels judge by them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Cause, Evidence, Instance, Millis, StepId, Timestamp};
+
+/// What a sentinel may propose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProposalKind {
+    /// A step stands still.
+    RolloutStalled,
+    /// An event came before what must come first.
+    SequenceViolated,
+    /// Go back.
+    RollbackRequested,
+    /// Stop the clocks, because the plan says so on a stall.
+    RolloutPaused,
+    /// Every step is met.
+    RolloutCompleted,
+    /// Every service that had moved is back.
+    RolloutRolledBack,
+    /// A rollback that did not succeed everywhere.
+    RolloutPartial,
+    /// A phase is open.
+    PhaseBegun,
+    /// The broker's clock leapt.
+    ClockStepped,
+    /// Something a newer program knows.
+    #[default]
+    Unknown,
+}
+
+impl ProposalKind {
+    /// The short name of the event that is said when the proposal is accepted.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RolloutStalled => "RolloutStalled",
+            Self::SequenceViolated => "SequenceViolated",
+            Self::RollbackRequested => "RollbackRequested",
+            Self::RolloutPaused => "RolloutPaused",
+            Self::RolloutCompleted => "RolloutCompleted",
+            Self::RolloutRolledBack => "RolloutRolledBack",
+            Self::RolloutPartial => "RolloutPartial",
+            Self::PhaseBegun => "PhaseBegun",
+            Self::ClockStepped => "ClockStepped",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+/// A sentinel proposes; the log accepts or voids it where it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Proposed {
+    /// What is proposed.
+    pub kind: ProposalKind,
+    /// The epoch of the rollout.
+    pub epoch: i64,
+    /// The step that it is about.
+    pub step: Option<StepId>,
+    /// The attempt of the step, or of the decision.
+    pub attempt: i64,
+    /// The deadline that has passed, in partition time.
+    pub deadline: Option<Timestamp>,
+    /// The offset of the record that is cited, for a verdict that needs no deadline.
+    pub cites: Option<i64>,
+    /// The instance that said the cited record.
+    pub instance: Option<Instance>,
+    /// The offset of the leap that is explained.
+    pub leap: Option<i64>,
+    /// How much of the leap was no time, in milliseconds.
+    pub by_ms: Millis,
+    /// The cause, as the proposer sees it.
+    pub cause: Cause,
+    /// What was seen.
+    pub evidence: Vec<Evidence>,
+}
+
+/// A sentinel proves its sight: it appends a pulse and reads it back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pulse {
+    /// The sender's own elapsed time when it sent the pulse, in milliseconds since its start.
+    pub sent_ms: Millis,
+    /// The offset of the oldest open rollout's `RolloutStarted`: where a sidecar without a journal begins to
+    /// read. None when nothing is open.
+    pub open_from: Option<i64>,
+}
+
+/// A part of a deployment went forward. It moves `why`, never a deadline.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Progress {
+    /// The part: `pull`, `schedule`, `network`.
+    pub part: String,
+    /// Anything a person may want to know.
+    pub detail: String,
+}
+
+/// The broker's clock leapt, and this much of it was no time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClockStepped {
+    /// The offset of the leap.
+    pub leap: i64,
+    /// How much of it was no time, in milliseconds.
+    pub by_ms: Millis,
+    /// The offset of the accepted proposal.
+    pub accepted: i64,
+}
+
+/// What holds for the whole domain from here on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DomainConfigured {
+    /// How long after a deadline a stall may be proposed, in milliseconds: 250 and the declared broker skew.
+    pub grace_ms: Millis,
+    /// Who says it.
+    pub by: String,
+}
+
+impl Default for DomainConfigured {
+    fn default() -> Self {
+        Self { grace_ms: 250, by: String::new() }
+    }
+}
+
+/// Who may sign what from here on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TrustChanged {
+    /// The version of the trust file.
+    pub version: i64,
+    /// SHA-256 of the trust file, in hexadecimal.
+    pub digest: String,
+    /// Who says it.
+    pub by: String,
+}

@@ -1,0 +1,88 @@
+//! Ids that are computed: whoever reaches the same decision from the same log writes the same id.
+
+use sha2::{Digest, Sha256};
+
+use crate::{Domain, EventId, RolloutId, Service, Source, StepId};
+
+/// Hashes parts with their lengths, so that no two lists of parts look alike.
+fn digest(space: &str, parts: &[&str]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in std::iter::once(&space).chain(parts) {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().into()
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
+    bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte)]).collect()
+}
+
+/// SHA-256 of a text in lower-case hexadecimal; the digest of a plan.
+pub fn sha256_hex(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()))
+}
+
+/// The W3C trace id of a rollout: one rollout, one trace.
+pub fn trace_id(rollout: &RolloutId) -> [u8; 16] {
+    let hash = digest("pavane/trace/1", &[rollout.as_str()]);
+    std::array::from_fn(|i| hash[i])
+}
+
+/// The span id of a rollout's root span.
+pub fn root_span_id(rollout: &RolloutId) -> [u8; 8] {
+    let hash = digest("pavane/root-span/1", &[rollout.as_str()]);
+    std::array::from_fn(|i| hash[i])
+}
+
+/// The id of a decision: a function of what is decided, never of who decides or when.
+pub fn decision_id(
+    rollout: &RolloutId,
+    epoch: i64,
+    step: Option<&StepId>,
+    kind: &str,
+    attempt: i64,
+) -> EventId {
+    let (epoch, attempt) = (epoch.to_string(), attempt.to_string());
+    let step = step.map_or("", StepId::as_str);
+    computed(&digest("pavane/decision/1", &[rollout.as_str(), &epoch, step, kind, &attempt]))
+}
+
+/// The id of the event with which one instance of a service claims what must run once per service.
+pub fn claim_id(rollout: &RolloutId, service: &Service, reaction: &str, attempt: i64) -> EventId {
+    let attempt = attempt.to_string();
+    computed(&digest("pavane/claim/1", &[rollout.as_str(), service.as_str(), reaction, &attempt]))
+}
+
+fn computed(hash: &[u8; 32]) -> EventId {
+    EventId::new(hex(&hash[..16])).expect("hexadecimal is a name")
+}
+
+/// The source that all sentinels of a domain share.
+pub fn sentinel_source(domain: &Domain) -> Source {
+    Source::new(format!("/pavane/{domain}/sentinel")).expect("a domain fits into a source")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_fixed_for_ever() {
+        let rollout = RolloutId::new("r-1").expect("a name");
+        assert_eq!(hex(&trace_id(&rollout)), "f1ab13d993ede91a73966f0de7dada63");
+        assert_eq!(hex(&root_span_id(&rollout)), "3101365b38d1b596");
+        assert_eq!(
+            decision_id(&rollout, 1, None, "RolloutCompleted", 1).as_str(),
+            "79363ff1502a22fa9c15b9b3a77534f7"
+        );
+    }
+
+    #[test]
+    fn parts_do_not_run_into_each_other() {
+        assert_ne!(digest("s", &["ab", "c"]), digest("s", &["a", "bc"]));
+    }
+}

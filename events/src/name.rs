@@ -1,0 +1,122 @@
+//! Names that are checked when they are made, so that none is checked again.
+//!
+//! Names are ASCII by rule: no look-alikes, no control characters, nothing that a terminal, a template or a
+//! path could mistake for an order.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not a name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} {text:?} is not a name: use 1 to {max} characters of A-Z a-z 0-9 and `{also}`")]
+pub struct NameError {
+    kind: &'static str,
+    text: String,
+    max: usize,
+    also: &'static str,
+}
+
+fn check(kind: &'static str, text: &str, max: usize, also: &'static str) -> Result<(), NameError> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || also.contains(c);
+    if !text.is_empty() && text.len() <= max && text.chars().all(fits) {
+        return Ok(());
+    }
+    let text = text.chars().take(max).collect();
+    Err(NameError { kind, text, max, also })
+}
+
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident: $kind:literal, $max:literal, $also:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks a text and takes it as the name.
+            pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
+                let text = text.into();
+                check($kind, &text, $max, $also)?;
+                Ok(Self(text))
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+            fn try_from(text: String) -> Result<Self, NameError> {
+                Self::new(text)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = NameError;
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                Self::new(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+    )*};
+}
+
+names! {
+    /// The group of services that roll out together; the key of every record on the lifecycle topic.
+    Domain: "domain", 64, "._-";
+    /// A service, e.g. `user-service`.
+    Service: "service", 64, "._-";
+    /// One running copy of a service, with its sidecar.
+    Instance: "instance", 64, "._-";
+    /// A step of a choreography.
+    StepId: "step", 64, "._-";
+    /// One rollout: the correlation id of all its events.
+    RolloutId: "rollout", 64, "._-";
+    /// A version as the service reports it.
+    Version: "version", 64, "._+-";
+    /// The id of an event, unique within its source.
+    EventId: "event id", 128, "._:+-/";
+    /// Who says an event: a URI reference such as `/pavane/shop/user-service/user-service-0`.
+    Source: "source", 256, "._:+-/@%~?=&";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_short_plain_ascii() {
+        for good in ["a", "user-db", "a.b_c-9", &"x".repeat(64)] {
+            assert!(Service::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a b", "a/b", "ünï", "a\u{202e}", "\u{1b}[31m", "{{7*7}}", "$(id)", &"x".repeat(65)]
+        {
+            assert!(Service::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(Version::new("2.0.0-rc.1+build7").is_ok());
+        assert!(Version::new("; rm -rf /").is_err());
+    }
+
+    #[test]
+    fn a_name_is_checked_when_it_is_read() {
+        let error = Service::try_from("no good".to_owned()).expect_err("a space");
+        assert_eq!(
+            error.to_string(),
+            "service \"no good\" is not a name: use 1 to 64 characters of A-Z a-z 0-9 and `._-`"
+        );
+    }
+}
