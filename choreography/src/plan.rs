@@ -167,6 +167,7 @@ mod event_name {
     use pavane_events::EventType;
     use serde::{Deserialize, Deserializer, Serializer, de};
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
     pub(super) fn serialize<S: Serializer>(event: &EventType, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(event.as_str())
     }

@@ -1,0 +1,184 @@
+//! What is wrong with a file that a person wrote: the place, the defect and the way out.
+//!
+//! Every kind of defect has a code of its own, so that a message can be looked up, counted and searched for.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One defect of one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnostic {
+    /// The code of the kind of defect, e.g. `PAV012`.
+    pub code: String,
+    /// Whether the file can be used all the same.
+    pub severity: Severity,
+    /// The file as it was named to the reader.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column in characters, from 1.
+    pub column: u32,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it; empty when the message says it.
+    pub help: String,
+}
+
+/// Whether a file with the defect can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// It cannot.
+    Error,
+    /// It can, and someone should look at it.
+    Warning,
+}
+
+/// A place in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The line, from 1.
+    pub line: u32,
+    /// The column in characters, from 1.
+    pub column: u32,
+}
+
+impl Place {
+    /// The first character of a file.
+    pub const START: Self = Self { line: 1, column: 1 };
+}
+
+macro_rules! codes {
+    ($($name:ident: $code:literal, $meaning:literal;)*) => {
+        /// A kind of defect.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $(#[doc = concat!("`", $code, "`: ", $meaning)] $name,)*
+        }
+
+        impl Code {
+            /// Every kind of defect there is, in the order of the codes.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The code, e.g. `PAV012`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// What the code means, in one line.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => $meaning,)* }
+            }
+        }
+    };
+}
+
+// 0xx: any file. 1xx: choreographies. 2xx: the sidecar's file. 3xx: the sentinel's file. 4xx: files against each
+// other. A code that was published is never given to another meaning.
+codes! {
+    NotYaml: "PAV001", "the text is not YAML";
+    Empty: "PAV002", "the file says nothing";
+    TooLarge: "PAV003", "the file is larger or deeper than any real one";
+    ManyDocuments: "PAV004", "the file holds more than one document";
+    NotPlain: "PAV005", "the file uses anchors, aliases or tags, which are not read";
+    DuplicateKey: "PAV006", "a field stands twice in one place";
+    UnknownField: "PAV007", "a field is not known there";
+    MissingField: "PAV008", "a field that must be there is not";
+    WrongType: "PAV009", "a value is of another kind than the field wants";
+    UnknownChoice: "PAV010", "a value is none of those that the field knows";
+    BadName: "PAV011", "a name has characters or a length that names cannot have";
+    BadText: "PAV012", "a text is too long or holds characters that could deceive a reader";
+    BadNumber: "PAV013", "a number is not whole or is out of range";
+    BadDuration: "PAV014", "a duration cannot be read or is out of range";
+    BadVersion: "PAV015", "a version requirement cannot be read";
+    BadAddress: "PAV016", "a URL or an address cannot be read";
+    BadEvent: "PAV017", "an event is not in the vocabulary or cannot stand there";
+    NotSupported: "PAV018", "the field means something that this release does not carry out";
+    Duplicate: "PAV019", "two entries of a list have the same name";
+    Contradiction: "PAV020", "two settings cannot both hold";
+    WrongDocument: "PAV100", "the file is not a choreography of a version that is read";
+    DuplicateStep: "PAV101", "two steps have the same id";
+    UnknownStep: "PAV102", "a step waits for a step that is not there";
+    SelfWait: "PAV103", "a step waits for itself";
+    Cycle: "PAV104", "steps wait for each other in a circle";
+    SameExpectation: "PAV105", "two steps await the same event of the same service";
+    WindowOrder: "PAV106", "a step may start later than it must be done";
+    Irreversible: "PAV107", "a step asks for a rollback and forbids it";
+    TooManySteps: "PAV108", "a choreography has more steps than are judged";
+    NoSteps: "PAV109", "a choreography has no steps";
+}
+
+impl Diagnostic {
+    /// An error of a kind at a place of a file.
+    pub fn new(
+        code: Code,
+        file: &str,
+        place: Place,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Self {
+            code: code.as_str().to_owned(),
+            severity: Severity::Error,
+            file: file.to_owned(),
+            line: place.line,
+            column: place.column,
+            message: message.into(),
+            help: help.into(),
+        }
+    }
+
+    /// The same defect as a warning.
+    #[must_use]
+    pub fn warning(self) -> Self {
+        Self { severity: Severity::Warning, ..self }
+    }
+}
+
+impl Severity {
+    /// The severity as it stands before a code.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { code, severity, file, line, column, message, help } = self;
+        write!(f, "{file}:{line}:{column}: {}[{code}]: {message}", severity.as_str())?;
+        if help.is_empty() { Ok(()) } else { write!(f, "\n  help: {help}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_in_order_and_explained() {
+        let codes: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(codes.len(), Code::ALL.len());
+        assert!(Code::ALL.is_sorted_by_key(|code| code.as_str()));
+        for code in Code::ALL {
+            let digits = code.as_str().strip_prefix("PAV").expect("the prefix");
+            assert!(digits.len() == 3 && digits.bytes().all(|b| b.is_ascii_digit()), "{digits}");
+            assert!(!code.meaning().is_empty() && !code.meaning().ends_with('.'));
+        }
+    }
+
+    #[test]
+    fn a_diagnostic_reads_like_a_compiler_error_and_as_json() {
+        let place = Place { line: 3, column: 7 };
+        let found = Diagnostic::new(Code::UnknownField, "a.yaml", place, "`wihtin` is not known", "did you?");
+        assert_eq!(found.to_string(), "a.yaml:3:7: error[PAV007]: `wihtin` is not known\n  help: did you?");
+        let json = serde_json::to_string(&found.clone().warning()).expect("plain data");
+        assert!(json.starts_with(r#"{"code":"PAV007","severity":"warning","file":"a.yaml","line":3,"#));
+        assert_eq!(serde_json::from_str::<Diagnostic>(&json).expect("the same"), found.warning());
+    }
+}

@@ -1,0 +1,44 @@
+//! Where defects are written down while a file is read.
+
+use std::cell::RefCell;
+
+use crate::diagnostic::{Code, Diagnostic, Place};
+
+/// Proof that a defect has been reported; what a reader returns instead of a value that it could not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reported(());
+
+/// The defects of one file.
+#[derive(Debug)]
+pub(super) struct Book {
+    file: String,
+    defects: RefCell<Vec<Diagnostic>>,
+}
+
+impl Book {
+    pub(super) fn new(file: &str) -> Self {
+        Self { file: file.to_owned(), defects: RefCell::default() }
+    }
+
+    /// Writes a defect down.
+    pub(super) fn report(
+        &self,
+        code: Code,
+        place: Place,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Reported {
+        self.defects.borrow_mut().push(Diagnostic::new(code, &self.file, place, message, help));
+        Reported(())
+    }
+
+    /// Gives the value only when no defect was reported.
+    pub(super) fn close<T>(self, outcome: Result<T, Reported>) -> Result<T, Vec<Diagnostic>> {
+        let mut defects = self.defects.into_inner();
+        defects.sort_by(|a, b| (a.line, a.column, &a.code).cmp(&(b.line, b.column, &b.code)));
+        match outcome {
+            Ok(value) if defects.is_empty() => Ok(value),
+            Ok(_) | Err(Reported(())) => Err(defects),
+        }
+    }
+}
