@@ -1,0 +1,9 @@
+//! What holds on a real Apache Kafka and a real Apicurio Registry.
+//!
+//! All of it lies in one binary, so that one broker and one registry serve every test. Each test uses a topic
+//! prefix and subjects of its own.
+
+#![cfg(test)]
+
+#[path = "real/registry.rs"]
+mod registry;

@@ -1,0 +1,104 @@
+//! One Apache Kafka broker (`KRaft`, a single process).
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::cache;
+use super::jdk::Jdk;
+use crate::process::Process;
+use crate::{place, wait};
+
+/// How long a broker may take to start on two busy cores.
+const START: Duration = Duration::from_mins(2);
+
+/// Any 22 characters of base64 that make a UUID.
+const CLUSTER: &str = "cGF2YW5lLXRlc3RzLTAwMQ";
+
+/// A running broker.
+#[derive(Debug)]
+pub struct Kafka {
+    port: u16,
+    process: Process,
+}
+
+impl Kafka {
+    /// Formats a new log folder and starts a broker that answers before this returns.
+    pub async fn start(jdk: &Jdk, jars: &Path) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("pavane-kafka-").tempdir()?.keep();
+        let [port, controller] = place::free_ports();
+        let properties = folder.join("server.properties");
+        std::fs::write(&properties, settings(&folder, port, controller))
+            .with_context(|| format!("failed to write {}", properties.display()))?;
+        let class_path = format!("{}/*", jars.display());
+        let java = || {
+            let mut command = Command::new(&jdk.java);
+            command.args(["-Xmx512m", "-cp", &class_path]).current_dir(&folder);
+            command
+        };
+        let format = ["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c"];
+        cache::run(java().args(format).arg(&properties))?;
+        let log = folder.join("output.log");
+        let mut process =
+            Process::start("kafka", java().arg("kafka.Kafka").arg(&properties), &log, Some(&folder))?;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let up = wait::until("Kafka to list a broker", START, async || match process.must_run() {
+            Ok(()) => lists_a_broker(address).then_some(Ok(())),
+            Err(ended) => Some(Err(ended)),
+        });
+        up.await.and_then(|up| up).with_context(|| format!("failed to start Kafka on port {port}"))?;
+        Ok(Self { port, process })
+    }
+
+    /// Where it listens, as `host:port`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The process, to freeze or kill it in a test of its own broker.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
+fn settings(folder: &Path, port: u16, controller: u16) -> String {
+    let folder = folder.display();
+    format!(
+        "process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={folder}/data
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+"
+    )
+}
+
+/// Whether a metadata request is answered with at least one broker. The port alone accepts too early.
+fn lists_a_broker(address: SocketAddr) -> bool {
+    brokers(address).is_ok_and(|count| count > 0)
+}
+
+fn brokers(address: SocketAddr) -> std::io::Result<i32> {
+    // size, api key 3 (metadata), version 1, correlation id, no client id, no topics
+    const REQUEST: [u8; 18] = [0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 7, 0xff, 0xff, 0, 0, 0, 0];
+    let patience = Duration::from_secs(2);
+    let mut stream = TcpStream::connect_timeout(&address, patience)?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.write_all(&REQUEST)?;
+    // size, correlation id, number of brokers
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer)?;
+    Ok(i32::from_be_bytes([answer[8], answer[9], answer[10], answer[11]]))
+}
