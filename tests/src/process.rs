@@ -12,9 +12,15 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// Reads one word from the test run; anything but `done` means that the run is gone.
-const GUARD: &str =
-    r#"read -r word; [ "$word" = done ] || kill -s KILL -- "-$1"; [ -z "$2" ] || rm -rf -- "$2""#;
+/// Reads one word from the test run; anything but `done` means that the run is gone. The folder goes when the
+/// group has ended, which is looked at for 5 seconds at most.
+const GUARD: &str = r#"
+read -r word
+[ "$word" = done ] || kill -s KILL -- "-$1"
+looks=0
+while kill -s 0 -- "-$1" && [ $looks -lt 100 ]; do looks=$((looks + 1)); sleep 0.05; done
+[ -z "$2" ] || rm -rf -- "$2"
+"#;
 
 /// A running child with its output in a file.
 #[derive(Debug)]
