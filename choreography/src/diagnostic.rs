@@ -97,6 +97,7 @@ codes! {
     NotSupported: "PAV018", "the field means something that this release does not carry out";
     Duplicate: "PAV019", "two entries of a list have the same name";
     Contradiction: "PAV020", "two settings cannot both hold";
+    MoreDefects: "PAV021", "there are more defects than are told at once";
     WrongDocument: "PAV100", "the file is not a choreography of a version that is read";
     DuplicateStep: "PAV101", "two steps have the same id";
     UnknownStep: "PAV102", "a step waits for a step that is not there";

@@ -1,8 +1,26 @@
 //! What should happen: a choreography as it is written, and the plan that is meant.
+//!
+//! A document goes through three rooms and leaves as a [`Plan`]; what is wrong with it leaves as
+//! [`Diagnostic`]s, all at once.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`yaml`] | text → tree with places → values; also reads the sidecar's and the sentinel's files |
+//! | [`document`] | the file as a whole, and each step by itself |
+//! | `resolve` `graph` | the steps together: names, circles, order |
+//! | [`plan`] | the plan as it is meant; what `RolloutStarted` carries |
+//! | [`expectation`] | `user-service.DeploymentComplete`, as it stands in files |
+//! | [`diagnostic`] | codes, places, remedies |
 
 pub mod diagnostic;
+pub mod document;
+pub mod expectation;
+mod graph;
 pub mod plan;
+mod resolve;
+mod written;
 pub mod yaml;
 
 pub use diagnostic::Diagnostic;
+pub use document::read;
 pub use plan::{Compensate, Expect, Method, OnStall, Plan, Severity, Step};

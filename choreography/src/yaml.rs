@@ -37,9 +37,11 @@ mod leaf;
 mod tree;
 
 pub use book::Reported;
+pub(crate) use choice::did_you_mean;
 pub use fields::{Fields, Reader};
 pub use item::{Item, Spanned};
 pub use leaf::MAX_DURATION;
+pub(crate) use leaf::shown;
 
 use crate::diagnostic::{Code, Diagnostic, Place};
 use book::Book;

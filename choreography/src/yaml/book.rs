@@ -4,6 +4,9 @@ use std::cell::RefCell;
 
 use crate::diagnostic::{Code, Diagnostic, Place};
 
+/// The most defects that are told of one file.
+const MOST: usize = 100;
+
 /// Proof that a defect has been reported; what a reader returns instead of a value that it could not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reported(());
@@ -38,7 +41,20 @@ impl Book {
         defects.sort_by(|a, b| (a.line, a.column, &a.code).cmp(&(b.line, b.column, &b.code)));
         match outcome {
             Ok(value) if defects.is_empty() => Ok(value),
-            Ok(_) | Err(Reported(())) => Err(defects),
+            Ok(_) | Err(Reported(())) => Err(first(defects, &self.file)),
         }
     }
+}
+
+/// The first defects; the last of them says how many are left out.
+fn first(mut defects: Vec<Diagnostic>, file: &str) -> Vec<Diagnostic> {
+    let left_out = defects.len().saturating_sub(MOST);
+    if left_out > 0 {
+        let Diagnostic { line, column, .. } = defects[MOST];
+        defects.truncate(MOST);
+        let message = format!("from here on {left_out} more defects are not told");
+        let help = "mend those above first";
+        defects.push(Diagnostic::new(Code::MoreDefects, file, Place { line, column }, message, help));
+    }
+    defects
 }

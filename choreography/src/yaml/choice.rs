@@ -1,17 +1,19 @@
 //! The word that was probably meant.
 
 /// Names the candidate that is nearest to what stands there, or else all of them.
-pub(super) fn did_you_mean(found: &str, candidates: &[&str]) -> String {
+pub(crate) fn did_you_mean(found: &str, candidates: &[&str]) -> String {
     match nearest(found, candidates) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => format!("known are {}", listed(candidates)),
     }
 }
 
-/// The candidates in backticks.
-pub(super) fn listed(candidates: &[&str]) -> String {
-    let quoted: Vec<_> = candidates.iter().map(|name| format!("`{name}`")).collect();
-    quoted.join(", ")
+/// The first candidates in backticks.
+fn listed(candidates: &[&str]) -> String {
+    const MOST: usize = 16;
+    let quoted: Vec<_> = candidates.iter().take(MOST).map(|name| format!("`{name}`")).collect();
+    let rest = if candidates.len() > MOST { " …" } else { "" };
+    quoted.join(", ") + rest
 }
 
 fn nearest<'c>(found: &str, candidates: &[&'c str]) -> Option<&'c str> {

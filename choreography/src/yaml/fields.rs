@@ -16,11 +16,12 @@ pub struct Fields<'d> {
     map: Item<'d>,
     entries: &'d [Entry],
     asked: Vec<&'static str>,
+    judged: bool,
 }
 
 impl<'d> Fields<'d> {
     pub(super) fn new(map: Item<'d>, entries: &'d [Entry]) -> Self {
-        Self { map, entries, asked: Vec::new() }
+        Self { map, entries, asked: Vec::new(), judged: true }
     }
 
     /// The map itself.
@@ -87,7 +88,15 @@ impl<'d> Fields<'d> {
         }
     }
 
+    /// Leaves the fields that were not asked for without judgement: the map is of another kind than was thought.
+    pub fn ignore_rest(&mut self) {
+        self.judged = false;
+    }
+
     pub(super) fn report_unknown(&self) {
+        if !self.judged {
+            return;
+        }
         for entry in self.entries.iter().filter(|entry| !self.asked.contains(&entry.key.as_str())) {
             let message = format!("`{}` is not known here", shown(&entry.key));
             let help = did_you_mean(&entry.key, &self.asked);

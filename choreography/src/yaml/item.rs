@@ -27,7 +27,7 @@ pub struct Spanned<'d, T> {
 
 impl<'d> Item<'d> {
     pub(super) fn root(node: &'d Node, book: &'d Book) -> Self {
-        Self { node, name: "the file", book }
+        Self { node, name: "", book }
     }
 
     pub(super) fn of(node: &'d Node, name: &'d str, book: &'d Book) -> Self {
@@ -39,7 +39,7 @@ impl<'d> Item<'d> {
         self.node.place
     }
 
-    /// The name of the field that holds the value.
+    /// The name of the field that holds the value; empty for the file as a whole.
     pub fn field(&self) -> &'d str {
         self.name
     }
@@ -99,6 +99,16 @@ impl<'d> Item<'d> {
         read.into_iter().collect()
     }
 
+    /// Reads the text that stands there, quoted or not, whatever it is. `wanted` says what should stand there.
+    pub fn scalar(&self, wanted: &str) -> Result<&'d str, Reported> {
+        match &self.node.value {
+            Value::Scalar { text, plain } if !(*plain && is_null(text)) => Ok(text),
+            Value::Scalar { .. } | Value::List(_) | Value::Map(_) | Value::Broken(_) => {
+                Err(self.wrong(wanted))
+            }
+        }
+    }
+
     /// Whether the value is a list.
     pub fn is_list(&self) -> bool {
         matches!(self.node.value, Value::List(_))
@@ -107,16 +117,6 @@ impl<'d> Item<'d> {
     /// Whether the value is a map.
     pub fn is_map(&self) -> bool {
         matches!(self.node.value, Value::Map(_))
-    }
-
-    /// The text that stands there, quoted or not, whatever it means.
-    pub(super) fn scalar(&self, wanted: &str) -> Result<&'d str, Reported> {
-        match &self.node.value {
-            Value::Scalar { text, plain } if !(*plain && is_null(text)) => Ok(text),
-            Value::Scalar { .. } | Value::List(_) | Value::Map(_) | Value::Broken(_) => {
-                Err(self.wrong(wanted))
-            }
-        }
     }
 
     /// The text that stands there when it is not in quotes.
@@ -142,7 +142,9 @@ impl<'d> Item<'d> {
             Value::List(_) => "a list",
             Value::Map(_) => "a map",
         };
-        self.refuse(Code::WrongType, format!("`{}` is {found}; it wants {wanted}", self.name), "")
+        let name = if self.name.is_empty() { "the file".to_owned() } else { format!("`{}`", self.name) };
+        let help = if wanted == "a list" { "write `[a, b]`, or one line with `- ` for each" } else { "" };
+        self.refuse(Code::WrongType, format!("{name} is {found}; it wants {wanted}"), help)
     }
 }
 

@@ -162,7 +162,7 @@ impl Item<'_> {
 }
 
 /// A text as it may stand in a message: its beginning, without anything that could deceive.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     const LONGEST: usize = 60;
     let clean = |c| if deceives(c) { '\u{fffd}' } else { c };
     let mut short: String = text.chars().take(LONGEST).map(clean).collect();

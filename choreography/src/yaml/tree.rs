@@ -189,6 +189,10 @@ fn not_yaml(error: &ScanError, book: &Book) -> Reported {
     if is_tab(kind) {
         return book.report(Code::NotYaml, place, "a tab stands where only spaces may", "indent with spaces");
     }
+    if *kind == ErrorKind::InvalidBlockScalarHeader {
+        let message = "a text that begins with `>` or `|` stands here without quotes";
+        return book.report(Code::NotYaml, place, message, "put it into quotes, e.g. `\">=2.0.0, <3\"`");
+    }
     let message = format!("the text is not YAML: {kind}");
     book.report(Code::NotYaml, place, message, "look at the indentation, quotes and colons here")
 }
