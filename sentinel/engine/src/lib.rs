@@ -1,1 +1,48 @@
-//! pavane-sentinel-engine
+//! The sentinel's engine: who has stopped, why, and what happens next.
+//!
+//! The engine is pure: [`Engine::handle`] takes one input and the replica's own elapsed time and returns orders;
+//! [`Engine::next_deadline`] says when to call again. There is no clock, no I/O, no randomness and no log in it.
+//!
+//! What it promises, each held by a property test:
+//!
+//! 1. *Same log, same verdicts.* The state is a fold over the partition's entries. Own time, heartbeats and ticks
+//!    change what is proposed, never what is accepted from a given log.
+//! 2. *A proposal is its own barrier.* It is judged where it stands on the log, so an event below it always wins.
+//! 3. *A step is judged once per attempt*, and a decision has the same id whoever says it.
+//! 4. *Duplicates, strangers and late-comers are counted, not errors.*
+//! 5. *Deadlines are derived from state, never stored beside it.*
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | `engine` | the way in: reads, looks, proposes, says |
+//! | `fold` `speak` `accept` | what a record does: to the domain, to its rollout, as a proposal |
+//! | `rollout` `compensation` `score` | one rollout: its counts and windows, its way back, its plan |
+//! | `judge` | whether the log accepts a proposal |
+//! | `propose` `heartbeats` | what to propose, and on what evidence |
+//! | `clock` `sight` | partition time; whether the sentinel sees at all |
+//! | `alert` `view` | what people are told and shown |
+
+mod accept;
+mod alert;
+mod clock;
+mod compensation;
+mod effect;
+mod engine;
+mod fold;
+mod heartbeats;
+mod input;
+mod judge;
+mod propose;
+mod rollout;
+mod score;
+mod sight;
+mod speak;
+mod view;
+
+pub use clock::{GRACE, PULSE};
+pub use effect::{Alert, AlertStatus, Counter, Draft, Effect, Ended};
+pub use engine::Engine;
+pub use fold::RULES;
+pub use input::{BlindCause, Input};
+pub use rollout::Status;
+pub use view::{InstanceView, RolloutView, StepStatus, StepView, VerdictView, View};

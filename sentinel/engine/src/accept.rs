@@ -1,0 +1,241 @@
+//! A proposal is read back: the log accepts it where it stands, or voids it. The first accepted one of an id wins.
+
+use pavane_events::command::{RollbackRequested, RolloutPaused};
+use pavane_events::control::{ClockStepped, ProposalKind, Proposed};
+use pavane_events::verdict::{
+    CommandRefused, RolloutCompleted, RolloutPartial, RolloutRolledBack, RolloutStalled, SequenceViolated,
+};
+use pavane_events::{Body, Cause, EventId, EventType, Record, identity};
+
+use crate::effect::{Counter, Draft, Effect};
+use crate::fold::{Fold, Owed, Touched};
+use crate::judge;
+use crate::rollout::{Pending, Proof, Rollout, Stall, Status};
+
+impl Fold {
+    pub(crate) fn proposed(&mut self, record: &Record, proposed: &Proposed, out: &mut Vec<Effect>) -> Touched {
+        if proposed.kind == ProposalKind::ClockStepped {
+            return self.step_clock(record, proposed, out);
+        }
+        let n = record.event.envelope.rollout.as_ref().and_then(|id| self.find(id));
+        let rollout = n.and_then(|n| self.rollouts.get(&n));
+        let accepted = rollout.is_some_and(|r| judge::accepts(&self.clock, r, proposed, self.clock.now()));
+        let kind = proposed.kind.as_str();
+        let (true, Some(n)) = (accepted, n) else {
+            out.push(Effect::Count(Counter::ProposalVoid(kind)));
+            return n.map_or(Touched::Nothing, Touched::One);
+        };
+        out.push(Effect::Count(Counter::ProposalAccepted(kind)));
+        match proposed.kind {
+            ProposalKind::RolloutStalled => self.stalled(n, record, proposed, out),
+            ProposalKind::SequenceViolated => self.violated(n, record, proposed, out),
+            ProposalKind::RollbackRequested => self.decided(n, proposed, EventType::RollbackRequested),
+            ProposalKind::RolloutPaused => self.decided(n, proposed, EventType::RolloutPaused),
+            ProposalKind::RolloutCompleted => self.decided(n, proposed, EventType::RolloutCompleted),
+            ProposalKind::RolloutRolledBack => self.decided(n, proposed, EventType::RolloutRolledBack),
+            ProposalKind::RolloutPartial => self.decided(n, proposed, EventType::RolloutPartial),
+            ProposalKind::PhaseBegun | ProposalKind::ClockStepped | ProposalKind::Unknown => {}
+        }
+        Touched::One(n)
+    }
+
+    fn step_clock(&mut self, record: &Record, proposed: &Proposed, out: &mut Vec<Effect>) -> Touched {
+        let kind = proposed.kind.as_str();
+        let leap = proposed.leap.unwrap_or(-1);
+        if !self.clock.step(leap, proposed.by_ms) {
+            out.push(Effect::Count(Counter::ProposalVoid(kind)));
+            return Touched::Nothing;
+        }
+        out.push(Effect::Count(Counter::ProposalAccepted(kind)));
+        for rollout in self.rollouts.values_mut().filter(|rollout| rollout.status.is_open()) {
+            rollout.step_clock(leap, proposed.by_ms);
+        }
+        let body = ClockStepped { leap, by_ms: proposed.by_ms, accepted: record.offset };
+        let id = EventId::new(format!("clock-{}-{leap}", self.domain)).expect("a domain and a number are a name");
+        self.owe(Draft { id: Some(id), rollout: None, causation: None, service: None, body: body.into() });
+        Touched::All
+    }
+
+    /// A stall changes state where it is accepted; the named event only tells it.
+    fn stalled(&mut self, n: u64, record: &Record, proposed: &Proposed, out: &mut Vec<Effect>) {
+        let Some(rollout) = self.rollouts.get_mut(&n) else { return };
+        let Some(i) = proposed.step.as_ref().and_then(|id| rollout.score.place(id)) else { return };
+        let compensates = rollout.status == Status::RollingBack;
+        let failed = proposed.cites.is_some() && rollout.steps[i].rejection.as_ref().map(|r| r.offset) != proposed.cites;
+        let (proof, cause) = match (proposed.cites, compensates) {
+            (Some(_), _) if failed => (Proof::Cited, Cause::Failed),
+            (Some(_), _) => (Proof::Cited, Cause::ContractBroken),
+            (None, true) => (Proof::Compensation, rollout.cause(i, &proposed.evidence)),
+            (None, false) if rollout.steps[i].words.is_empty() => {
+                (Proof::NotStarted, rollout.cause(i, &proposed.evidence))
+            }
+            (None, false) => (Proof::NotFinished, rollout.cause(i, &proposed.evidence)),
+        };
+        let deadline = proposed.cites.is_none().then(|| rollout.deadline(i)).flatten();
+        let missing = rollout.missing(i);
+        let (state, step) = (&mut rollout.steps[i], &rollout.score.plan.steps[i]);
+        state.stall = Some(Stall { proof, cause, raw: record.at });
+        let since = if compensates { state.turn } else { state.anchor };
+        let said = RolloutStalled {
+            epoch: rollout.epoch,
+            step: step.id.clone(),
+            attempt: state.attempt,
+            accepted: record.offset,
+            service: culprit(rollout, i),
+            missing,
+            since: since.map(|mark| mark.at),
+            deadline,
+            cause,
+            owner: rollout.score.plan.steps[i].owner.clone(),
+            evidence: proposed.evidence.clone(),
+        };
+        out.push(Effect::Count(Counter::Verdict(rollout.stall_name(), cause.as_str())));
+        let id = self.id_of(n, Some(i), "RolloutStalled", said.attempt);
+        self.note_stall(n, &said);
+        self.raise_stall(n, i, &said, &id, record.at, out);
+        let service = Some(said.service.clone());
+        self.owe_about(n, id, service, said.into());
+    }
+
+    fn violated(&mut self, n: u64, record: &Record, proposed: &Proposed, out: &mut Vec<Effect>) {
+        let Some(rollout) = self.rollouts.get_mut(&n) else { return };
+        let Some(i) = proposed.step.as_ref().and_then(|id| rollout.score.place(id)) else { return };
+        let Some(violation) = rollout.steps[i].violation.as_mut() else { return };
+        violation.accepted = true;
+        let (instance, cites) = (violation.instance.clone(), violation.offset);
+        let missing = violation.missing.clone();
+        let step = rollout.score.plan.steps[i].id.clone();
+        let service = rollout.score.plan.steps[i].expect.service.clone();
+        let said =
+            SequenceViolated { step, instance: Some(instance), cites, accepted: record.offset, missing };
+        out.push(Effect::Count(Counter::Verdict("SequenceViolated", Cause::OutOfOrder.as_str())));
+        let id = self.id_of(n, Some(i), "SequenceViolated", 1);
+        self.note_violated(n, i, &said);
+        self.raise_violated(n, i, &said, &id, record.at, out);
+        self.owe_about(n, id, Some(service), said.into());
+    }
+
+    /// Any other decision waits to be said; it takes force where its named event stands.
+    fn decided(&mut self, n: u64, proposed: &Proposed, event: EventType) {
+        let accepted = self.offset;
+        let Some(rollout) = self.rollouts.get(&n) else { return };
+        let step = proposed.step.as_ref().and_then(|id| rollout.score.place(id));
+        let id = self.id_of(n, None, event.as_str(), proposed.attempt);
+        let (epoch, attempt) = (rollout.epoch, proposed.attempt);
+        let body: Body = match event {
+            EventType::RollbackRequested => RollbackRequested {
+                epoch,
+                attempt,
+                step: proposed.step.clone(),
+                accepted: Some(accepted),
+                evidence: proposed.evidence.clone(),
+                by: "sentinel".to_owned(),
+                reason: step.map_or(String::new(), |i| rollback_reason(rollout, i)),
+                ..RollbackRequested::default()
+            }
+            .into(),
+            EventType::RolloutPaused => RolloutPaused {
+                by: "sentinel".to_owned(),
+                reason: step.map_or(String::new(), |i| rollback_reason(rollout, i)),
+            }
+            .into(),
+            EventType::RolloutRolledBack => RolloutRolledBack { epoch, attempt, accepted }.into(),
+            EventType::RolloutPartial => {
+                RolloutPartial { epoch, attempt, accepted, failed: rollout.not_back() }.into()
+            }
+            _ => RolloutCompleted { epoch, attempt, accepted }.into(),
+        };
+        if let Some(rollout) = self.rollouts.get_mut(&n) {
+            rollout.pending = Some(Pending { event, accepted, step, id: id.clone() });
+        }
+        self.owe_about(n, id, None, body);
+    }
+
+    /// Whoever speaks says to each service whose turn has come that it is asked to go back.
+    pub(crate) fn owe_turns(&mut self, n: u64) {
+        let Some(rollout) = self.rollouts.get(&n) else { return };
+        if rollout.status != Status::RollingBack {
+            return;
+        }
+        let mut drafts = Vec::new();
+        for (i, state) in rollout.steps.iter().enumerate() {
+            let asks = state.goes_back && state.turn.is_some() && !state.answered();
+            if asks {
+                let kind = format!("RollbackRequested/{}", state.words.len());
+                let id = self.id_of(n, Some(i), &kind, state.turns);
+                drafts.push((id, rollout.score.plan.steps[i].expect.service.clone(), asked(rollout, i)));
+            }
+        }
+        for (id, service, body) in drafts {
+            self.owe_about(n, id, Some(service), body.into());
+        }
+    }
+
+    /// Says that a command has no effect, and why.
+    pub(crate) fn refuse(&mut self, record: &Record, code: &str, reason: String) {
+        let envelope = &record.event.envelope;
+        let body = CommandRefused {
+            command: envelope.id.clone(),
+            event: record.event.body.event_type().as_str().to_owned(),
+            cites: record.offset,
+            code: code.to_owned(),
+            reason,
+        };
+        let id = EventId::new(format!("refused-{}", record.offset)).expect("a number is a name");
+        self.owe(Draft {
+            id: Some(id),
+            rollout: envelope.rollout.clone(),
+            causation: Some(envelope.id.clone()),
+            service: None,
+            body: body.into(),
+        });
+    }
+
+    fn id_of(&self, n: u64, step: Option<usize>, kind: &str, attempt: i64) -> EventId {
+        let rollout = &self.rollouts[&n];
+        let step = step.map(|i| &rollout.score.plan.steps[i].id);
+        identity::decision_id(&rollout.id, rollout.epoch, step, kind, attempt)
+    }
+
+    fn owe_about(&mut self, n: u64, id: EventId, service: Option<pavane_events::Service>, body: Body) {
+        let rollout = &self.rollouts[&n];
+        let (rollout, causation) = (Some(rollout.id.clone()), Some(rollout.begun_by.clone()));
+        self.owe(Draft { id: Some(id), rollout, causation, service, body });
+    }
+
+    fn owe(&mut self, draft: Draft) {
+        if let Some(id) = draft.id.clone()
+            && !self.has_said(&id)
+        {
+            self.owed.entry(id).or_insert(Owed(draft));
+        }
+    }
+}
+
+/// The service that owes what a step is missing: for a contract that is broken, whoever said the event.
+fn culprit(rollout: &Rollout, i: usize) -> pavane_events::Service {
+    rollout.plan_step(i).expect.service.clone()
+}
+
+fn rollback_reason(rollout: &Rollout, i: usize) -> String {
+    let cause = rollout.steps[i].stall.as_ref().map_or("stalled", |stall| stall.cause.as_str());
+    format!("step {} stands still: {} ({cause})", rollout.plan_step(i).id, rollout.missing(i))
+}
+
+/// The part of one service in the way back.
+fn asked(rollout: &Rollout, i: usize) -> RollbackRequested {
+    let (state, step) = (&rollout.steps[i], rollout.plan_step(i));
+    let runs = |word: &&crate::rollout::Word| word.saying == crate::rollout::Saying::Awaited;
+    RollbackRequested {
+        epoch: rollout.epoch,
+        step: Some(step.id.clone()),
+        service: Some(step.expect.service.clone()),
+        expected: state.words.values().find(runs).and_then(|word| word.version.clone()),
+        target: state.words.values().find_map(|word| word.from.clone()),
+        attempt: state.turns,
+        decision: rollout.decision,
+        by: "sentinel".to_owned(),
+        reason: format!("the rollout goes back; it is the turn of step {}", step.id),
+        ..RollbackRequested::default()
+    }
+}

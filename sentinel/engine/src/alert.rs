@@ -1,0 +1,263 @@
+//! What people are told: computed from the log alone, so every replica tells the same in the same words.
+
+use std::collections::BTreeMap;
+
+use pavane_choreography::OnStall;
+use pavane_events::verdict::{RolloutStalled, SequenceViolated};
+use pavane_events::{Cause, Domain, EventId, Evidence, Record, Timestamp, identity};
+
+use crate::effect::{Alert, AlertStatus, Effect};
+use crate::fold::Fold;
+use crate::input::BlindCause;
+use crate::rollout::Rollout;
+
+impl Fold {
+    /// A step stands still.
+    #[expect(clippy::too_many_arguments, reason = "all of it stands in the alert")]
+    pub(crate) fn raise_stall(
+        &mut self,
+        n: u64,
+        i: usize,
+        said: &RolloutStalled,
+        id: &EventId,
+        raw: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
+        let rollout = &self.rollouts[&n];
+        let name = rollout.stall_name();
+        let mut alert = self.alert(rollout, name, Some(i), said.cause.as_str(), id, raw);
+        alert.since = said.since;
+        alert.deadline = said.deadline;
+        let waits: Vec<String> =
+            rollout.score.dependants[i].iter().map(|&d| rollout.plan_step(d).id.to_string()).collect();
+        let seen = seen(rollout, i, said);
+        let summary =
+            format!("{}: {} is missing ({})", rollout.score.plan.name, said.missing, said.cause.as_str());
+        let mut note = |key: &str, text: String| alert.annotations.insert(key.to_owned(), text);
+        note("summary", summary);
+        note("description", describe(rollout, i, said, &seen, &waits));
+        note("missing", said.missing.clone());
+        note("evidence", seen);
+        note("attempt", said.attempt.to_string());
+        note("next_step", next_step(said.cause, rollout.plan_step(i).on_stall).to_owned());
+        if !waits.is_empty() {
+            note("waiting", waits.join(", "));
+        }
+        self.burn(n, format!("{i}"), alert, out);
+    }
+
+    /// An event came before what must come first.
+    #[expect(clippy::too_many_arguments, reason = "all of it stands in the alert")]
+    pub(crate) fn raise_violated(
+        &mut self,
+        n: u64,
+        i: usize,
+        said: &SequenceViolated,
+        id: &EventId,
+        raw: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
+        let rollout = &self.rollouts[&n];
+        let cause = Cause::OutOfOrder.as_str();
+        let mut alert = self.alert(rollout, "SequenceViolated", Some(i), cause, id, raw);
+        let who = said.instance.as_ref().map_or("?", |instance| instance.as_str());
+        let missing = said.missing.join(", ");
+        let step = rollout.plan_step(i);
+        let summary = format!(
+            "{}: {who} moved at step {} before {missing} had come",
+            rollout.score.plan.name, step.id
+        );
+        alert.annotations.insert("summary".to_owned(), summary);
+        let description = format!(
+            "The record at offset {} says that {} began step {} although {missing} is missing. \
+             Its word is kept and counts once the prerequisites are there.",
+            said.cites, step.expect.service, step.id
+        );
+        alert.annotations.insert("description".to_owned(), description);
+        alert.annotations.insert("missing".to_owned(), missing);
+        self.burn(n, format!("{i}/sequence"), alert, out);
+    }
+
+    /// A rollback that did not succeed everywhere burns on until a person has looked.
+    pub(crate) fn raise_partial(&mut self, n: u64, record: &Record, out: &mut Vec<Effect>) {
+        let rollout = &self.rollouts[&n];
+        let id = &record.event.envelope.id;
+        let mut alert = self.alert(rollout, "RolloutPartial", None, "failed", id, record.at);
+        let left = rollout.not_back().join("; ");
+        let summary = format!("{}: the rollback did not succeed everywhere: {left}", rollout.score.plan.name);
+        alert.annotations.insert("summary".to_owned(), summary);
+        let description = "Some services are back on the old version, some are not. The sentinel asks for nothing \
+                           more: bring the named instances to one version by hand.";
+        alert.annotations.insert("description".to_owned(), description.to_owned());
+        out.push(Effect::Raise(alert));
+    }
+
+    /// The stall of a step is over.
+    pub(crate) fn resolve(&mut self, n: u64, i: usize, out: &mut Vec<Effect>) {
+        for key in [format!("{i}"), format!("{i}/sequence")] {
+            if let Some(alert) = self.burning.remove(&(n, key)) {
+                out.push(Effect::Raise(over(alert, self.clock.raw())));
+            }
+        }
+    }
+
+    /// All alerts of a rollout are over.
+    pub(crate) fn resolve_all(&mut self, n: u64, out: &mut Vec<Effect>) {
+        let keys: Vec<(u64, String)> =
+            self.burning.range((n, String::new())..(n + 1, String::new())).map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            if let Some(alert) = self.burning.remove(&key) {
+                out.push(Effect::Raise(over(alert, self.clock.raw())));
+            }
+        }
+    }
+
+    fn burn(&mut self, n: u64, key: String, alert: Alert, out: &mut Vec<Effect>) {
+        out.push(Effect::Raise(alert.clone()));
+        self.burning.insert((n, key), alert);
+    }
+
+    fn alert(
+        &self,
+        rollout: &Rollout,
+        name: &str,
+        i: Option<usize>,
+        cause: &str,
+        id: &EventId,
+        raw: Timestamp,
+    ) -> Alert {
+        let plan = &rollout.score.plan;
+        let step = i.map(|i| rollout.plan_step(i));
+        let mut labels = BTreeMap::new();
+        let mut label = |key: &str, text: &str| labels.insert(key.to_owned(), text.to_owned());
+        label("alertname", name);
+        label("domain", self.domain.as_str());
+        label("rollout", rollout.id.as_str());
+        label("choreography", &plan.name);
+        label("cause", cause);
+        label("owner", step.map_or(&plan.owner, |step| &step.owner));
+        label("severity", step.map_or("page", |step| step.severity.as_str()));
+        if let Some(step) = step {
+            label("step", step.id.as_str());
+            label("service", step.expect.service.as_str());
+        }
+        let mut annotations = BTreeMap::new();
+        annotations.insert("trace_id".to_owned(), identity::hex(&identity::trace_id(&rollout.id)));
+        if let Some(runbook) = step.and_then(|step| step.runbook.as_ref()).or(plan.runbook.as_ref()) {
+            annotations.insert("runbook_url".to_owned(), runbook.clone());
+        }
+        let id = id.clone();
+        let status = AlertStatus::Firing;
+        Alert { id, status, labels, annotations, since: None, deadline: None, starts_at: raw, ends_at: None }
+    }
+}
+
+fn over(mut alert: Alert, raw: Timestamp) -> Alert {
+    alert.status = AlertStatus::Resolved;
+    alert.ends_at = Some(raw);
+    alert
+}
+
+/// The alert that a sentinel cannot see, told by another way than the log.
+pub(crate) fn blind(domain: &Domain, replica: &str, cause: BlindCause, status: AlertStatus) -> Alert {
+    let pairs = [
+        ("alertname", "Blind"),
+        ("domain", domain.as_str()),
+        ("cause", cause.as_str()),
+        ("replica", replica),
+        ("severity", "page"),
+        ("owner", "platform"),
+    ];
+    let labels = pairs.map(|(key, text)| (key.to_owned(), text.to_owned())).into();
+    let summary = format!("the sentinel {replica} cannot see domain {domain} ({})", cause.as_str());
+    let description = match cause {
+        BlindCause::NoSight => "A pulse that it appended was not read back in time.",
+        BlindCause::Broker => "Kafka does not answer.",
+        BlindCause::Registry => "The schema registry does not answer, so records cannot be read.",
+        BlindCause::TopicConfig => "The topic does not stamp records with the broker's time: run `pavane topics apply`.",
+        BlindCause::HistoryLost => "The log no longer begins where the state would have to.",
+        BlindCause::NewerVocabulary => "A newer program speaks on the log: upgrade the sentinels first.",
+        BlindCause::NewerRules => "A rollout is judged by newer rules: upgrade the sentinels first.",
+    };
+    let description = format!("{description} Until it sees again it judges nothing and asks for no rollback.");
+    let annotations =
+        [("summary".to_owned(), summary), ("description".to_owned(), description)].into_iter().collect();
+    let id = EventId::new(format!("blind-{domain}-{replica}-{}", cause.as_str()));
+    let id = id.unwrap_or_else(|_| EventId::new("blind").expect("a name"));
+    let (since, deadline, starts_at, ends_at) = (None, None, Timestamp::default(), None);
+    Alert { id, status, labels, annotations, since, deadline, starts_at, ends_at }
+}
+
+/// What was seen, a line each.
+fn seen(rollout: &Rollout, i: usize, said: &RolloutStalled) -> String {
+    let state = &rollout.steps[i];
+    let rejected = state.rejection.iter().map(|seen| {
+        let who = seen.instance.as_ref().map_or("a service that waits", |instance| instance.as_str());
+        format!("{who} rejected it at offset {}: {}", seen.offset, seen.detail)
+    });
+    let tainted = state.taint.iter().map(|(offset, why)| format!("the record at offset {offset} cannot be read: {why}"));
+    let words = state.words.iter().map(|(instance, word)| {
+        let detail = if word.detail.is_empty() { String::new() } else { format!(": {}", word.detail) };
+        format!("{instance} said {:?} at offset {}{detail}", word.saying, word.offset)
+    });
+    let quoted = said.evidence.iter().map(quote);
+    rejected.chain(tainted).chain(words).chain(quoted).collect::<Vec<_>>().join("; ")
+}
+
+fn quote(seen: &Evidence) -> String {
+    let who = seen.instance.as_ref().map_or("no instance", |instance| instance.as_str());
+    let version = seen.version.as_ref().map_or(String::new(), |version| format!(" on {version}"));
+    let phase = if seen.phase.is_empty() { String::new() } else { format!(" ({})", seen.phase) };
+    format!("{who}{version}{phase}: {}", seen.detail)
+}
+
+fn describe(rollout: &Rollout, i: usize, said: &RolloutStalled, seen: &str, waits: &[String]) -> String {
+    let step = rollout.plan_step(i);
+    let window = match (said.since, said.deadline) {
+        (Some(since), Some(end)) => format!(" within {} ms", end.since(since)),
+        _ => String::new(),
+    };
+    let waiting = match waits {
+        [] => String::new(),
+        waits => format!(" Waiting behind it: {}.", waits.join(", ")),
+    };
+    format!(
+        "Step {} of rollout {} expects {} from {} instance(s){window}; it stands still: {}. Seen: {seen}.{waiting}",
+        step.id,
+        rollout.id,
+        said.missing,
+        step.instances,
+        said.cause.as_str()
+    )
+}
+
+/// What to do next, by cause.
+const fn next_step(cause: Cause, on_stall: OnStall) -> &'static str {
+    match (cause, on_stall) {
+        (Cause::ContractBroken, _) => {
+            "The event came in a format that its readers do not know: publish it again in the agreed schema, or \
+             push the new schema and upgrade its readers. No automatic rollback on this evidence."
+        }
+        (Cause::Unreachable, _) => {
+            "No heartbeat: look whether the sidecar and its host are up. No automatic rollback on this evidence."
+        }
+        (Cause::Undelivered, _) => {
+            "The event waits in the sidecar's outbox: look at its way to Kafka. No automatic rollback on this evidence."
+        }
+        (Cause::Gap, _) => {
+            "The sidecar's event was acknowledged and is not on the log: look at the topic. No automatic rollback."
+        }
+        (Cause::Conflict | Cause::OutOfOrder | Cause::Unknown, _) => {
+            "A person decides: `pavane status` shows the rollout, `pavane rollback` asks for the way back."
+        }
+        (Cause::Failed | Cause::NotStarted | Cause::NotFinished, OnStall::Rollback) => {
+            "The sentinel asks every service that had moved to go back."
+        }
+        (Cause::Failed | Cause::NotStarted | Cause::NotFinished, OnStall::Pause) => {
+            "The sentinel stops the clocks: mend the service, then `pavane resume`."
+        }
+        (Cause::Failed | Cause::NotStarted | Cause::NotFinished, OnStall::Alert) => {
+            "Mend the service and let it report, or `pavane rollback`."
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! The engine: one way in, one way out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pavane_events::control::{ProposalKind, Proposed, Pulse};
+use pavane_events::{Body, Domain, Entry, EventId, Millis, RolloutId, Timestamp};
+
+use crate::alert;
+use crate::clock::PULSE;
+use crate::effect::{AlertStatus, Draft, Effect};
+use crate::fold::{Fold, Touched};
+use crate::heartbeats::Heartbeats;
+use crate::input::Input;
+use crate::propose::proposals;
+use crate::sight::Sight;
+use crate::view::{RolloutView, View};
+
+/// How long a replica waits for its own record before it says it again.
+const AGAIN: Millis = 1_000;
+/// How much longer a replica that does not own the partition waits before it speaks.
+const STANDBY: Millis = 2 * PULSE;
+
+/// What was proposed, for not proposing it twice at once.
+type Ask = (u64, i64, Option<String>, ProposalKind, i64);
+
+/// One domain, as one replica sees it.
+#[derive(Debug)]
+pub struct Engine {
+    replica: String,
+    fold: Fold,
+    heartbeats: Heartbeats,
+    sight: Sight,
+    now: Millis,
+    last_read: Millis,
+    caught_up: bool,
+    speaks: bool,
+    sighted: bool,
+    /// When a rollout is due next, in partition time.
+    agenda: BTreeSet<(Timestamp, u64)>,
+    due: BTreeMap<u64, Timestamp>,
+    /// When to ask again, by proposal.
+    asked: BTreeMap<Ask, Millis>,
+    /// When to say, or say again, what is owed.
+    saying: BTreeMap<EventId, Millis>,
+    /// When a leap was first seen, by its offset, and when it was last explained.
+    leaps: BTreeMap<i64, (Millis, Millis)>,
+}
+
+impl Engine {
+    /// An engine that has read nothing. `replica` must differ between the sentinels of a domain.
+    pub fn new(domain: Domain, replica: String) -> Self {
+        Self {
+            replica,
+            fold: Fold::new(domain),
+            heartbeats: Heartbeats::default(),
+            sight: Sight::default(),
+            now: 0,
+            last_read: 0,
+            caught_up: false,
+            speaks: false,
+            sighted: false,
+            agenda: BTreeSet::new(),
+            due: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            saying: BTreeMap::new(),
+            leaps: BTreeMap::new(),
+        }
+    }
+
+    /// Takes one input. `now` is the replica's own elapsed time in milliseconds: it decides when to look and to
+    /// speak, never what is true.
+    #[must_use = "an effect that is not carried out is lost"]
+    pub fn handle(&mut self, now: Millis, input: Input) -> Vec<Effect> {
+        self.now = self.now.max(now);
+        let mut out = Vec::new();
+        let touched = match input {
+            Input::Read(entry) => self.read(entry, &mut out),
+            Input::Heartbeat { heartbeat, offset, at } => {
+                let owner = self.fold.owners.get(&heartbeat.service).copied();
+                self.heartbeats.hear(heartbeat, offset, at);
+                owner.map_or(Touched::Nothing, Touched::One)
+            }
+            Input::CaughtUp => {
+                self.caught_up = true;
+                Touched::All
+            }
+            Input::Speaks(speaks) => {
+                self.speaks = speaks;
+                self.saying.clear();
+                self.asked.clear();
+                Touched::All
+            }
+            Input::Lost(cause) => {
+                self.sight.lose(self.now, cause);
+                Touched::Nothing
+            }
+            Input::Tick => Touched::Nothing,
+        };
+        self.act(touched, &mut out);
+        out
+    }
+
+    /// When to call again at the latest, in the replica's own elapsed time. An earlier or a needless call is harmless.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        if !self.caught_up {
+            return self.sight.next_deadline();
+        }
+        let agenda = self.agenda.first().map(|(at, _)| self.last_read + at.since(self.fold.clock.now()).max(0));
+        let pulse = Some(self.sight.pulse_due(!self.fold.owners.is_empty()).max(self.now + 1));
+        let asked = self.asked.values().min().copied();
+        let saying = self.saying.values().min().copied();
+        let leap = self.leaps.values().map(|(_, said)| said + AGAIN).min();
+        [agenda, pulse, asked, saying, leap, self.sight.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// The domain as it stands.
+    pub fn view(&self) -> View {
+        self.fold.view()
+    }
+
+    /// One rollout as it stands.
+    pub fn rollout(&self, id: &RolloutId) -> Option<RolloutView> {
+        let n = self.fold.find(id)?;
+        self.fold.rollouts.get(&n).map(|rollout| self.fold.show(rollout))
+    }
+
+    /// Partition time: the running maximum of the append times that were read, with leaps taken out.
+    pub fn time(&self) -> Timestamp {
+        self.fold.clock.now()
+    }
+
+    /// Whether the engine sees its partition: it has caught up and has read back a pulse of its own.
+    pub fn is_sighted(&self) -> bool {
+        self.caught_up && self.sight.is_sighted(self.now)
+    }
+
+    fn read(&mut self, entry: Entry, out: &mut Vec<Effect>) -> Touched {
+        self.last_read = self.now;
+        self.sight.read();
+        if let Entry::Event(record) = &entry {
+            let envelope = &record.event.envelope;
+            let own = envelope.source == self.fold.sentinel && envelope.replica.as_ref() == Some(&self.replica);
+            if let (true, Body::Pulse(pulse)) = (own, &record.event.body) {
+                self.sight.back(pulse.sent_ms, self.now, record.at, record.offset);
+            }
+            if let Body::Proposed(proposed) = &record.event.body {
+                let n = envelope.rollout.as_ref().and_then(|id| self.fold.find(id));
+                self.asked.remove(&ask(n.unwrap_or(u64::MAX), proposed));
+            }
+        }
+        let touched = self.fold.apply(entry, out);
+        if let Some(cause) = self.fold.blind {
+            self.sight.lose(self.now, cause);
+        }
+        touched
+    }
+
+    /// Looks at what may have changed, and speaks where it is time to.
+    fn act(&mut self, touched: Touched, out: &mut Vec<Effect>) {
+        if let Some(news) = self.sight.news(self.now) {
+            out.push(self.sight_effect(news));
+        }
+        if !self.caught_up {
+            return;
+        }
+        self.pulse(out);
+        let sighted = self.sight.is_sighted(self.now);
+        let touched = if sighted && !self.sighted { Touched::All } else { touched };
+        self.sighted = sighted;
+        let candidates = self.candidates(touched);
+        if sighted {
+            self.explain_leaps(out);
+            for &n in &candidates {
+                self.propose(n, out);
+            }
+            self.say(out);
+        }
+        self.plan(&candidates);
+    }
+
+    /// Puts down when to look at these rollouts again.
+    fn plan(&mut self, candidates: &BTreeSet<u64>) {
+        let (grace, estimate) = (self.fold.clock.grace, self.estimate());
+        for &n in candidates {
+            let next = self.fold.rollouts.get(&n).and_then(|rollout| rollout.next_time(grace, estimate));
+            let old = match next {
+                Some(next) => self.due.insert(n, next),
+                None => self.due.remove(&n),
+            };
+            if old != next {
+                old.map(|old| self.agenda.remove(&(old, n)));
+                next.map(|next| self.agenda.insert((next, n)));
+            }
+        }
+    }
+
+    /// Partition time as it is likely to be: what was read, and what has gone by since.
+    fn estimate(&self) -> Timestamp {
+        self.fold.clock.now().plus(self.now - self.last_read)
+    }
+
+    /// The rollouts that are worth a look: touched, due, or asked about and not answered.
+    fn candidates(&self, touched: Touched) -> BTreeSet<u64> {
+        let estimate = self.estimate();
+        let due = self.agenda.range(..=(estimate, u64::MAX)).map(|(_, n)| *n);
+        let asked = self.asked.iter().filter(|(_, again)| **again <= self.now).map(|(ask, _)| ask.0);
+        let mut candidates: BTreeSet<u64> = due.chain(asked).collect();
+        match touched {
+            Touched::Nothing => {}
+            Touched::One(n) => {
+                candidates.insert(n);
+            }
+            Touched::All => candidates.extend(self.fold.open_rollouts()),
+        }
+        candidates
+    }
+
+    fn propose(&mut self, n: u64, out: &mut Vec<Effect>) {
+        let Some(rollout) = self.fold.rollouts.get(&n) else {
+            self.asked.retain(|ask, _| ask.0 != n);
+            return;
+        };
+        let wanted = proposals(&self.fold, &self.heartbeats, rollout, self.estimate());
+        self.asked.retain(|ask, _| ask.0 != n || wanted.iter().any(|proposed| *ask == self::ask(n, proposed)));
+        for proposed in wanted {
+            let ask = ask(n, &proposed);
+            let first = if self.speaks { self.now } else { self.now + STANDBY };
+            let due = *self.asked.entry(ask.clone()).or_insert(first);
+            if due <= self.now {
+                self.asked.insert(ask, self.now + AGAIN);
+                let rollout = Some(rollout.id.clone());
+                out.push(append(rollout, proposed.into()));
+            }
+        }
+    }
+
+    /// Says what was decided and does not yet stand on the log: the owner at once, a standby after two pulses.
+    fn say(&mut self, out: &mut Vec<Effect>) {
+        let owed = &self.fold.owed;
+        self.saying.retain(|id, _| owed.contains_key(id));
+        let first = if self.speaks { self.now } else { self.now + STANDBY };
+        for (id, owed) in owed {
+            let due = self.saying.entry(id.clone()).or_insert(first);
+            if *due <= self.now {
+                *due = self.now + if self.speaks { AGAIN } else { STANDBY };
+                out.push(Effect::Append(owed.0.clone()));
+            }
+        }
+    }
+
+    fn pulse(&mut self, out: &mut Vec<Effect>) {
+        if self.sight.pulse_due(!self.fold.owners.is_empty()) <= self.now {
+            self.sight.pulsed(self.now);
+            let body = Pulse { sent_ms: self.now, open_from: self.fold.open_from() };
+            out.push(append(None, body.into()));
+        }
+    }
+
+    fn explain_leaps(&mut self, out: &mut Vec<Effect>) {
+        let leaps = self.fold.clock.leaps().to_vec();
+        self.leaps.retain(|offset, _| leaps.iter().any(|leap| leap.offset == *offset));
+        for leap in leaps {
+            let (first, said) = *self.leaps.entry(leap.offset).or_insert((self.now, self.now - AGAIN));
+            let Some(by_ms) = self.sight.explain(leap, first, self.now) else { continue };
+            if said + AGAIN <= self.now {
+                self.leaps.insert(leap.offset, (first, self.now));
+                let (kind, leap) = (ProposalKind::ClockStepped, Some(leap.offset));
+                out.push(append(None, Proposed { kind, leap, by_ms, ..Proposed::default() }.into()));
+            }
+        }
+    }
+
+    fn sight_effect(&self, news: Result<crate::BlindCause, crate::BlindCause>) -> Effect {
+        let alert = |cause, status| alert::blind(&self.fold.domain, &self.replica, cause, status);
+        match news {
+            Ok(cause) => Effect::Blind { cause, alert: alert(cause, AlertStatus::Firing) },
+            Err(cause) => Effect::Sighted { alert: alert(cause, AlertStatus::Resolved) },
+        }
+    }
+}
+
+fn ask(n: u64, proposed: &Proposed) -> Ask {
+    let step = proposed.step.as_ref().map(ToString::to_string);
+    (n, proposed.epoch, step, proposed.kind, proposed.attempt)
+}
+
+fn append(rollout: Option<RolloutId>, body: Body) -> Effect {
+    Effect::Append(Draft { id: None, rollout, causation: None, service: None, body })
+}

@@ -1,0 +1,385 @@
+//! The state of a domain as a fold over its partition. Nothing else changes a verdict.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Weak};
+
+use pavane_events::command::RolloutStarted;
+use pavane_events::{
+    Body, Domain, Entry, Envelope, EventId, EventType, Lookup, Record, RolloutId, Service, Source, Speaker,
+    Timestamp, Unreadable, UnreadableReason, identity,
+};
+
+use crate::clock::{Clock, Mark};
+use crate::effect::{Alert, Counter, Draft, Effect};
+use crate::input::BlindCause;
+use crate::rollout::{Rollout, Status};
+use crate::score::Score;
+
+/// The version of the rules by which this program judges.
+pub const RULES: i64 = 1;
+/// How many identities are remembered for finding duplicates.
+const IDENTITIES: usize = 1 << 18;
+/// How many events are kept for rollouts that have not started, and for how long.
+const EARLY: usize = 1_000;
+const EARLY_FOR: i64 = 600_000;
+/// How many ended rollouts are remembered, for late rollbacks.
+const ENDED: usize = 1_000;
+/// How many plans are kept for sharing.
+const SCORES: usize = 1_024;
+
+/// Which rollouts a record may have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Touched {
+    Nothing,
+    One(u64),
+    All,
+}
+
+/// What was decided and must stand on the log; gone when it is read there.
+#[derive(Clone, Debug)]
+pub(crate) struct Owed(pub(crate) Draft);
+
+/// The state of a domain.
+#[derive(Debug)]
+pub(crate) struct Fold {
+    pub(crate) domain: Domain,
+    pub(crate) sentinel: Source,
+    pub(crate) clock: Clock,
+    pub(crate) offset: i64,
+    pub(crate) held: bool,
+    pub(crate) rollouts: BTreeMap<u64, Rollout>,
+    pub(crate) owners: BTreeMap<Service, u64>,
+    pub(crate) owed: BTreeMap<EventId, Owed>,
+    /// The alerts that burn, by rollout and name.
+    pub(crate) burning: BTreeMap<(u64, String), Alert>,
+    /// The highest sequence number seen of a source and boot.
+    pub(crate) sequences: BTreeMap<Source, (String, i64)>,
+    pub(crate) blind: Option<BlindCause>,
+    ended: VecDeque<u64>,
+    by_id: Lookup<RolloutId, u64>,
+    /// The plans that rollouts dance, so that many rollouts share one.
+    scores: Lookup<String, Weak<Score>>,
+    started: u64,
+    seen: Lookup<(u64, u64), ()>,
+    seen_order: VecDeque<(u64, u64)>,
+    early: VecDeque<Record>,
+}
+
+impl Fold {
+    pub(crate) fn new(domain: Domain) -> Self {
+        Self {
+            sentinel: identity::sentinel_source(&domain),
+            domain,
+            clock: Clock::default(),
+            offset: -1,
+            held: false,
+            rollouts: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            owed: BTreeMap::new(),
+            burning: BTreeMap::new(),
+            sequences: BTreeMap::new(),
+            blind: None,
+            ended: VecDeque::new(),
+            by_id: Lookup::default(),
+            scores: Lookup::default(),
+            started: 0,
+            seen: Lookup::default(),
+            seen_order: VecDeque::new(),
+            early: VecDeque::new(),
+        }
+    }
+
+    /// Takes the next entry of the partition.
+    pub(crate) fn apply(&mut self, entry: Entry, out: &mut Vec<Effect>) -> Touched {
+        self.offset = entry.offset();
+        let open = !self.owners.is_empty();
+        self.clock.read(entry.at(), self.offset, open);
+        let leaping = !self.clock.leaps().is_empty();
+        let touched = match entry {
+            Entry::Unreadable(unreadable) => self.unreadable(&unreadable, out),
+            Entry::Event(record) => self.event(record, out),
+        };
+        if self.owners.is_empty() {
+            self.clock.forget_leaps();
+        }
+        if leaping { Touched::All } else { touched }
+    }
+
+    /// Now, on the log.
+    pub(crate) const fn mark(&self) -> Mark {
+        Mark { at: self.clock.now(), offset: self.offset }
+    }
+
+    /// The rollout with this id.
+    pub(crate) fn find(&self, id: &RolloutId) -> Option<u64> {
+        self.by_id.get(id).copied()
+    }
+
+    /// The offset of the oldest open rollout's start.
+    pub(crate) fn open_from(&self) -> Option<i64> {
+        self.owners.values().filter_map(|n| self.rollouts.get(n)).map(|r| r.started.offset).min()
+    }
+
+    fn event(&mut self, record: Record, out: &mut Vec<Effect>) -> Touched {
+        if !self.is_new(&record.event.envelope) {
+            out.push(Effect::Count(Counter::Duplicate));
+            return Touched::Nothing;
+        }
+        let envelope = &record.event.envelope;
+        if envelope.source == self.sentinel {
+            self.owed.remove(&envelope.id);
+        } else if let (Some(boot), Some(sequence)) = (&envelope.boot, envelope.sequence) {
+            let last = self.sequences.entry(envelope.source.clone()).or_insert_with(|| (boot.clone(), 0));
+            *last = if last.0 == *boot { (boot.clone(), last.1.max(sequence)) } else { (boot.clone(), sequence) };
+        }
+        match &record.event.body {
+            Body::Proposed(proposed) => self.proposed(&record, proposed, out),
+            Body::Pulse(_) | Body::Progress(_) | Body::ClockStepped(_) | Body::TrustChanged(_) => Touched::Nothing,
+            Body::DomainConfigured(configured) => {
+                self.clock.grace = configured.grace_ms.max(0);
+                Touched::All
+            }
+            Body::RolloutStarted(started) => self.start(&record, started, out),
+            Body::DomainHeld(_) => self.hold(true, out),
+            Body::DomainReleased(_) => self.hold(false, out),
+            Body::Ready(_)
+            | Body::DeploymentStarted(_)
+            | Body::DeploymentComplete(_)
+            | Body::DeploymentFailed(_)
+            | Body::Drained(_)
+            | Body::RollbackInitiated(_)
+            | Body::RollbackComplete(_)
+            | Body::RollbackFailed(_)
+            | Body::RollbackRefused(_)
+            | Body::EventRejected(_)
+            | Body::HookUncertain(_)
+            | Body::PhaseBegun(_)
+            | Body::RolloutPaused(_)
+            | Body::RolloutResumed(_)
+            | Body::GateApproved(_)
+            | Body::GateRejected(_)
+            | Body::StepOverridden(_)
+            | Body::RollbackRequested(_)
+            | Body::RolloutAborted(_)
+            | Body::RolloutStalled(_)
+            | Body::SequenceViolated(_)
+            | Body::RolloutCompleted(_)
+            | Body::RolloutRolledBack(_)
+            | Body::RolloutPartial(_)
+            | Body::CommandRefused(_) => self.of_rollout(record, out),
+        }
+    }
+
+    /// Whether the identity (source, id) was not read before.
+    fn is_new(&mut self, envelope: &Envelope) -> bool {
+        let identity = identity_of(&envelope.source, &envelope.id);
+        if self.seen.insert(identity, ()).is_some() {
+            return false;
+        }
+        self.seen_order.push_back(identity);
+        if self.seen_order.len() > IDENTITIES
+            && let Some(oldest) = self.seen_order.pop_front()
+        {
+            self.seen.remove(&oldest);
+        }
+        true
+    }
+
+    /// Whether a sentinel of this domain has said this already.
+    pub(crate) fn has_said(&self, id: &EventId) -> bool {
+        self.seen.get(&identity_of(&self.sentinel, id)).is_some()
+    }
+
+    /// An event about one rollout: kept when the rollout has not started, refused when it cannot.
+    fn of_rollout(&mut self, record: Record, out: &mut Vec<Effect>) -> Touched {
+        let Some(rollout) = record.event.envelope.rollout.clone() else {
+            out.push(Effect::Count(Counter::Stranger));
+            return Touched::Nothing;
+        };
+        let Some(n) = self.find(&rollout) else {
+            out.push(Effect::Count(Counter::Stranger));
+            match record.event.body.event_type().speaker() {
+                Speaker::Service => self.keep_early(record),
+                Speaker::Command => {
+                    let why = format!("no rollout {rollout} has started; see `pavane status` for those that have");
+                    self.refuse(&record, "unknown_rollout", why);
+                }
+                Speaker::Verdict | Speaker::Control => {}
+            }
+            return Touched::Nothing;
+        };
+        self.speak(n, &record, out);
+        Touched::One(n)
+    }
+
+    fn keep_early(&mut self, record: Record) {
+        let old = self.clock.now().plus(-EARLY_FOR);
+        while self.early.len() >= EARLY || self.early.front().is_some_and(|first| first.at < old) {
+            self.early.pop_front();
+        }
+        self.early.push_back(record);
+    }
+
+    /// The first start on the log owns its services; a later one that touches them is refused at its offset.
+    fn start(&mut self, record: &Record, started: &RolloutStarted, out: &mut Vec<Effect>) -> Touched {
+        let envelope = &record.event.envelope;
+        let Some(id) = envelope.rollout.clone() else {
+            out.push(Effect::Count(Counter::Stranger));
+            return Touched::Nothing;
+        };
+        if started.rules > RULES {
+            self.blind = Some(BlindCause::NewerRules);
+            return Touched::Nothing;
+        }
+        let score = match self.admit(&id, started) {
+            Ok(score) => score,
+            Err((code, reason)) => {
+                self.refuse(record, code, reason);
+                return Touched::Nothing;
+            }
+        };
+        if self.scores.len() >= SCORES {
+            self.scores = Lookup::default();
+        }
+        self.scores.insert(score.digest.clone(), Arc::downgrade(&score));
+        let n = self.started;
+        self.started += 1;
+        for step in &score.plan.steps {
+            self.owners.insert(step.expect.service.clone(), n);
+        }
+        let mut rollout = Rollout::new(id.clone(), score, envelope.id.clone(), self.mark(), record.at);
+        if self.held {
+            rollout.halt(true, self.mark());
+        }
+        self.by_id.insert(id.clone(), n);
+        self.rollouts.insert(n, rollout);
+        let kept = std::mem::take(&mut self.early);
+        let (mine, others) = kept.into_iter().partition(|early| early.event.envelope.rollout.as_ref() == Some(&id));
+        self.early = others;
+        for early in &mine as &VecDeque<Record> {
+            self.speak(n, early, out);
+        }
+        Touched::One(n)
+    }
+
+    fn admit(
+        &self,
+        id: &RolloutId,
+        started: &RolloutStarted,
+    ) -> Result<Arc<Score>, (&'static str, String)> {
+        if self.find(id).is_some() {
+            return Err(("conflict", format!("a rollout {id} has started already; take another id")));
+        }
+        let known = self.scores.get(&started.plan_digest).and_then(Weak::upgrade);
+        let score = match known.filter(|score| score.plan.to_json() == started.plan) {
+            Some(score) => score,
+            None => Score::read(&started.plan, &started.plan_digest).map_err(|error| ("bad_plan", error))?,
+        };
+        let taken = score.plan.steps.iter().find_map(|step| {
+            let owner = self.rollouts.get(self.owners.get(&step.expect.service)?)?;
+            Some((step.expect.service.clone(), owner.id.clone()))
+        });
+        match taken {
+            Some((service, owner)) => Err((
+                "conflict",
+                format!("{service} takes part in rollout {owner}; wait for its end or abort it first"),
+            )),
+            None => Ok(score),
+        }
+    }
+
+    fn hold(&mut self, held: bool, out: &mut Vec<Effect>) -> Touched {
+        self.held = held;
+        let mark = self.mark();
+        let open: Vec<u64> = self.open_rollouts();
+        for n in open {
+            if held {
+                self.withdraw(n, out);
+            }
+            if let Some(rollout) = self.rollouts.get_mut(&n) {
+                let stop = held || rollout.paused;
+                rollout.halt(stop, mark);
+            }
+        }
+        Touched::All
+    }
+
+    /// The rollouts of which something is awaited, in the order of their start.
+    pub(crate) fn open_rollouts(&self) -> Vec<u64> {
+        let open: std::collections::BTreeSet<u64> = self.owners.values().copied().collect();
+        open.into_iter().collect()
+    }
+
+    /// An accepted decision whose ground was taken before it was said counts no more; the next attempt may come.
+    pub(crate) fn withdraw(&mut self, n: u64, out: &mut Vec<Effect>) {
+        let Some(rollout) = self.rollouts.get_mut(&n) else { return };
+        if let Some(pending) = rollout.pending.take() {
+            rollout.attempt += 1;
+            self.owed.remove(&pending.id);
+            out.push(Effect::Count(Counter::Withdrawn(pending.event.as_str())));
+        }
+    }
+
+    /// Ends a rollout: its services are free again, its alerts are over.
+    pub(crate) fn end(&mut self, n: u64, status: Status, raw: Timestamp, out: &mut Vec<Effect>) {
+        let Some(rollout) = self.rollouts.get_mut(&n) else { return };
+        rollout.status = status;
+        rollout.pending = None;
+        rollout.ended = Some(raw);
+        for step in &rollout.score.plan.steps {
+            if self.owners.get(&step.expect.service) == Some(&n) {
+                self.owners.remove(&step.expect.service);
+            }
+        }
+        out.push(Effect::Ended(crate::effect::Ended {
+            rollout: rollout.id.clone(),
+            choreography: rollout.score.plan.name.clone(),
+            status,
+            started: rollout.started_raw,
+            ended: raw,
+        }));
+        self.resolve_all(n, out);
+        self.ended.push_back(n);
+        if self.ended.len() > ENDED
+            && let Some(oldest) = self.ended.pop_front()
+            && self.rollouts.get(&oldest).is_some_and(|rollout| !rollout.status.is_open())
+            && let Some(forgotten) = self.rollouts.remove(&oldest)
+        {
+            self.by_id.remove(&forgotten.id);
+        }
+    }
+
+    /// A record that nobody can read may be the very event that is awaited: the step is tainted by it.
+    fn unreadable(&mut self, unreadable: &Unreadable, out: &mut Vec<Effect>) -> Touched {
+        out.push(Effect::Count(Counter::Unreadable(unreadable.reason.as_str())));
+        if unreadable.reason == UnreadableReason::NewerVocabulary {
+            self.blind = Some(BlindCause::NewerVocabulary);
+            return Touched::Nothing;
+        }
+        out.push(Effect::DeadLetter { offset: unreadable.offset });
+        let n = unreadable.rollout.as_ref().and_then(|id| self.find(id));
+        let (Some(n), Some(service)) = (n, &unreadable.service) else { return Touched::Nothing };
+        let event = unreadable.event_type.as_deref().and_then(EventType::from_full);
+        let Some(rollout) = self.rollouts.get_mut(&n) else { return Touched::Nothing };
+        let step = event.and_then(|event| rollout.score.awaiting(service, event));
+        if let Some(i) = step
+            && rollout.status == Status::Open
+            && rollout.steps[i].full.is_none()
+        {
+            let detail = format!("{}: {}", unreadable.reason.as_str(), unreadable.detail);
+            rollout.steps[i].taint = Some((unreadable.offset, detail));
+        }
+        Touched::One(n)
+    }
+}
+
+/// 128 bits of the identity of an event.
+fn identity_of(source: &Source, id: &EventId) -> (u64, u64) {
+    let half = |salt: u8| {
+        let mut hasher = DefaultHasher::new();
+        (salt, source, id).hash(&mut hasher);
+        hasher.finish()
+    };
+    (half(0), half(1))
+}

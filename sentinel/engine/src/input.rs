@@ -1,0 +1,67 @@
+//! What can happen to an engine: facts, in the past tense.
+
+use pavane_events::{Entry, Heartbeat, Timestamp};
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every input is an entry of the log")]
+pub enum Input {
+    /// An entry of the domain's partition was read, in order.
+    Read(Entry),
+    /// A heartbeat was read.
+    Heartbeat {
+        /// What it says.
+        heartbeat: Heartbeat,
+        /// Where it stands on the heartbeats topic.
+        offset: i64,
+        /// When the broker appended it.
+        at: Timestamp,
+    },
+    /// The partition was read to the end that was seen at the start. Nothing is proposed or said before.
+    CaughtUp,
+    /// Whether this replica owns the partition, and so speaks first.
+    Speaks(bool),
+    /// The reader, the writer or the registry failed; the next entry that is read ends it.
+    Lost(BlindCause),
+    /// Time went by.
+    Tick,
+}
+
+/// Why a sentinel cannot see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BlindCause {
+    /// A pulse was not read back in time.
+    NoSight,
+    /// The broker does not answer.
+    Broker,
+    /// The registry does not answer.
+    Registry,
+    /// The topic does not stamp records with the broker's time.
+    TopicConfig,
+    /// The log no longer begins where the state does.
+    HistoryLost,
+    /// An event of our namespace that this program does not know.
+    NewerVocabulary,
+    /// A rollout that is judged by rules that this program does not know.
+    NewerRules,
+}
+
+impl BlindCause {
+    /// The cause in the words of alerts and labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoSight => "no_sight",
+            Self::Broker => "broker",
+            Self::Registry => "registry",
+            Self::TopicConfig => "topic_config",
+            Self::HistoryLost => "history_lost",
+            Self::NewerVocabulary => "newer_vocabulary",
+            Self::NewerRules => "newer_rules",
+        }
+    }
+
+    /// Whether reading on cannot heal it: only a newer program, or an operator, can.
+    pub const fn lasts(self) -> bool {
+        matches!(self, Self::NewerVocabulary | Self::NewerRules | Self::HistoryLost)
+    }
+}

@@ -1,0 +1,101 @@
+//! Would this proposal be accepted at this time? Asked of every proposal that is read, at partition time, and of
+//! one's own before it is made, at the time that is estimated. The answer is a function of the log alone.
+
+use pavane_choreography::OnStall;
+use pavane_events::control::{ProposalKind, Proposed};
+use pavane_events::{Cause, Evidence, EvidenceKind, Timestamp};
+
+use crate::clock::Clock;
+use crate::rollout::{Rollout, Saying, Stall, Status, StepState};
+
+/// Whether the log accepts this proposal about this rollout, if partition time is `now`.
+pub(crate) fn accepts(clock: &Clock, rollout: &Rollout, proposed: &Proposed, now: Timestamp) -> bool {
+    let awaits = rollout.status.is_open() && rollout.stopped.is_none() && clock.leaps().is_empty();
+    if !awaits || proposed.epoch != rollout.epoch {
+        return false;
+    }
+    let step = proposed.step.as_ref().and_then(|id| rollout.score.place(id));
+    match proposed.kind {
+        ProposalKind::RolloutStalled => step.is_some_and(|i| stalls(clock, rollout, i, proposed, now)),
+        ProposalKind::SequenceViolated => step.is_some_and(|i| violates(rollout, i, proposed)),
+        ProposalKind::RollbackRequested => {
+            decides(rollout, proposed) && step.is_some_and(|i| justifies_rollback(rollout, i, proposed))
+        }
+        ProposalKind::RolloutPaused => {
+            let pauses = |i: usize| {
+                rollout.steps[i].stall.is_some() && rollout.plan_step(i).on_stall == OnStall::Pause
+            };
+            decides(rollout, proposed) && rollout.status == Status::Open && step.is_some_and(pauses)
+        }
+        ProposalKind::RolloutCompleted => {
+            let all_met = || (0..rollout.steps.len()).all(|i| rollout.met(i, now));
+            decides(rollout, proposed) && rollout.status == Status::Open && all_met()
+        }
+        ProposalKind::RolloutRolledBack => {
+            decides(rollout, proposed) && rollout.status == Status::RollingBack && rollout.is_back()
+        }
+        ProposalKind::RolloutPartial => {
+            decides(rollout, proposed) && rollout.status == Status::RollingBack && rollout.is_partly_back()
+        }
+        ProposalKind::ClockStepped | ProposalKind::PhaseBegun | ProposalKind::Unknown => false,
+    }
+}
+
+/// A decision on the whole rollout: of the next attempt, and none is on its way.
+fn decides(rollout: &Rollout, proposed: &Proposed) -> bool {
+    proposed.attempt == rollout.attempt && rollout.pending.is_none()
+}
+
+/// A step stalls once per attempt: past deadline and grace, or on a cited record that still stands.
+fn stalls(clock: &Clock, rollout: &Rollout, i: usize, proposed: &Proposed, now: Timestamp) -> bool {
+    let state = &rollout.steps[i];
+    if state.stall.is_some() || proposed.attempt != state.attempt {
+        return false;
+    }
+    let Some(cites) = proposed.cites else {
+        return rollout.deadline(i).is_some_and(|deadline| now > deadline.plus(clock.grace));
+    };
+    let awaited = rollout.status == Status::Open && state.full.is_none() && !state.overridden;
+    let mut words = state.words.values();
+    let failed = words.any(|word| word.saying == Saying::Failed && word.offset == cites);
+    let rejected = state.rejection.as_ref().is_some_and(|rejection| rejection.offset == cites);
+    awaited && (failed || rejected)
+}
+
+fn violates(rollout: &Rollout, i: usize, proposed: &Proposed) -> bool {
+    let violation = rollout.steps[i].violation.as_ref();
+    rollout.status == Status::Open
+        && violation.is_some_and(|seen| !seen.accepted && Some(seen.offset) == proposed.cites)
+}
+
+/// A rollback is only asked for by itself on strong evidence from every instance that owes the event.
+fn justifies_rollback(rollout: &Rollout, i: usize, proposed: &Proposed) -> bool {
+    let state = &rollout.steps[i];
+    let Some(stall) = &state.stall else { return false };
+    rollout.status == Status::Open
+        && rollout.plan_step(i).on_stall == OnStall::Rollback
+        && stall.cause != Cause::ContractBroken
+        && state.taint.is_none()
+        && state.rejection.is_none()
+        && !proposed.evidence.is_empty()
+        && proposed.evidence.iter().all(|seen| is_strong(seen, state, stall))
+}
+
+/// An explicit failure, or a heartbeat after the stall that says: alive, nothing on its way, not done.
+fn is_strong(seen: &Evidence, state: &StepState, stall: &Stall) -> bool {
+    match seen.kind {
+        EvidenceKind::Failure => {
+            let word = seen.instance.as_ref().and_then(|instance| state.words.get(instance));
+            word.is_some_and(|word| word.saying == Saying::Failed)
+        }
+        EvidenceKind::Heartbeat => {
+            let after = seen.at.is_some_and(|at| at > stall.raw);
+            seen.cause.allows_rollback() && seen.outbox == 0 && after
+        }
+        EvidenceKind::Silence
+        | EvidenceKind::Rejection
+        | EvidenceKind::DeadLetter
+        | EvidenceKind::Early
+        | EvidenceKind::Unknown => false,
+    }
+}

@@ -1,0 +1,133 @@
+//! Sight: a sentinel appends a pulse and reads it back. A frozen broker looks exactly like a quiet topic, so
+//! silence proves nothing; only one's own record, read back, does.
+
+use std::collections::VecDeque;
+
+use pavane_events::{Millis, Timestamp};
+
+use crate::clock::{GRACE, Leap, PULSE};
+use crate::input::BlindCause;
+
+/// How often a sentinel proves its sight while nothing is open.
+const IDLE_PULSE: Millis = 30_000;
+/// How long a pulse may be on its way before the sentinel is blind.
+const OUT_OF_SIGHT: Millis = 3 * PULSE;
+/// How long nobody may have witnessed a leap before the whole of it counts as no time: late, never early.
+const NO_WITNESS: Millis = 6 * PULSE;
+/// A pulse that took longer than this from being sent to being read back witnesses nothing.
+const WITNESS_SPAN: Millis = 1_000;
+
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    sent: Millis,
+    back: Millis,
+    raw: Timestamp,
+    offset: i64,
+}
+
+/// What a replica knows of its own sight. Times are its own elapsed time.
+#[derive(Debug, Default)]
+pub(crate) struct Sight {
+    sent: Option<Millis>,
+    on_the_way: VecDeque<Millis>,
+    seen: VecDeque<Seen>,
+    lost: Option<(Millis, BlindCause)>,
+    told: Option<BlindCause>,
+}
+
+impl Sight {
+    /// Whether a pulse is due.
+    pub(crate) fn pulse_due(&self, something_open: bool) -> Millis {
+        let every = if something_open { PULSE } else { IDLE_PULSE };
+        self.sent.map_or(Millis::MIN, |sent| sent + every)
+    }
+
+    pub(crate) fn pulsed(&mut self, now: Millis) {
+        const KEPT: usize = 64;
+        self.sent = Some(now);
+        if self.on_the_way.len() >= KEPT {
+            self.on_the_way.remove(1);
+        }
+        self.on_the_way.push_back(now);
+    }
+
+    /// An own pulse was read back.
+    pub(crate) fn back(&mut self, sent: Millis, now: Millis, raw: Timestamp, offset: i64) {
+        if !self.on_the_way.contains(&sent) {
+            return;
+        }
+        self.on_the_way.retain(|other| *other > sent);
+        self.lost = self.lost.filter(|(_, cause)| cause.lasts());
+        self.seen.push_back(Seen { sent, back: now, raw, offset });
+        if self.seen.len() > 16 {
+            self.seen.pop_front();
+        }
+    }
+
+    /// Any entry was read: the reader works.
+    pub(crate) fn read(&mut self) {
+        self.lost = self.lost.filter(|(_, cause)| cause.lasts());
+    }
+
+    pub(crate) fn lose(&mut self, now: Millis, cause: BlindCause) {
+        self.lost.get_or_insert((now, cause));
+    }
+
+    /// Why the sentinel cannot see, if it cannot.
+    pub(crate) fn blind(&self, now: Millis) -> Option<BlindCause> {
+        let lost = self.lost.filter(|(since, cause)| cause.lasts() || now - since >= OUT_OF_SIGHT);
+        let overdue = self.on_the_way.front().filter(|sent| now - **sent >= OUT_OF_SIGHT);
+        lost.map(|(_, cause)| cause).or(overdue.map(|_| self.lost.map_or(BlindCause::NoSight, |(_, cause)| cause)))
+    }
+
+    /// Whether proposals may be made: nothing is lost, and a pulse of one's own was read back.
+    pub(crate) fn is_sighted(&self, now: Millis) -> bool {
+        self.lost.is_none() && self.blind(now).is_none() && !self.seen.is_empty()
+    }
+
+    /// The next time at which blindness could begin.
+    pub(crate) fn next_deadline(&self) -> Option<Millis> {
+        let lost = self.lost.filter(|_| self.told.is_none()).map(|(since, _)| since + OUT_OF_SIGHT);
+        let overdue = self.on_the_way.front().filter(|_| self.told.is_none()).map(|sent| sent + OUT_OF_SIGHT);
+        lost.into_iter().chain(overdue).min()
+    }
+
+    /// What changed since people were last told: `Some(Ok(cause))` for blind, `Some(Err(cause))` for seeing again.
+    pub(crate) fn news(&mut self, now: Millis) -> Option<Result<BlindCause, BlindCause>> {
+        match (self.blind(now), self.told) {
+            (Some(cause), None) => {
+                self.told = Some(cause);
+                Some(Ok(cause))
+            }
+            (None, Some(cause)) if self.lost.is_none() => {
+                self.told = None;
+                Some(Err(cause))
+            }
+            _ => None,
+        }
+    }
+
+    /// How much of a leap was no time, as far as this replica can tell, or none when it is no witness.
+    pub(crate) fn explain(&self, leap: Leap, first_seen: Millis, now: Millis) -> Option<Millis> {
+        let pairs = self.seen.iter().zip(self.seen.iter().skip(1));
+        let around = pairs.into_iter().find(|(before, after)| before.offset < leap.offset && leap.offset <= after.offset);
+        let witnessed = around.and_then(|(before, after)| stepped(before, after));
+        match witnessed {
+            Some(by) => Some(by.clamp(0, leap.by)),
+            None if now - first_seen > NO_WITNESS => Some(leap.by),
+            None => None,
+        }
+    }
+}
+
+/// The most that the broker's clock can have stepped between two own pulses; 0 where elapsed time agrees.
+fn stepped(before: &Seen, after: &Seen) -> Option<Millis> {
+    let wide = |seen: &Seen| seen.back - seen.sent >= WITNESS_SPAN;
+    if wide(before) || wide(after) {
+        return None;
+    }
+    let (least, most) = (after.sent - before.back, after.back - before.sent);
+    let by_broker = after.raw.since(before.raw);
+    let agrees = (least - GRACE..=most + GRACE).contains(&by_broker);
+    Some(if agrees { 0 } else { by_broker - least })
+}

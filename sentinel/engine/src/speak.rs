@@ -1,0 +1,356 @@
+//! What a record about one rollout does to it.
+
+use pavane_events::command::RollbackRequested;
+use pavane_events::service::EventRejected;
+use pavane_events::{Body, EventType, Instance, Record, Version};
+
+use crate::clock::Mark;
+use crate::effect::{Counter, Effect};
+use crate::fold::Fold;
+use crate::rollout::{Answer, Counted, Pending, Rejection, Rollout, Saying, Status, Word};
+
+impl Fold {
+    /// Takes a record about a known rollout.
+    pub(crate) fn speak(&mut self, n: u64, record: &Record, out: &mut Vec<Effect>) {
+        let Some(rollout) = self.rollouts.get(&n) else { return };
+        if rollout.pending.as_ref().is_some_and(|pending| takes_ground(pending, record)) {
+            self.withdraw(n, out);
+        }
+        let mark = self.mark();
+        match &record.event.body {
+            Body::Ready(_)
+            | Body::DeploymentStarted(_)
+            | Body::DeploymentComplete(_)
+            | Body::DeploymentFailed(_)
+            | Body::Drained(_) => self.word(n, record, mark, out),
+            Body::RollbackComplete(body) => self.answer(n, record, body.epoch, Answer::Complete, out),
+            Body::RollbackFailed(body) => self.answer(n, record, body.epoch, Answer::Failed, out),
+            Body::RollbackRefused(body) => self.answer(n, record, body.epoch, Answer::Refused, out),
+            Body::EventRejected(body) => self.rejected(n, record, body, out),
+            Body::RolloutPaused(_) => self.pause(n, record, mark, out),
+            Body::RolloutResumed(_) => self.resume(n, mark),
+            Body::RolloutAborted(_) => {
+                if self.awaits(n) {
+                    self.end(n, Status::Aborted, record.at, out);
+                }
+            }
+            Body::StepOverridden(body) => {
+                let step = self.rollouts.get(&n).and_then(|r| r.score.place(&body.step));
+                match step.filter(|_| self.status(n) == Some(Status::Open)) {
+                    Some(i) => self.overridden(n, i, mark, out),
+                    None => self.refuse(record, "unknown_step", format!("no step {} is open", body.step)),
+                }
+            }
+            Body::RollbackRequested(body) => self.rollback(n, record, body),
+            Body::RolloutCompleted(_) => self.said(n, record, Status::Completed, out),
+            Body::RolloutRolledBack(_) => self.said(n, record, Status::RolledBack, out),
+            Body::RolloutPartial(_) => self.said(n, record, Status::Partial, out),
+            Body::RollbackInitiated(_)
+            | Body::HookUncertain(_)
+            | Body::PhaseBegun(_)
+            | Body::GateApproved(_)
+            | Body::GateRejected(_)
+            | Body::RolloutStarted(_)
+            | Body::DomainHeld(_)
+            | Body::DomainReleased(_)
+            | Body::RolloutStalled(_)
+            | Body::SequenceViolated(_)
+            | Body::CommandRefused(_)
+            | Body::Proposed(_)
+            | Body::Pulse(_)
+            | Body::Progress(_)
+            | Body::ClockStepped(_)
+            | Body::DomainConfigured(_)
+            | Body::TrustChanged(_) => {}
+        }
+        self.owe_turns(n);
+    }
+
+    fn status(&self, n: u64) -> Option<Status> {
+        self.rollouts.get(&n).map(|rollout| rollout.status)
+    }
+
+    fn awaits(&self, n: u64) -> bool {
+        self.status(n).is_some_and(Status::is_open)
+    }
+
+    /// A service's word about the step that it is at.
+    fn word(&mut self, n: u64, record: &Record, mark: Mark, out: &mut Vec<Effect>) {
+        let Some(rollout) = self.rollouts.get_mut(&n) else { return };
+        if !rollout.status.is_open() {
+            out.push(Effect::Count(Counter::Late));
+            return;
+        }
+        let Some((i, instance, word)) = read_word(rollout, record) else {
+            out.push(Effect::Count(Counter::Stranger));
+            return;
+        };
+        let counted = rollout.word(i, instance, word, mark);
+        self.counted(n, &counted, out);
+    }
+
+    fn overridden(&mut self, n: u64, i: usize, mark: Mark, out: &mut Vec<Effect>) {
+        let Some(rollout) = self.rollouts.get_mut(&n) else { return };
+        rollout.steps[i].overridden = true;
+        let counted = rollout.count(i, mark);
+        self.counted(n, &counted, out);
+    }
+
+    /// What follows from a count: a rollback on its way loses its ground, an alert is over.
+    fn counted(&mut self, n: u64, counted: &Counted, out: &mut Vec<Effect>) {
+        let pending = self.rollouts.get(&n).and_then(|rollout| rollout.pending.as_ref());
+        let undone = |pending: &Pending| {
+            pending.event == EventType::RollbackRequested && pending.step == counted.filled
+        };
+        if counted.filled.is_some() && pending.is_some_and(undone) {
+            self.withdraw(n, out);
+        }
+        if let Some(i) = counted.lifted.or(counted.filled) {
+            self.resolve(n, i, out);
+        }
+    }
+
+    /// A service's answer to the request to go back.
+    fn answer(&mut self, n: u64, record: &Record, epoch: i64, answer: Answer, out: &mut Vec<Effect>) {
+        let mark = self.mark();
+        let Some(rollout) = self.rollouts.get_mut(&n) else { return };
+        if rollout.status != Status::RollingBack || epoch != rollout.epoch {
+            out.push(Effect::Count(Counter::Late));
+            return;
+        }
+        let envelope = &record.event.envelope;
+        let Some(service) = &envelope.service else { return };
+        let instance = speaker(record);
+        let steps: Vec<usize> = rollout.score.of(service).collect();
+        let mut lifted = Vec::new();
+        for i in steps {
+            if rollout.steps[i].words.contains_key(&instance) {
+                lifted.extend(rollout.answer(i, instance.clone(), answer, mark));
+            }
+        }
+        for i in lifted {
+            self.resolve(n, i, out);
+        }
+    }
+
+    /// An event that a service waits for came, and it could not read it.
+    fn rejected(&mut self, n: u64, record: &Record, body: &EventRejected, out: &mut Vec<Effect>) {
+        let Some(rollout) = self.rollouts.get_mut(&n).filter(|rollout| rollout.status == Status::Open) else {
+            out.push(Effect::Count(Counter::Late));
+            return;
+        };
+        let event = EventType::from_short(&body.event);
+        let awaited = body.producer.as_ref().zip(event).and_then(|(p, event)| rollout.score.awaiting(p, event));
+        let own = record.event.envelope.service.as_ref().and_then(|service| current(rollout, service));
+        let open = |i: &usize| rollout.steps[*i].full.is_none() && !rollout.steps[*i].overridden;
+        if own.is_some()
+            && let Some(i) = awaited.filter(open).or(own.filter(open))
+        {
+            let producer = body.producer.as_ref().map_or("?", |producer| producer.as_str());
+            let at = if body.field.is_empty() { String::new() } else { format!(" at {}", body.field) };
+            let detail = format!(
+                "{producer}.{} at offset {} (schema id {}) cannot be read: {}{at}: {}",
+                body.event,
+                body.offset,
+                body.schema_id.map_or("unknown".to_owned(), |id| id.to_string()),
+                body.reason,
+                body.detail
+            );
+            let instance = record.event.envelope.instance.clone();
+            rollout.steps[i].rejection = Some(Rejection { offset: record.offset, instance, detail });
+        }
+    }
+
+    fn pause(&mut self, n: u64, record: &Record, mark: Mark, out: &mut Vec<Effect>) {
+        let ours = record.event.envelope.source == self.sentinel;
+        if ours && !self.takes_force(n, record) {
+            return;
+        }
+        if ours {
+            self.note_decision(n, record);
+        }
+        let Some(rollout) = self.rollouts.get_mut(&n).filter(|rollout| rollout.status.is_open()) else {
+            out.push(Effect::Count(Counter::Late));
+            return;
+        };
+        if ours {
+            rollout.attempt += 1;
+        }
+        rollout.pending = None;
+        rollout.paused = true;
+        rollout.halt(true, mark);
+    }
+
+    fn resume(&mut self, n: u64, mark: Mark) {
+        let held = self.held;
+        if let Some(rollout) = self.rollouts.get_mut(&n).filter(|rollout| rollout.status.is_open()) {
+            rollout.paused = false;
+            rollout.halt(held, mark);
+        }
+    }
+
+    /// The decision to go back: a person's at once, the sentinel's when it is the one that was accepted.
+    fn rollback(&mut self, n: u64, record: &Record, body: &RollbackRequested) {
+        if body.service.is_some() {
+            return;
+        }
+        let mark = self.mark();
+        if record.event.envelope.source == self.sentinel {
+            if self.takes_force(n, record) {
+                self.note_decision(n, record);
+                self.begin_rollback(n, mark);
+            }
+            return;
+        }
+        match self.status(n) {
+            Some(Status::Open) => {
+                self.note_decision(n, record);
+                self.begin_rollback(n, mark);
+            }
+            Some(Status::Completed) => self.late_rollback(n, record),
+            Some(status) => {
+                let why = format!("the rollout is {}; a rollback goes from open or completed", status.as_str());
+                self.refuse(record, "ended", why);
+            }
+            None => {}
+        }
+    }
+
+    fn begin_rollback(&mut self, n: u64, mark: Mark) {
+        if let Some(rollout) = self.rollouts.get_mut(&n) {
+            rollout.begin_rollback(mark);
+        }
+    }
+
+    /// A rollback after completion is the next epoch, unless a later rollout has taken one of the services.
+    fn late_rollback(&mut self, n: u64, record: &Record) {
+        let mark = self.mark();
+        let Some(rollout) = self.rollouts.get(&n) else { return };
+        let services: Vec<_> = rollout.score.plan.steps.iter().map(|step| step.expect.service.clone()).collect();
+        let touches = |other: &Rollout| {
+            other.score.plan.steps.iter().any(|step| services.contains(&step.expect.service))
+        };
+        let later = self.rollouts.range(n + 1..).find(|(_, other)| touches(other));
+        if let Some((_, later)) = later {
+            let why = format!("rollout {} has moved one of its services since; roll that one back", later.id);
+            self.refuse(record, "conflict", why);
+            return;
+        }
+        for service in services {
+            self.owners.insert(service, n);
+        }
+        let held = self.held;
+        if let Some(rollout) = self.rollouts.get_mut(&n) {
+            rollout.epoch += 1;
+            rollout.begin_rollback(mark);
+            rollout.halt(held || rollout.paused, mark);
+        }
+    }
+
+    /// A named ending takes force only if it is the decision that was accepted and nothing took its ground.
+    fn said(&mut self, n: u64, record: &Record, status: Status, out: &mut Vec<Effect>) {
+        if self.takes_force(n, record) {
+            self.note_decision(n, record);
+            self.end(n, status, record.at, out);
+            if status == Status::Partial {
+                self.raise_partial(n, record, out);
+            }
+        }
+    }
+
+    fn takes_force(&self, n: u64, record: &Record) -> bool {
+        let pending = self.rollouts.get(&n).and_then(|rollout| rollout.pending.as_ref());
+        let envelope = &record.event.envelope;
+        envelope.source == self.sentinel && pending.is_some_and(|pending| pending.id == envelope.id)
+    }
+}
+
+/// Whether a record that lies between accepted and said takes the ground from the decision.
+fn takes_ground(pending: &Pending, record: &Record) -> bool {
+    let by_person = |service: bool, accepted: Option<i64>| !service && accepted.is_none();
+    match &record.event.body {
+        Body::RolloutPaused(_) => record.event.envelope.id != pending.id,
+        Body::RolloutAborted(_) | Body::StepOverridden(_) => true,
+        Body::RollbackRequested(body) => by_person(body.service.is_some(), body.accepted),
+        Body::DeploymentStarted(_) | Body::DeploymentComplete(_) | Body::DeploymentFailed(_) | Body::Drained(_) => {
+            !matches!(pending.event, EventType::RollbackRequested | EventType::RolloutPaused)
+        }
+        Body::Ready(_)
+        | Body::RollbackInitiated(_)
+        | Body::RollbackComplete(_)
+        | Body::RollbackFailed(_)
+        | Body::RollbackRefused(_)
+        | Body::EventRejected(_)
+        | Body::HookUncertain(_)
+        | Body::RolloutStarted(_)
+        | Body::PhaseBegun(_)
+        | Body::RolloutResumed(_)
+        | Body::GateApproved(_)
+        | Body::GateRejected(_)
+        | Body::DomainHeld(_)
+        | Body::DomainReleased(_)
+        | Body::RolloutStalled(_)
+        | Body::SequenceViolated(_)
+        | Body::RolloutCompleted(_)
+        | Body::RolloutRolledBack(_)
+        | Body::RolloutPartial(_)
+        | Body::CommandRefused(_)
+        | Body::Proposed(_)
+        | Body::Pulse(_)
+        | Body::Progress(_)
+        | Body::ClockStepped(_)
+        | Body::DomainConfigured(_)
+        | Body::TrustChanged(_) => false,
+    }
+}
+
+/// Who speaks: the instance, or the service where none is named (CI, a deploy tool).
+fn speaker(record: &Record) -> Instance {
+    let envelope = &record.event.envelope;
+    let named = envelope.instance.clone();
+    let service = || envelope.service.as_ref().map_or("unnamed", |service| service.as_str());
+    named.unwrap_or_else(|| Instance::new(service()).expect("a service is a name"))
+}
+
+/// The step of a service that a word without an exact place belongs to: the last one whose window is open, else
+/// its first.
+fn current(rollout: &Rollout, service: &pavane_events::Service) -> Option<usize> {
+    let mut steps = rollout.score.of(service).rev();
+    steps
+        .find(|&i| rollout.steps[i].anchor.is_some())
+        .or_else(|| rollout.score.of(service).next())
+}
+
+/// Reads a service's word: which step, which instance, and what it says.
+fn read_word(rollout: &Rollout, record: &Record) -> Option<(usize, Instance, Word)> {
+    let envelope = &record.event.envelope;
+    let service = envelope.service.as_ref()?;
+    let event = record.event.body.event_type();
+    let exact = rollout.score.awaiting(service, event);
+    let i = exact.or_else(|| current(rollout, service))?;
+    let (other, from, detail) = match said(&record.event.body) {
+        Some(said) => said,
+        None => (exact.map(|_| Saying::Awaited)?, None, String::new()),
+    };
+    let saying = match (exact.is_some(), rollout.plan_step(i).accepts(envelope.version.as_ref())) {
+        (true, true) => Saying::Awaited,
+        (true, false) => Saying::WrongVersion,
+        (false, _) => other,
+    };
+    let word = Word { saying, offset: record.offset, version: envelope.version.clone(), from, detail };
+    Some((i, speaker(record), word))
+}
+
+/// What a deployment event says of itself, whichever step it belongs to.
+fn said(body: &Body) -> Option<(Saying, Option<Version>, String)> {
+    if let Body::DeploymentStarted(body) = body {
+        return Some((Saying::Started, body.from.clone(), String::new()));
+    }
+    if let Body::DeploymentComplete(body) = body {
+        return Some((Saying::Started, body.from.clone(), String::new()));
+    }
+    if let Body::DeploymentFailed(body) = body {
+        return Some((Saying::Failed, None, format!("{}: {}", body.stage, body.reason)));
+    }
+    matches!(body, Body::Drained(_)).then_some((Saying::Drained, None, String::new()))
+}
