@@ -1,0 +1,269 @@
+//! A schema that is fit to read and write by: parsed, flat enough, without recursion, known by its fingerprint.
+//!
+//! The checks come before any datum is looked at: with such schemas a few bytes cannot ask for much memory or
+//! for a deep stack, whoever registered them.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use apache_avro::Schema;
+use apache_avro::schema::{EnumSchema, FixedSchema, InnerDecimalSchema, RecordSchema, UuidSchema};
+use pavane_events::identity::sha256_hex;
+
+use super::error::{Finding, SchemaRefused};
+use super::{canonical, catalog, compat};
+
+/// The longest text of a schema, in bytes.
+pub const MAX_SCHEMA: usize = 256 * 1024;
+/// How deep a schema may nest.
+pub const MAX_DEPTH: usize = 16;
+/// What `ce_dataschema` begins with.
+pub const URN: &str = "urn:pavane:schema:sha256:";
+
+/// A schema that is fit to read and write by.
+#[derive(Debug)]
+pub struct Contract {
+    schema: Schema,
+    named: BTreeMap<String, Schema>,
+    fingerprint: String,
+    readable: OnceLock<Result<(), Finding>>,
+}
+
+/// A schema without its logical dress and with its references followed.
+pub(crate) enum View<'a> {
+    Null,
+    Boolean,
+    Int,
+    Long,
+    Float,
+    Double,
+    Bytes,
+    String,
+    Fixed(&'a FixedSchema),
+    Enum(&'a EnumSchema),
+    Array(&'a Schema),
+    Map(&'a Schema),
+    Union(&'a [Schema]),
+    Record(&'a RecordSchema),
+}
+
+impl Contract {
+    /// Parses a schema and refuses what could hurt a reader: recursion, depth, items without width, size.
+    pub fn parse(text: &str) -> Result<Self, SchemaRefused> {
+        if text.len() > MAX_SCHEMA {
+            return Err(SchemaRefused::TooLarge { bytes: text.len(), limit: MAX_SCHEMA });
+        }
+        if brackets(text) > 4 * MAX_DEPTH {
+            return Err(SchemaRefused::TooDeep { limit: MAX_DEPTH });
+        }
+        let schema = Schema::parse_str(text).map_err(|error| SchemaRefused::Invalid(Box::new(error)))?;
+        let mut named = BTreeMap::new();
+        name_types(&schema, &mut named);
+        let mut contract = Self { schema, named, fingerprint: String::new(), readable: OnceLock::new() };
+        let View::Record(_) = contract.root_view() else { return Err(SchemaRefused::NotARecord) };
+        Lint { contract: &contract, done: BTreeMap::new(), open: Vec::new() }.check(&contract.schema)?;
+        contract.fingerprint = sha256_hex(&canonical::form(&contract));
+        Ok(contract)
+    }
+
+    /// The full name of the record; the subject in the registry.
+    pub fn full_name(&self) -> String {
+        self.record().name.to_string()
+    }
+
+    /// The name of the record without its namespace; the event that it is a form of.
+    pub fn name(&self) -> &str {
+        self.record().name.name()
+    }
+
+    /// SHA-256 of the parsing canonical form, in hexadecimal.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// The value of `ce_dataschema`.
+    pub fn dataschema(&self) -> String {
+        format!("{URN}{}", self.fingerprint)
+    }
+
+    /// Whether our own reader schema of the record's event can read what this one writes; the first difference
+    /// if not. A record of no event of ours cannot be read.
+    pub fn readable(&self) -> Result<(), Finding> {
+        self.readable
+            .get_or_init(|| {
+                let Some(reader) = catalog::named(self.name()) else {
+                    return Err(Finding::new(format!("{} is no event of ours", self.full_name())));
+                };
+                compat::can_read(self, reader).into_iter().next().map_or(Ok(()), Err)
+            })
+            .clone()
+    }
+
+    pub(crate) const fn root(&self) -> &Schema {
+        &self.schema
+    }
+
+    pub(crate) fn record(&self) -> &RecordSchema {
+        let View::Record(record) = self.root_view() else {
+            unreachable!("parse refuses what is not a record")
+        };
+        record
+    }
+
+    fn root_view(&self) -> View<'_> {
+        self.view(&self.schema)
+    }
+
+    /// What a schema of this contract is when logical types and references are taken away.
+    pub(crate) fn view<'a>(&'a self, schema: &'a Schema) -> View<'a> {
+        match schema {
+            Schema::Null => View::Null,
+            Schema::Boolean => View::Boolean,
+            Schema::Int | Schema::Date | Schema::TimeMillis => View::Int,
+            Schema::Long
+            | Schema::TimeMicros
+            | Schema::TimestampMillis
+            | Schema::TimestampMicros
+            | Schema::TimestampNanos
+            | Schema::LocalTimestampMillis
+            | Schema::LocalTimestampMicros
+            | Schema::LocalTimestampNanos => View::Long,
+            Schema::Float => View::Float,
+            Schema::Double => View::Double,
+            Schema::Bytes | Schema::BigDecimal | Schema::Uuid(UuidSchema::Bytes) => View::Bytes,
+            Schema::String | Schema::Uuid(UuidSchema::String) => View::String,
+            Schema::Fixed(fixed) | Schema::Duration(fixed) | Schema::Uuid(UuidSchema::Fixed(fixed)) => {
+                View::Fixed(fixed)
+            }
+            Schema::Decimal(decimal) => match &decimal.inner {
+                InnerDecimalSchema::Bytes => View::Bytes,
+                InnerDecimalSchema::Fixed(fixed) => View::Fixed(fixed),
+            },
+            Schema::Enum(symbols) => View::Enum(symbols),
+            Schema::Array(array) => View::Array(&array.items),
+            Schema::Map(map) => View::Map(&map.types),
+            Schema::Union(union) => View::Union(union.variants()),
+            Schema::Record(record) => View::Record(record),
+            Schema::Ref { name } => {
+                let named = self.named.get(name.as_ref() as &str);
+                self.view(named.expect("the parser refuses a reference to nothing"))
+            }
+        }
+    }
+}
+
+/// How deep the brackets of a JSON text nest, those in strings left out; needs no stack itself.
+fn brackets(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut quoted, mut escaped) = (false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => depth += 1,
+            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
+/// Gathers every named type under its full name.
+fn name_types(schema: &Schema, named: &mut BTreeMap<String, Schema>) {
+    if matches!(schema, Schema::Ref { .. }) {
+        return;
+    }
+    if let Some(name) = schema.name() {
+        named.insert(name.to_string(), schema.clone());
+    }
+    if let Schema::Record(record) = schema {
+        record.fields.iter().for_each(|field| name_types(&field.schema, named));
+    }
+    if let Schema::Array(array) = schema {
+        name_types(&array.items, named);
+    }
+    if let Schema::Map(map) = schema {
+        name_types(&map.types, named);
+    }
+    if let Schema::Union(union) = schema {
+        union.variants().iter().for_each(|variant| name_types(variant, named));
+    }
+}
+
+/// Depth and width of a type.
+#[derive(Clone, Copy)]
+struct Extent {
+    depth: usize,
+    zero_width: bool,
+}
+
+/// Walks each named type once, so that a schema of many references costs no more than its text.
+struct Lint<'a> {
+    contract: &'a Contract,
+    done: BTreeMap<String, Extent>,
+    open: Vec<String>,
+}
+
+impl Lint<'_> {
+    fn check(&mut self, schema: &Schema) -> Result<Extent, SchemaRefused> {
+        let leaf = |zero_width| Ok(Extent { depth: 1, zero_width });
+        let contract = self.contract;
+        match contract.view(schema) {
+            View::Null => leaf(true),
+            View::Fixed(fixed) => leaf(fixed.size == 0),
+            View::Array(items) | View::Map(items) => {
+                let inner = self.check(items)?;
+                if inner.zero_width && matches!(schema, Schema::Array(_)) {
+                    return Err(SchemaRefused::ZeroWidthItems);
+                }
+                deeper(inner.depth, false)
+            }
+            View::Union(variants) => {
+                let mut depth = 0;
+                for variant in variants {
+                    depth = depth.max(self.check(variant)?.depth);
+                }
+                deeper(depth, false)
+            }
+            View::Record(record) => self.check_record(record),
+            View::Boolean
+            | View::Int
+            | View::Long
+            | View::Float
+            | View::Double
+            | View::Bytes
+            | View::String
+            | View::Enum(_) => leaf(false),
+        }
+    }
+
+    fn check_record(&mut self, record: &RecordSchema) -> Result<Extent, SchemaRefused> {
+        let name = record.name.to_string();
+        if let Some(extent) = self.done.get(&name) {
+            return Ok(*extent);
+        }
+        if self.open.contains(&name) {
+            return Err(SchemaRefused::Recursive { name });
+        }
+        self.open.push(name.clone());
+        let (mut depth, mut zero_width) = (0, true);
+        for field in &record.fields {
+            let inner = self.check(&field.schema)?;
+            depth = depth.max(inner.depth);
+            zero_width &= inner.zero_width;
+        }
+        self.open.pop();
+        let extent = deeper(depth, zero_width)?;
+        self.done.insert(name, extent);
+        Ok(extent)
+    }
+}
+
+fn deeper(depth: usize, zero_width: bool) -> Result<Extent, SchemaRefused> {
+    if depth >= MAX_DEPTH {
+        return Err(SchemaRefused::TooDeep { limit: MAX_DEPTH });
+    }
+    Ok(Extent { depth: depth + 1, zero_width })
+}
