@@ -10,17 +10,21 @@
 //! | `resolve` `graph` | the steps together: names, circles, order |
 //! | [`plan`] | the plan as it is meant; what `RolloutStarted` carries |
 //! | [`expectation`] | `user-service.DeploymentComplete`, as it stands in files |
+//! | `soundness` | whether a plan that came over the log can be judged |
 //! | [`diagnostic`] | codes, places, remedies |
 
 pub mod diagnostic;
 pub mod document;
+mod error;
 pub mod expectation;
 mod graph;
 pub mod plan;
 mod resolve;
+mod soundness;
 mod written;
 pub mod yaml;
 
 pub use diagnostic::Diagnostic;
 pub use document::read;
+pub use error::Unsound;
 pub use plan::{Compensate, Expect, Method, OnStall, Plan, Severity, Step};
