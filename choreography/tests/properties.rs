@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use pavane_choreography::{Plan, read};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
@@ -64,6 +66,20 @@ proptest! {
     }
 }
 
+#[test]
+fn the_random_texts_reach_plans_and_most_kinds_of_defect() {
+    let mut runner = TestRunner::deterministic();
+    let (mut plans, mut codes) = (0, BTreeSet::new());
+    for _ in 0..4000 {
+        let text = any_text().new_tree(&mut runner).expect("a text").current();
+        match read(&text, "a.yaml") {
+            Ok(_) => plans += 1,
+            Err(found) => codes.extend(found.into_iter().map(|found| found.code)),
+        }
+    }
+    assert!(plans >= 50 && codes.len() >= 12, "{plans} plans, {codes:?}");
+}
+
 /// The steps that the step at each place waits for. A number is what the step is called, so that the order of the
 /// file is not the order of the waiting.
 type Steps = Vec<(usize, BTreeSet<usize>)>;
@@ -87,53 +103,61 @@ fn document(steps: &Steps) -> String {
     steps.iter().map(step).fold(head.to_owned(), |text, step| text + &step)
 }
 
-/// Texts of every kind, most of them made of what files are made of.
+/// Texts of every kind: noise, pieces of files in any order, and files of which some lines are gone or doubled.
 fn any_text() -> impl Strategy<Value = String> {
-    let words = prop::sample::select(vec![
-        "apiVersion: pavane/v1\n",
-        "kind: Choreography\n",
-        "metadata: ",
-        "{ name: a, owner: b }\n",
-        "steps:\n",
-        "  - ",
-        "id: a\n",
-        "    ",
-        "after: [a]\n",
-        "expect: a.Ready\n",
-        "within: 1m\n",
-        "instances: 3\n",
-        "{",
-        "}",
-        "[",
-        "]",
-        ", ",
-        ": ",
-        "? ",
-        "&a ",
-        "*a ",
-        "!!str ",
-        "---\n",
-        "...\n",
-        "# ",
-        "\"",
-        "'",
-        "|\n",
-        ">\n",
-        "\t",
-        "\n",
-        "\u{feff}",
-        "%YAML 1.2\n",
-        "<<: ",
-        "~",
-        "\0",
-        "é",
-        "\u{202e}",
-        "\r\n",
-    ]);
+    let pieces = prop::sample::select(PIECES);
+    let kept = prop::sample::select(vec![0_usize, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2]);
+    let lines: Vec<&str> = GOOD.split_inclusive('\n').collect();
+    let mangle = move |kept: Vec<usize>| -> String {
+        lines.iter().zip(kept).map(|(line, times)| line.repeat(times)).collect()
+    };
     prop_oneof![
         1 => any::<String>(),
-        6 => prop::collection::vec(words, 0..60).prop_map(|words| words.concat()),
+        4 => prop::collection::vec(pieces, 0..60).prop_map(|pieces| pieces.concat()),
+        4 => prop::collection::vec(kept, GOOD.lines().count()).prop_map(mangle),
     ]
 }
+
+const PIECES: &[&str] = &[
+    "apiVersion: pavane/v1\n",
+    "kind: Choreography\n",
+    "metadata: ",
+    "{ name: a, owner: b }\n",
+    "steps:\n",
+    "  - ",
+    "id: a\n",
+    "    ",
+    "after: [a]\n",
+    "expect: a.Ready\n",
+    "within: 1m\n",
+    "instances: 3\n",
+    "{",
+    "}",
+    "[",
+    "]",
+    ", ",
+    ": ",
+    "? ",
+    "&a ",
+    "*a ",
+    "!!str ",
+    "---\n",
+    "...\n",
+    "# ",
+    "\"",
+    "'",
+    "|\n",
+    ">\n",
+    "\t",
+    "\n",
+    "\u{feff}",
+    "%YAML 1.2\n",
+    "<<: ",
+    "~",
+    "\0",
+    "é",
+    "\u{202e}",
+    "\r\n",
+];
 
 const GOOD: &str = include_str!("good/users.yaml");

@@ -8,7 +8,7 @@ use super::tree::Entry;
 use crate::diagnostic::Code;
 
 /// A function that reads a value, as a plain pointer.
-pub type Reader<T> = for<'i, 'd> fn(&'i Item<'d>) -> Result<T, Reported>;
+pub type Reader<'d, T> = for<'i> fn(&'i Item<'d>) -> Result<T, Reported>;
 
 /// The fields of a map. Ask for all of them before the first `?`: what was never asked for is unknown.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl<'d> Fields<'d> {
     }
 
     /// Reads the one field that is there of several that exclude each other.
-    pub fn exactly_one<T>(&mut self, choices: &[(&'static str, Reader<T>)]) -> Result<T, Reported> {
+    pub fn exactly_one<T>(&mut self, choices: &[(&'static str, Reader<'d, T>)]) -> Result<T, Reported> {
         let found: Vec<_> = choices.iter().filter_map(|(name, read)| Some((self.get(name)?, read))).collect();
         let names: Vec<_> = choices.iter().map(|(name, _)| format!("`{name}`")).collect();
         match found.as_slice() {
