@@ -97,6 +97,24 @@ fn a_crossed_arrow_is_named() {
 }
 
 #[test]
+fn there_is_one_tls_stack() {
+    let tree = tree(&["--prefix", "none"]);
+    let used = |name: &str| tree.lines().any(|line| line.starts_with(&format!("{name} v")));
+    assert!(used("openssl-sys"), "rdkafka brings OpenSSL; if it does not, this test looks at nothing");
+    for second in ["rustls", "ring", "aws-lc-sys", "aws-lc-rs"] {
+        assert!(!used(second), "{second} is a second TLS stack with a second idea of which CA to trust");
+    }
+}
+
+#[test]
+fn spans_are_exported_by_a_client_that_needs_no_reactor() {
+    let tree = tree(&["-e", "features", "-i", "opentelemetry-otlp"]);
+    assert!(tree.contains("\"reqwest-blocking-client\""), "{tree}");
+    // with the other client the export thread panics, and every span is lost without a word
+    assert!(!tree.contains("\"reqwest-client\""), "{tree}");
+}
+
+#[test]
 fn the_engines_are_fenced_against_clocks_files_and_chance() {
     let root = read(&workspace().join("clippy.toml"));
     for engine in ["sentinel/engine", "sidecar/engine"] {
@@ -178,6 +196,17 @@ fn metadata() -> Value {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn tree(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--workspace", "--offline", "-e", "normal,build"])
+        .args(arguments)
+        .current_dir(workspace())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// Everything in which the workspace differs from the tables.

@@ -18,8 +18,8 @@ pub struct Jdk {
 }
 
 impl Jdk {
-    /// The first that is new enough of `JAVA_HOME`, the default `java`, and what lies below `/usr/lib/jvm` and
-    /// `/opt`.
+    /// The first that is new enough of `PAVANE_TEST_JAVA` (the program), `JAVA_HOME`, the default `java`, and
+    /// what lies below `/usr/lib/jvm` and `/opt`.
     pub fn find() -> Result<Self, Missing> {
         let mut seen = Vec::new();
         for java in candidates() {
@@ -31,13 +31,16 @@ impl Jdk {
             }
         }
         let seen = if seen.is_empty() { "no java was found".to_owned() } else { seen.join(", ") };
-        Err(Missing(format!("Java {OLDEST} or newer is needed: {seen}; install one or set JAVA_HOME")))
+        Err(Missing(format!(
+            "Java {OLDEST} or newer is needed: {seen}; install one, or name one in JAVA_HOME or PAVANE_TEST_JAVA"
+        )))
     }
 }
 
 fn candidates() -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> =
-        std::env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin/java")).into_iter().collect();
+        std::env::var_os("PAVANE_TEST_JAVA").map(PathBuf::from).into_iter().collect();
+    found.extend(std::env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin/java")));
     found.push(PathBuf::from("java"));
     for folder in ["/usr/lib/jvm", "/opt"] {
         // a folder that is not there holds no Java
