@@ -5,7 +5,7 @@ use pavane_events::control::{ClockStepped, ProposalKind, Proposed};
 use pavane_events::verdict::{
     CommandRefused, RolloutCompleted, RolloutPartial, RolloutRolledBack, RolloutStalled, SequenceViolated,
 };
-use pavane_events::{Body, Cause, EventId, EventType, Record, identity};
+use pavane_events::{Body, Cause, EventId, Record, identity};
 
 use crate::effect::{Counter, Draft, Effect};
 use crate::fold::{Fold, Owed, Touched};
@@ -13,7 +13,12 @@ use crate::judge;
 use crate::rollout::{Pending, Proof, Rollout, Stall, Status};
 
 impl Fold {
-    pub(crate) fn proposed(&mut self, record: &Record, proposed: &Proposed, out: &mut Vec<Effect>) -> Touched {
+    pub(crate) fn proposed(
+        &mut self,
+        record: &Record,
+        proposed: &Proposed,
+        out: &mut Vec<Effect>,
+    ) -> Touched {
         if proposed.kind == ProposalKind::ClockStepped {
             return self.step_clock(record, proposed, out);
         }
@@ -29,11 +34,11 @@ impl Fold {
         match proposed.kind {
             ProposalKind::RolloutStalled => self.stalled(n, record, proposed, out),
             ProposalKind::SequenceViolated => self.violated(n, record, proposed, out),
-            ProposalKind::RollbackRequested => self.decided(n, proposed, EventType::RollbackRequested),
-            ProposalKind::RolloutPaused => self.decided(n, proposed, EventType::RolloutPaused),
-            ProposalKind::RolloutCompleted => self.decided(n, proposed, EventType::RolloutCompleted),
-            ProposalKind::RolloutRolledBack => self.decided(n, proposed, EventType::RolloutRolledBack),
-            ProposalKind::RolloutPartial => self.decided(n, proposed, EventType::RolloutPartial),
+            ProposalKind::RollbackRequested => self.decided(n, proposed, rollback),
+            ProposalKind::RolloutPaused => self.decided(n, proposed, pause),
+            ProposalKind::RolloutCompleted => self.decided(n, proposed, completed),
+            ProposalKind::RolloutRolledBack => self.decided(n, proposed, rolled_back),
+            ProposalKind::RolloutPartial => self.decided(n, proposed, partial),
             ProposalKind::PhaseBegun | ProposalKind::ClockStepped | ProposalKind::Unknown => {}
         }
         Touched::One(n)
@@ -51,7 +56,8 @@ impl Fold {
             rollout.step_clock(leap, proposed.by_ms);
         }
         let body = ClockStepped { leap, by_ms: proposed.by_ms, accepted: record.offset };
-        let id = EventId::new(format!("clock-{}-{leap}", self.domain)).expect("a domain and a number are a name");
+        let id =
+            EventId::new(format!("clock-{}-{leap}", self.domain)).expect("a domain and a number are a name");
         self.owe(Draft { id: Some(id), rollout: None, causation: None, service: None, body: body.into() });
         Touched::All
     }
@@ -61,7 +67,8 @@ impl Fold {
         let Some(rollout) = self.rollouts.get_mut(&n) else { return };
         let Some(i) = proposed.step.as_ref().and_then(|id| rollout.score.place(id)) else { return };
         let compensates = rollout.status == Status::RollingBack;
-        let failed = proposed.cites.is_some() && rollout.steps[i].rejection.as_ref().map(|r| r.offset) != proposed.cites;
+        let failed = proposed.cites.is_some()
+            && rollout.steps[i].rejection.as_ref().map(|r| r.offset) != proposed.cites;
         let (proof, cause) = match (proposed.cites, compensates) {
             (Some(_), _) if failed => (Proof::Cited, Cause::Failed),
             (Some(_), _) => (Proof::Cited, Cause::ContractBroken),
@@ -81,7 +88,7 @@ impl Fold {
             step: step.id.clone(),
             attempt: state.attempt,
             accepted: record.offset,
-            service: culprit(rollout, i),
+            service: step.expect.service.clone(),
             missing,
             since: since.map(|mark| mark.at),
             deadline,
@@ -116,35 +123,13 @@ impl Fold {
     }
 
     /// Any other decision waits to be said; it takes force where its named event stands.
-    fn decided(&mut self, n: u64, proposed: &Proposed, event: EventType) {
+    fn decided(&mut self, n: u64, proposed: &Proposed, say: fn(&Rollout, &Proposed, i64) -> Body) {
         let accepted = self.offset;
         let Some(rollout) = self.rollouts.get(&n) else { return };
+        let body = say(rollout, proposed, accepted);
         let step = proposed.step.as_ref().and_then(|id| rollout.score.place(id));
+        let event = body.event_type();
         let id = self.id_of(n, None, event.as_str(), proposed.attempt);
-        let (epoch, attempt) = (rollout.epoch, proposed.attempt);
-        let body: Body = match event {
-            EventType::RollbackRequested => RollbackRequested {
-                epoch,
-                attempt,
-                step: proposed.step.clone(),
-                accepted: Some(accepted),
-                evidence: proposed.evidence.clone(),
-                by: "sentinel".to_owned(),
-                reason: step.map_or(String::new(), |i| rollback_reason(rollout, i)),
-                ..RollbackRequested::default()
-            }
-            .into(),
-            EventType::RolloutPaused => RolloutPaused {
-                by: "sentinel".to_owned(),
-                reason: step.map_or(String::new(), |i| rollback_reason(rollout, i)),
-            }
-            .into(),
-            EventType::RolloutRolledBack => RolloutRolledBack { epoch, attempt, accepted }.into(),
-            EventType::RolloutPartial => {
-                RolloutPartial { epoch, attempt, accepted, failed: rollout.not_back() }.into()
-            }
-            _ => RolloutCompleted { epoch, attempt, accepted }.into(),
-        };
         if let Some(rollout) = self.rollouts.get_mut(&n) {
             rollout.pending = Some(Pending { event, accepted, step, id: id.clone() });
         }
@@ -212,12 +197,40 @@ impl Fold {
     }
 }
 
-/// The service that owes what a step is missing: for a contract that is broken, whoever said the event.
-fn culprit(rollout: &Rollout, i: usize) -> pavane_events::Service {
-    rollout.plan_step(i).expect.service.clone()
+fn rollback(rollout: &Rollout, proposed: &Proposed, accepted: i64) -> Body {
+    let said = RollbackRequested {
+        epoch: rollout.epoch,
+        attempt: proposed.attempt,
+        step: proposed.step.clone(),
+        accepted: Some(accepted),
+        evidence: proposed.evidence.clone(),
+        by: "sentinel".to_owned(),
+        reason: why(rollout, proposed),
+        ..RollbackRequested::default()
+    };
+    said.into()
 }
 
-fn rollback_reason(rollout: &Rollout, i: usize) -> String {
+fn pause(rollout: &Rollout, proposed: &Proposed, _accepted: i64) -> Body {
+    RolloutPaused { by: "sentinel".to_owned(), reason: why(rollout, proposed) }.into()
+}
+
+fn completed(rollout: &Rollout, proposed: &Proposed, accepted: i64) -> Body {
+    RolloutCompleted { epoch: rollout.epoch, attempt: proposed.attempt, accepted }.into()
+}
+
+fn rolled_back(rollout: &Rollout, proposed: &Proposed, accepted: i64) -> Body {
+    RolloutRolledBack { epoch: rollout.epoch, attempt: proposed.attempt, accepted }.into()
+}
+
+fn partial(rollout: &Rollout, proposed: &Proposed, accepted: i64) -> Body {
+    let (epoch, attempt, failed) = (rollout.epoch, proposed.attempt, rollout.not_back());
+    RolloutPartial { epoch, attempt, accepted, failed }.into()
+}
+
+/// Why the sentinel decides about the whole rollout: the step that stands still.
+fn why(rollout: &Rollout, proposed: &Proposed) -> String {
+    let Some(i) = proposed.step.as_ref().and_then(|id| rollout.score.place(id)) else { return String::new() };
     let cause = rollout.steps[i].stall.as_ref().map_or("stalled", |stall| stall.cause.as_str());
     format!("step {} stands still: {} ({cause})", rollout.plan_step(i).id, rollout.missing(i))
 }

@@ -13,7 +13,6 @@ use crate::rollout::Rollout;
 
 impl Fold {
     /// A step stands still.
-    #[expect(clippy::too_many_arguments, reason = "all of it stands in the alert")]
     pub(crate) fn raise_stall(
         &mut self,
         n: u64,
@@ -47,7 +46,6 @@ impl Fold {
     }
 
     /// An event came before what must come first.
-    #[expect(clippy::too_many_arguments, reason = "all of it stands in the alert")]
     pub(crate) fn raise_violated(
         &mut self,
         n: u64,
@@ -63,10 +61,8 @@ impl Fold {
         let who = said.instance.as_ref().map_or("?", |instance| instance.as_str());
         let missing = said.missing.join(", ");
         let step = rollout.plan_step(i);
-        let summary = format!(
-            "{}: {who} moved at step {} before {missing} had come",
-            rollout.score.plan.name, step.id
-        );
+        let summary =
+            format!("{}: {who} moved at step {} before {missing} had come", rollout.score.plan.name, step.id);
         alert.annotations.insert("summary".to_owned(), summary);
         let description = format!(
             "The record at offset {} says that {} began step {} although {missing} is missing. \
@@ -103,8 +99,11 @@ impl Fold {
 
     /// All alerts of a rollout are over.
     pub(crate) fn resolve_all(&mut self, n: u64, out: &mut Vec<Effect>) {
-        let keys: Vec<(u64, String)> =
-            self.burning.range((n, String::new())..(n + 1, String::new())).map(|(key, _)| key.clone()).collect();
+        let keys: Vec<(u64, String)> = self
+            .burning
+            .range((n, String::new())..(n + 1, String::new()))
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in keys {
             if let Some(alert) = self.burning.remove(&key) {
                 out.push(Effect::Raise(over(alert, self.clock.raw())));
@@ -174,12 +173,15 @@ pub(crate) fn blind(domain: &Domain, replica: &str, cause: BlindCause, status: A
         BlindCause::NoSight => "A pulse that it appended was not read back in time.",
         BlindCause::Broker => "Kafka does not answer.",
         BlindCause::Registry => "The schema registry does not answer, so records cannot be read.",
-        BlindCause::TopicConfig => "The topic does not stamp records with the broker's time: run `pavane topics apply`.",
+        BlindCause::TopicConfig => {
+            "The topic does not stamp records with the broker's time: run `pavane topics apply`."
+        }
         BlindCause::HistoryLost => "The log no longer begins where the state would have to.",
         BlindCause::NewerVocabulary => "A newer program speaks on the log: upgrade the sentinels first.",
         BlindCause::NewerRules => "A rollout is judged by newer rules: upgrade the sentinels first.",
     };
-    let description = format!("{description} Until it sees again it judges nothing and asks for no rollback.");
+    let description =
+        format!("{description} Until it sees again it judges nothing and asks for no rollback.");
     let annotations =
         [("summary".to_owned(), summary), ("description".to_owned(), description)].into_iter().collect();
     let id = EventId::new(format!("blind-{domain}-{replica}-{}", cause.as_str()));
@@ -195,7 +197,10 @@ fn seen(rollout: &Rollout, i: usize, said: &RolloutStalled) -> String {
         let who = seen.instance.as_ref().map_or("a service that waits", |instance| instance.as_str());
         format!("{who} rejected it at offset {}: {}", seen.offset, seen.detail)
     });
-    let tainted = state.taint.iter().map(|(offset, why)| format!("the record at offset {offset} cannot be read: {why}"));
+    let tainted = state
+        .taint
+        .iter()
+        .map(|(offset, why)| format!("the record at offset {offset} cannot be read: {why}"));
     let words = state.words.iter().map(|(instance, word)| {
         let detail = if word.detail.is_empty() { String::new() } else { format!(": {}", word.detail) };
         format!("{instance} said {:?} at offset {}{detail}", word.saying, word.offset)

@@ -31,7 +31,13 @@ impl Rollout {
     }
 
     /// Takes the answer of an instance to the request to go back. Returns the step whose stall it lifted.
-    pub(crate) fn answer(&mut self, i: usize, instance: Instance, answer: Answer, mark: Mark) -> Option<usize> {
+    pub(crate) fn answer(
+        &mut self,
+        i: usize,
+        instance: Instance,
+        answer: Answer,
+        mark: Mark,
+    ) -> Option<usize> {
         let state = &mut self.steps[i];
         state.answers.insert(instance, answer);
         let lifted = state.answered() && state.stall.take().is_some();

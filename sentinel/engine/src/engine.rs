@@ -105,7 +105,8 @@ impl Engine {
         if !self.caught_up {
             return self.sight.next_deadline();
         }
-        let agenda = self.agenda.first().map(|(at, _)| self.last_read + at.since(self.fold.clock.now()).max(0));
+        let agenda =
+            self.agenda.first().map(|(at, _)| self.last_read + at.since(self.fold.clock.now()).max(0));
         let pulse = Some(self.sight.pulse_due(!self.fold.owners.is_empty()).max(self.now + 1));
         let asked = self.asked.values().min().copied();
         let saying = self.saying.values().min().copied();
@@ -139,7 +140,8 @@ impl Engine {
         self.sight.read();
         if let Entry::Event(record) = &entry {
             let envelope = &record.event.envelope;
-            let own = envelope.source == self.fold.sentinel && envelope.replica.as_ref() == Some(&self.replica);
+            let own =
+                envelope.source == self.fold.sentinel && envelope.replica.as_ref() == Some(&self.replica);
             if let (true, Body::Pulse(pulse)) = (own, &record.event.body) {
                 self.sight.back(pulse.sent_ms, self.now, record.at, record.offset);
             }
@@ -221,7 +223,8 @@ impl Engine {
             return;
         };
         let wanted = proposals(&self.fold, &self.heartbeats, rollout, self.estimate());
-        self.asked.retain(|ask, _| ask.0 != n || wanted.iter().any(|proposed| *ask == self::ask(n, proposed)));
+        self.asked
+            .retain(|ask, _| ask.0 != n || wanted.iter().any(|proposed| *ask == self::ask(n, proposed)));
         for proposed in wanted {
             let ask = ask(n, &proposed);
             let first = if self.speaks { self.now } else { self.now + STANDBY };

@@ -131,11 +131,14 @@ impl Fold {
             self.owed.remove(&envelope.id);
         } else if let (Some(boot), Some(sequence)) = (&envelope.boot, envelope.sequence) {
             let last = self.sequences.entry(envelope.source.clone()).or_insert_with(|| (boot.clone(), 0));
-            *last = if last.0 == *boot { (boot.clone(), last.1.max(sequence)) } else { (boot.clone(), sequence) };
+            *last =
+                if last.0 == *boot { (boot.clone(), last.1.max(sequence)) } else { (boot.clone(), sequence) };
         }
         match &record.event.body {
             Body::Proposed(proposed) => self.proposed(&record, proposed, out),
-            Body::Pulse(_) | Body::Progress(_) | Body::ClockStepped(_) | Body::TrustChanged(_) => Touched::Nothing,
+            Body::Pulse(_) | Body::Progress(_) | Body::ClockStepped(_) | Body::TrustChanged(_) => {
+                Touched::Nothing
+            }
             Body::DomainConfigured(configured) => {
                 self.clock.grace = configured.grace_ms.max(0);
                 Touched::All
@@ -202,7 +205,8 @@ impl Fold {
             match record.event.body.event_type().speaker() {
                 Speaker::Service => self.keep_early(record),
                 Speaker::Command => {
-                    let why = format!("no rollout {rollout} has started; see `pavane status` for those that have");
+                    let why =
+                        format!("no rollout {rollout} has started; see `pavane status` for those that have");
                     self.refuse(&record, "unknown_rollout", why);
                 }
                 Speaker::Verdict | Speaker::Control => {}
@@ -255,7 +259,8 @@ impl Fold {
         self.by_id.insert(id.clone(), n);
         self.rollouts.insert(n, rollout);
         let kept = std::mem::take(&mut self.early);
-        let (mine, others) = kept.into_iter().partition(|early| early.event.envelope.rollout.as_ref() == Some(&id));
+        let (mine, others) =
+            kept.into_iter().partition(|early| early.event.envelope.rollout.as_ref() == Some(&id));
         self.early = others;
         for early in &mine as &VecDeque<Record> {
             self.speak(n, early, out);
@@ -263,11 +268,7 @@ impl Fold {
         Touched::One(n)
     }
 
-    fn admit(
-        &self,
-        id: &RolloutId,
-        started: &RolloutStarted,
-    ) -> Result<Arc<Score>, (&'static str, String)> {
+    fn admit(&self, id: &RolloutId, started: &RolloutStarted) -> Result<Arc<Score>, (&'static str, String)> {
         if self.find(id).is_some() {
             return Err(("conflict", format!("a rollout {id} has started already; take another id")));
         }

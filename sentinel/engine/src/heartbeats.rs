@@ -34,7 +34,13 @@ impl Heartbeats {
 
     /// What was seen of every instance that owes the step's event. `after` is the unadjusted time that a
     /// heartbeat is held against: the deadline for a stall, the stall for a rollback.
-    pub(crate) fn evidence(&self, fold: &Fold, rollout: &Rollout, i: usize, after: Timestamp) -> Vec<Evidence> {
+    pub(crate) fn evidence(
+        &self,
+        fold: &Fold,
+        rollout: &Rollout,
+        i: usize,
+        after: Timestamp,
+    ) -> Vec<Evidence> {
         let state = &rollout.steps[i];
         let service = &rollout.plan_step(i).expect.service;
         let heard = self.0.get(service);
@@ -50,18 +56,22 @@ impl Heartbeats {
         };
         let look = |instance: &Instance| {
             let heard = heard.and_then(|heard| heard.get(instance));
-            self.look(fold, rollout, i, instance, heard, after)
+            Self::look(fold, rollout, i, instance, heard, after)
         };
         let mut seen: Vec<Evidence> = owing.into_iter().filter(owes).map(look).collect();
         if seen.is_empty() {
             let detail = format!("no heartbeat of any instance of {service}");
-            seen.push(Evidence { kind: EvidenceKind::Silence, cause: Cause::Unreachable, detail, ..Evidence::default() });
+            seen.push(Evidence {
+                kind: EvidenceKind::Silence,
+                cause: Cause::Unreachable,
+                detail,
+                ..Evidence::default()
+            });
         }
         seen
     }
 
     fn look(
-        &self,
         fold: &Fold,
         rollout: &Rollout,
         i: usize,
@@ -70,7 +80,9 @@ impl Heartbeats {
         after: Timestamp,
     ) -> Evidence {
         let word = rollout.steps[i].words.get(instance);
-        if let Some(word) = word.filter(|word| word.saying == Saying::Failed) {
+        if let Some(word) =
+            word.filter(|word| word.saying == Saying::Failed && rollout.status == Status::Open)
+        {
             return Evidence {
                 kind: EvidenceKind::Failure,
                 cause: Cause::Failed,
@@ -98,7 +110,10 @@ impl Heartbeats {
         let (cause, what) = if heartbeat.outbox > 0 {
             (Cause::Undelivered, format!("alive, {} event(s) wait in its outbox", heartbeat.outbox))
         } else if gap(fold, rollout, i, heard) {
-            (Cause::Gap, format!("alive, says that the broker acknowledged its event {}", heartbeat.acknowledged))
+            (
+                Cause::Gap,
+                format!("alive, says that the broker acknowledged its event {}", heartbeat.acknowledged),
+            )
         } else if started {
             (Cause::NotFinished, "alive, and not done".to_owned())
         } else {

@@ -16,7 +16,7 @@
 //! |---|---|
 //! | `engine` | the way in: reads, looks, proposes, says |
 //! | `fold` `speak` `accept` | what a record does: to the domain, to its rollout, as a proposal |
-//! | `rollout` `compensation` `score` | one rollout: its counts and windows, its way back, its plan |
+//! | `rollout` `windows` `compensation` `score` | one rollout: its counts, its deadlines, its way back, its plan |
 //! | `judge` | whether the log accepts a proposal |
 //! | `propose` `heartbeats` | what to propose, and on what evidence |
 //! | `clock` `sight` | partition time; whether the sentinel sees at all |
@@ -38,6 +38,7 @@ mod score;
 mod sight;
 mod speak;
 mod view;
+mod windows;
 
 pub use clock::{GRACE, PULSE};
 pub use effect::{Alert, AlertStatus, Counter, Draft, Effect, Ended};

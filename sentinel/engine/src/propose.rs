@@ -18,7 +18,8 @@ pub(crate) fn proposals(fold: &Fold, heard: &Heartbeats, rollout: &Rollout, now:
     for i in 0..rollout.steps.len() {
         about_step(fold, heard, rollout, i, now, &mut wanted);
     }
-    let decision = |kind| Proposed { kind, epoch: rollout.epoch, attempt: rollout.attempt, ..Proposed::default() };
+    let decision =
+        |kind| Proposed { kind, epoch: rollout.epoch, attempt: rollout.attempt, ..Proposed::default() };
     match rollout.status {
         Status::Open => wanted.push(decision(ProposalKind::RolloutCompleted)),
         Status::RollingBack => {
@@ -54,14 +55,12 @@ fn about_step(
     match &state.stall {
         None => wanted.extend(stall(fold, heard, rollout, i, now, base)),
         Some(stall) if rollout.status == Status::Open => {
-            let kind = match rollout.plan_step(i).on_stall {
+            let (kind, evidence) = match rollout.plan_step(i).on_stall {
                 OnStall::Alert => return,
-                OnStall::Pause => ProposalKind::RolloutPaused,
-                OnStall::Rollback => ProposalKind::RollbackRequested,
-            };
-            let evidence = match kind {
-                ProposalKind::RollbackRequested => heard.evidence(fold, rollout, i, stall.raw),
-                _ => Vec::new(),
+                OnStall::Pause => (ProposalKind::RolloutPaused, Vec::new()),
+                OnStall::Rollback => {
+                    (ProposalKind::RollbackRequested, heard.evidence(fold, rollout, i, stall.raw))
+                }
             };
             wanted.push(Proposed { kind, attempt: rollout.attempt, cause: stall.cause, evidence, ..base });
         }
@@ -106,7 +105,13 @@ fn stall(
             ..Evidence::default()
         };
         let (cites, instance) = (Some(rejection.offset), rejection.instance.clone());
-        return Some(Proposed { cites, instance, cause: Cause::ContractBroken, evidence: vec![evidence], ..base });
+        return Some(Proposed {
+            cites,
+            instance,
+            cause: Cause::ContractBroken,
+            evidence: vec![evidence],
+            ..base
+        });
     }
     let deadline = rollout.deadline(i).filter(|deadline| now > deadline.plus(fold.clock.grace))?;
     let evidence = heard.evidence(fold, rollout, i, fold.clock.unadjusted(deadline));

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pavane_events::{
-    Cause, EventId, EventType, Evidence, Instance, Millis, RolloutId, Timestamp, Version,
-};
 use pavane_choreography::Step;
+use pavane_events::{Cause, EventId, EventType, Evidence, Instance, RolloutId, Timestamp, Version};
 use serde::Serialize;
 
 use crate::clock::Mark;
@@ -185,7 +183,13 @@ pub(crate) struct Counted {
 }
 
 impl Rollout {
-    pub(crate) fn new(id: RolloutId, score: Arc<Score>, begun_by: EventId, mark: Mark, raw: Timestamp) -> Self {
+    pub(crate) fn new(
+        id: RolloutId,
+        score: Arc<Score>,
+        begun_by: EventId,
+        mark: Mark,
+        raw: Timestamp,
+    ) -> Self {
         let opens = |i: usize| score.after[i].is_empty().then_some(mark);
         let steps = (0..score.plan.steps.len()).map(|i| StepState::new(opens(i))).collect();
         Self {
@@ -210,46 +214,6 @@ impl Rollout {
     /// The step of the plan with this index.
     pub(crate) fn plan_step(&self, i: usize) -> &Step {
         &self.score.plan.steps[i]
-    }
-
-    /// The deadline of a step, derived from state alone; none when nothing is awaited of it.
-    pub(crate) fn deadline(&self, i: usize) -> Option<Timestamp> {
-        let (state, step) = (&self.steps[i], self.plan_step(i));
-        match self.status {
-            Status::RollingBack => {
-                let turn = state.turn.filter(|_| !state.answered())?;
-                Some(turn.at.plus(step.compensate.within))
-            }
-            Status::Open => {
-                let anchor = state.anchor.filter(|_| !state.overridden && state.full.is_none())?;
-                let end = anchor.at.plus(step.within);
-                let start = step.started_within.filter(|_| state.words.is_empty());
-                Some(start.map_or(end, |within| end.min(anchor.at.plus(within))))
-            }
-            Status::Completed | Status::RolledBack | Status::Partial | Status::Aborted => None,
-        }
-    }
-
-    /// Whether a step is met at this time: its count is full and has held long enough.
-    pub(crate) fn met(&self, i: usize, now: Timestamp) -> bool {
-        let state = &self.steps[i];
-        let held = |full: Mark| now >= full.at.plus(self.plan_step(i).healthy_for);
-        state.overridden || state.full.is_some_and(held)
-    }
-
-    /// The earliest partition time later than `after` at which something could be proposed without another record.
-    pub(crate) fn next_time(&self, grace: Millis, after: Timestamp) -> Option<Timestamp> {
-        if self.stopped.is_some() || !self.status.is_open() {
-            return None;
-        }
-        let due = |i: usize| {
-            let state = &self.steps[i];
-            let deadline = self.deadline(i).filter(|_| state.stall.is_none()).map(|d| d.plus(grace + 1));
-            let full = state.full.filter(|_| self.status == Status::Open && !state.overridden);
-            let met = full.map(|full| full.at.plus(self.plan_step(i).healthy_for));
-            deadline.into_iter().chain(met).filter(|at| *at > after).min()
-        };
-        (0..self.steps.len()).filter_map(due).min()
     }
 
     /// Takes the word of an instance about a step, and works out what it changes.
@@ -309,7 +273,11 @@ impl Rollout {
     /// A word before any instance of a prerequisite has come breaks the sequence; it is kept all the same.
     fn note_violation(&mut self, i: usize, instance: &Instance, word: &Word) {
         let speaks = matches!(word.saying, Saying::Started | Saying::Awaited);
-        if self.status != Status::Open || !speaks || self.steps[i].anchor.is_some() || self.steps[i].violation.is_some() {
+        if self.status != Status::Open
+            || !speaks
+            || self.steps[i].anchor.is_some()
+            || self.steps[i].violation.is_some()
+        {
             return;
         }
         let came = |a: &usize| {
@@ -321,36 +289,6 @@ impl Rollout {
         if !missing.is_empty() {
             let (offset, instance) = (word.offset, instance.clone());
             self.steps[i].violation = Some(Violation { offset, instance, missing, accepted: false });
-        }
-    }
-
-    /// Stops its clocks, or lets them run on with what was left.
-    pub(crate) fn halt(&mut self, stop: bool, mark: Mark) {
-        match (stop, self.stopped) {
-            (true, None) => self.stopped = Some(mark),
-            (false, Some(since)) => {
-                self.stopped = None;
-                let left = mark.at.since(since.at);
-                self.shift(|old| if old.offset <= since.offset { old.at.plus(left) } else { mark.at });
-            }
-            (true, Some(_)) | (false, None) => {}
-        }
-    }
-
-    /// Moves what was set at or after a leap by the part of the leap that was no time.
-    pub(crate) fn step_clock(&mut self, leap: i64, by: Millis) {
-        let moved = |old: Mark| if old.offset >= leap { old.at.plus(-by) } else { old.at };
-        self.shift(moved);
-        if let Some(stopped) = &mut self.stopped {
-            stopped.at = moved(*stopped);
-        }
-    }
-
-    fn shift(&mut self, moved: impl Fn(Mark) -> Timestamp) {
-        for state in &mut self.steps {
-            for mark in [&mut state.anchor, &mut state.full, &mut state.turn].into_iter().flatten() {
-                mark.at = moved(*mark);
-            }
         }
     }
 
@@ -366,7 +304,11 @@ impl Rollout {
             Status::RollingBack => step.compensate.expect.to_string(),
             Status::Open | Status::Completed | Status::RolledBack | Status::Partial | Status::Aborted => {
                 let unstarted = step.started_within.is_some() && self.steps[i].words.is_empty();
-                if unstarted { format!("{}.DeploymentStarted", step.expect.service) } else { step.expect.to_string() }
+                if unstarted {
+                    format!("{}.DeploymentStarted", step.expect.service)
+                } else {
+                    step.expect.to_string()
+                }
             }
         }
     }

@@ -22,9 +22,7 @@ impl Score {
         if own != digest {
             return Err(format!("the plan's digest is {own}, not {digest}"));
         }
-        if plan.steps.is_empty() {
-            return Err("the plan has no steps".to_owned());
-        }
+        plan.check().map_err(|error| format!("the plan cannot be danced: {error}"))?;
         let after = plan.steps.iter().enumerate().map(|(i, step)| {
             let place = |id: &StepId| plan.steps[..i].iter().position(|other| other.id == *id);
             step.after

@@ -77,7 +77,8 @@ impl Sight {
     pub(crate) fn blind(&self, now: Millis) -> Option<BlindCause> {
         let lost = self.lost.filter(|(since, cause)| cause.lasts() || now - since >= OUT_OF_SIGHT);
         let overdue = self.on_the_way.front().filter(|sent| now - **sent >= OUT_OF_SIGHT);
-        lost.map(|(_, cause)| cause).or(overdue.map(|_| self.lost.map_or(BlindCause::NoSight, |(_, cause)| cause)))
+        lost.map(|(_, cause)| cause)
+            .or(overdue.map(|_| self.lost.map_or(BlindCause::NoSight, |(_, cause)| cause)))
     }
 
     /// Whether proposals may be made: nothing is lost, and a pulse of one's own was read back.
@@ -110,7 +111,9 @@ impl Sight {
     /// How much of a leap was no time, as far as this replica can tell, or none when it is no witness.
     pub(crate) fn explain(&self, leap: Leap, first_seen: Millis, now: Millis) -> Option<Millis> {
         let pairs = self.seen.iter().zip(self.seen.iter().skip(1));
-        let around = pairs.into_iter().find(|(before, after)| before.offset < leap.offset && leap.offset <= after.offset);
+        let around = pairs
+            .into_iter()
+            .find(|(before, after)| before.offset < leap.offset && leap.offset <= after.offset);
         let witnessed = around.and_then(|(before, after)| stepped(before, after));
         match witnessed {
             Some(by) => Some(by.clamp(0, leap.by)),

@@ -140,7 +140,8 @@ impl Fold {
             return;
         };
         let event = EventType::from_short(&body.event);
-        let awaited = body.producer.as_ref().zip(event).and_then(|(p, event)| rollout.score.awaiting(p, event));
+        let awaited =
+            body.producer.as_ref().zip(event).and_then(|(p, event)| rollout.score.awaiting(p, event));
         let own = record.event.envelope.service.as_ref().and_then(|service| current(rollout, service));
         let open = |i: &usize| rollout.steps[*i].full.is_none() && !rollout.steps[*i].overridden;
         if own.is_some()
@@ -209,7 +210,8 @@ impl Fold {
             }
             Some(Status::Completed) => self.late_rollback(n, record),
             Some(status) => {
-                let why = format!("the rollout is {}; a rollback goes from open or completed", status.as_str());
+                let why =
+                    format!("the rollout is {}; a rollback goes from open or completed", status.as_str());
                 self.refuse(record, "ended", why);
             }
             None => {}
@@ -226,7 +228,8 @@ impl Fold {
     fn late_rollback(&mut self, n: u64, record: &Record) {
         let mark = self.mark();
         let Some(rollout) = self.rollouts.get(&n) else { return };
-        let services: Vec<_> = rollout.score.plan.steps.iter().map(|step| step.expect.service.clone()).collect();
+        let services: Vec<_> =
+            rollout.score.plan.steps.iter().map(|step| step.expect.service.clone()).collect();
         let touches = |other: &Rollout| {
             other.score.plan.steps.iter().any(|step| services.contains(&step.expect.service))
         };
@@ -272,7 +275,10 @@ fn takes_ground(pending: &Pending, record: &Record) -> bool {
         Body::RolloutPaused(_) => record.event.envelope.id != pending.id,
         Body::RolloutAborted(_) | Body::StepOverridden(_) => true,
         Body::RollbackRequested(body) => by_person(body.service.is_some(), body.accepted),
-        Body::DeploymentStarted(_) | Body::DeploymentComplete(_) | Body::DeploymentFailed(_) | Body::Drained(_) => {
+        Body::DeploymentStarted(_)
+        | Body::DeploymentComplete(_)
+        | Body::DeploymentFailed(_)
+        | Body::Drained(_) => {
             !matches!(pending.event, EventType::RollbackRequested | EventType::RolloutPaused)
         }
         Body::Ready(_)
@@ -316,9 +322,7 @@ fn speaker(record: &Record) -> Instance {
 /// its first.
 fn current(rollout: &Rollout, service: &pavane_events::Service) -> Option<usize> {
     let mut steps = rollout.score.of(service).rev();
-    steps
-        .find(|&i| rollout.steps[i].anchor.is_some())
-        .or_else(|| rollout.score.of(service).next())
+    steps.find(|&i| rollout.steps[i].anchor.is_some()).or_else(|| rollout.score.of(service).next())
 }
 
 /// Reads a service's word: which step, which instance, and what it says.

@@ -1,0 +1,78 @@
+//! The windows of a rollout: when each step's ends, and how a pause or a leap of the broker's clock moves them.
+
+use pavane_events::{Millis, Timestamp};
+
+use crate::clock::Mark;
+use crate::rollout::{Rollout, Status};
+
+impl Rollout {
+    /// The deadline of a step, derived from state alone; none when nothing is awaited of it.
+    pub(crate) fn deadline(&self, i: usize) -> Option<Timestamp> {
+        let (state, step) = (&self.steps[i], self.plan_step(i));
+        match self.status {
+            Status::RollingBack => {
+                let turn = state.turn.filter(|_| !state.answered())?;
+                Some(turn.at.plus(step.compensate.within))
+            }
+            Status::Open => {
+                let anchor = state.anchor.filter(|_| !state.overridden && state.full.is_none())?;
+                let end = anchor.at.plus(step.within);
+                let start = step.started_within.filter(|_| state.words.is_empty());
+                Some(start.map_or(end, |within| end.min(anchor.at.plus(within))))
+            }
+            Status::Completed | Status::RolledBack | Status::Partial | Status::Aborted => None,
+        }
+    }
+
+    /// Whether a step is met at this time: its count is full and has held long enough.
+    pub(crate) fn met(&self, i: usize, now: Timestamp) -> bool {
+        let state = &self.steps[i];
+        let held = |full: Mark| now >= full.at.plus(self.plan_step(i).healthy_for);
+        state.overridden || state.full.is_some_and(held)
+    }
+
+    /// The earliest partition time later than `after` at which something could be proposed without another record.
+    pub(crate) fn next_time(&self, grace: Millis, after: Timestamp) -> Option<Timestamp> {
+        if self.stopped.is_some() || !self.status.is_open() {
+            return None;
+        }
+        let due = |i: usize| {
+            let state = &self.steps[i];
+            let deadline = self.deadline(i).filter(|_| state.stall.is_none()).map(|d| d.plus(grace + 1));
+            let full = state.full.filter(|_| self.status == Status::Open && !state.overridden);
+            let met = full.map(|full| full.at.plus(self.plan_step(i).healthy_for));
+            deadline.into_iter().chain(met).filter(|at| *at > after).min()
+        };
+        (0..self.steps.len()).filter_map(due).min()
+    }
+
+    /// Stops its clocks, or lets them run on with what was left.
+    pub(crate) fn halt(&mut self, stop: bool, mark: Mark) {
+        match (stop, self.stopped) {
+            (true, None) => self.stopped = Some(mark),
+            (false, Some(since)) => {
+                self.stopped = None;
+                let left = mark.at.since(since.at);
+                self.shift(|old| if old.offset <= since.offset { old.at.plus(left) } else { mark.at });
+            }
+            (true, Some(_)) | (false, None) => {}
+        }
+    }
+
+    /// Moves what was set at or after a leap by the part of the leap that was no time.
+    pub(crate) fn step_clock(&mut self, leap: i64, by: Millis) {
+        let moved = |old: Mark| if old.offset >= leap { old.at.plus(-by) } else { old.at };
+        self.shift(moved);
+        if let Some(stopped) = &mut self.stopped {
+            stopped.at = moved(*stopped);
+        }
+    }
+
+    fn shift(&mut self, moved: impl Fn(Mark) -> Timestamp) {
+        for state in &mut self.steps {
+            for mark in [&mut state.anchor, &mut state.full, &mut state.turn].into_iter().flatten() {
+                mark.at = moved(*mark);
+            }
+        }
+    }
+}

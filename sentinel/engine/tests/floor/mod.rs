@@ -1,0 +1,205 @@
+//! A floor to dance on: a log in virtual time, the plan that is danced, and short words for what is said.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use pavane_choreography::{Compensate, Expect, Method, OnStall, Plan, Severity, Step};
+use pavane_events::command::{
+    DomainHeld, DomainReleased, RollbackRequested, RolloutAborted, RolloutPaused, RolloutResumed,
+    RolloutStarted, StepOverridden,
+};
+use pavane_events::service::{
+    DeploymentComplete, DeploymentFailed, DeploymentStarted, Drained, EventRejected, Ready, RollbackComplete,
+    RollbackFailed,
+};
+use pavane_events::{
+    Body, Domain, Entry, Envelope, Event, EventId, EventType, Heartbeat, Instance, Record, RolloutId,
+    Service, Source, StepId, Timestamp, Version,
+};
+use pavane_sentinel_engine::Draft;
+
+pub(crate) fn domain() -> Domain {
+    Domain::new("shop").expect("a name")
+}
+
+pub(crate) fn rollout_id(name: &str) -> RolloutId {
+    RolloutId::new(name).expect("a name")
+}
+
+/// `db.Ready`, then `users.DeploymentComplete`, then `chat.DeploymentComplete`; windows of 10 s.
+pub(crate) fn plan() -> Plan {
+    plan_of(&[
+        step("schema", "db", EventType::Ready, &[]),
+        step("users", "users", EventType::DeploymentComplete, &["schema"]),
+        step("chat", "chat", EventType::DeploymentComplete, &["users"]),
+    ])
+}
+
+pub(crate) fn plan_of(steps: &[Step]) -> Plan {
+    let (name, owner) = ("users-v2".to_owned(), "identity".to_owned());
+    Plan { name, owner, runbook: None, method: Method::Choreography, steps: steps.to_vec() }
+}
+
+pub(crate) fn step(id: &str, service: &str, event: EventType, after: &[&str]) -> Step {
+    let service = Service::new(service).expect("a name");
+    let back = Expect { service: service.clone(), event: EventType::RollbackComplete };
+    Step {
+        id: StepId::new(id).expect("a name"),
+        expect: Expect { service, event },
+        after: after.iter().map(|id| StepId::new(*id).expect("a name")).collect(),
+        version: None,
+        instances: 1,
+        within: 10_000,
+        started_within: None,
+        healthy_for: 0,
+        on_stall: OnStall::Alert,
+        reversible: true,
+        compensate: Compensate { expect: back, within: 10_000 },
+        owner: format!("team-{id}"),
+        runbook: None,
+        severity: Severity::Page,
+    }
+}
+
+/// A log in virtual time.
+#[derive(Default)]
+pub(crate) struct Log {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) time: i64,
+    ids: usize,
+}
+
+impl Log {
+    pub(crate) fn append(&mut self, event: Event) -> i64 {
+        let offset = i64::try_from(self.entries.len()).expect("a short log");
+        self.entries.push(Entry::Event(Record { offset, at: Timestamp(self.time), event }));
+        offset
+    }
+
+    fn fresh(&mut self) -> EventId {
+        self.ids += 1;
+        EventId::new(format!("e{}", self.ids)).expect("a name")
+    }
+
+    /// What a sentinel writes.
+    pub(crate) fn draft(&mut self, replica: &str, draft: Draft) -> i64 {
+        let id = draft.id.unwrap_or_else(|| self.fresh());
+        let source = pavane_events::identity::sentinel_source(&domain());
+        let mut envelope = Envelope::new(domain(), source, id);
+        envelope.rollout = draft.rollout;
+        envelope.causation = draft.causation;
+        envelope.service = draft.service;
+        envelope.replica = Some(replica.to_owned());
+        self.append(Event { envelope, body: draft.body })
+    }
+
+    /// What a person says about a rollout.
+    pub(crate) fn person(&mut self, rollout: &str, body: impl Into<Body>) -> i64 {
+        let id = self.fresh();
+        let mut envelope = Envelope::new(domain(), Source::new("/pavane/shop/cli/ann").expect("a name"), id);
+        envelope.rollout = Some(rollout_id(rollout));
+        self.append(Event { envelope, body: body.into() })
+    }
+
+    pub(crate) fn start(&mut self, rollout: &str, plan: &Plan) -> i64 {
+        let (choreography, plan_digest) = (plan.name.clone(), plan.digest());
+        let (plan, rules, by, reason) = (plan.to_json(), 1, String::new(), String::new());
+        self.person(rollout, RolloutStarted { choreography, plan, plan_digest, rules, by, reason })
+    }
+
+    /// What an instance of a service says, e.g. `users-0`.
+    pub(crate) fn says(
+        &mut self,
+        rollout: &str,
+        instance: &str,
+        version: &str,
+        body: impl Into<Body>,
+    ) -> i64 {
+        let id = self.fresh();
+        let event = word(rollout, instance, version, id, body.into());
+        self.append(event)
+    }
+}
+
+pub(crate) fn word(rollout: &str, instance: &str, version: &str, id: EventId, body: Body) -> Event {
+    let service = instance.split('-').next().expect("a service");
+    let source = Source::new(format!("/pavane/shop/{service}/{instance}")).expect("a name");
+    let mut envelope = Envelope::new(domain(), source, id);
+    envelope.rollout = Some(rollout_id(rollout));
+    envelope.service = Some(Service::new(service).expect("a name"));
+    envelope.instance = Some(Instance::new(instance).expect("a name"));
+    envelope.version = Some(Version::new(version).expect("a name"));
+    Event { envelope, body }
+}
+
+pub(crate) fn heartbeat(instance: &str, phase: &str) -> Heartbeat {
+    let service = instance.split('-').next().expect("a service");
+    Heartbeat {
+        domain: domain(),
+        service: Service::new(service).expect("a name"),
+        instance: Instance::new(instance).expect("a name"),
+        boot: "b".to_owned(),
+        version: None,
+        phase: phase.to_owned(),
+        rollout: None,
+        acknowledged: 0,
+        outbox: 0,
+        position: 0,
+    }
+}
+
+pub(crate) fn ready() -> Body {
+    Ready::default().into()
+}
+pub(crate) fn started(from: &str) -> Body {
+    DeploymentStarted { from: Some(Version::new(from).expect("a name")), to: None }.into()
+}
+pub(crate) fn complete() -> Body {
+    DeploymentComplete::default().into()
+}
+pub(crate) fn failed(reason: &str) -> Body {
+    DeploymentFailed { stage: "hook".to_owned(), reason: reason.to_owned(), ..DeploymentFailed::default() }
+        .into()
+}
+pub(crate) fn drained() -> Body {
+    Drained::default().into()
+}
+pub(crate) fn back(epoch: i64) -> Body {
+    RollbackComplete { epoch, took_ms: 1 }.into()
+}
+pub(crate) fn back_failed(epoch: i64) -> Body {
+    RollbackFailed { epoch, ..RollbackFailed::default() }.into()
+}
+pub(crate) fn rejected(producer: &str, event: &str, offset: i64) -> Body {
+    let producer = Some(Service::new(producer).expect("a name"));
+    let (event, field) = (event.to_owned(), "/detail".to_owned());
+    EventRejected {
+        producer,
+        event,
+        offset,
+        field,
+        reason: "incompatible".into(),
+        ..EventRejected::default()
+    }
+    .into()
+}
+pub(crate) fn pause() -> Body {
+    RolloutPaused::default().into()
+}
+pub(crate) fn resume() -> Body {
+    RolloutResumed::default().into()
+}
+pub(crate) fn abort() -> Body {
+    RolloutAborted::default().into()
+}
+pub(crate) fn held() -> Body {
+    DomainHeld::default().into()
+}
+pub(crate) fn released() -> Body {
+    DomainReleased::default().into()
+}
+pub(crate) fn overrides(step: &str) -> Body {
+    StepOverridden { step: StepId::new(step).expect("a name"), by: "ann".into(), reason: "seen".into() }
+        .into()
+}
+pub(crate) fn go_back() -> Body {
+    RollbackRequested { epoch: 1, by: "ann".to_owned(), ..RollbackRequested::default() }.into()
+}
