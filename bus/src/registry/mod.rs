@@ -1,0 +1,226 @@
+//! The schema registry: a transporter of schemas, asked by their id or by their content, never for "the latest".
+//!
+//! Fetching by id goes through `schema_registry_converter`'s low-level call. Its encoders and decoders keep any
+//! error but 502 and 503 for ever, so one bad moment of the registry would poison an id until the restart; here
+//! nothing is kept but what was fetched. The calls that it lacks (lookup by content, compatibility) are our own.
+
+mod cache;
+pub mod error;
+mod http;
+pub mod push;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use reqwest::{Method, StatusCode};
+use schema_registry_converter::async_impl::schema_registry::{SrSettings, get_schema_by_id};
+use schema_registry_converter::error::SRCError;
+use schema_registry_converter::schema_registry_common::{RawError, RegisteredSchema, SchemaType};
+use serde_json::{Value, json};
+
+use crate::Settings;
+use crate::wire::{Contract, Defect, SchemaRefused};
+use cache::{Cache, Found};
+pub use error::RegistryError;
+use error::chain;
+use http::{Http, Refusal};
+pub use push::{PushOutcome, PushRequest, Pushed, push};
+
+/// A connection to one registry; cheap to clone, and clones share what was fetched.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    http: Http,
+    fetch: SrSettings,
+    cache: Cache,
+}
+
+/// What the registry says about a schema before it is registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Whether it would take it.
+    pub compatible: bool,
+    /// Its reasons, where it gives any; Apicurio gives none.
+    pub messages: Vec<String>,
+}
+
+impl Registry {
+    /// Makes a client; nothing is asked yet. Refuses an address, headers or certificates that cannot be used.
+    pub fn new(settings: &Settings) -> Result<Self, RegistryError> {
+        let (url, access) = (&settings.registry, &settings.registry_access);
+        let http = Http::new(url, access)?;
+        let mut fetch = SrSettings::new_builder(http.base().to_owned());
+        fetch.set_timeout(http::TIMEOUT);
+        if let Some(token) = &access.token {
+            fetch.set_token_authorization(token);
+        } else if let Some(user) = &access.user {
+            fetch.set_basic_authorization(user, access.password.as_deref());
+        }
+        let base = http::parse(url)?;
+        let fetch = fetch.build_with(http::builder(&base, access)?);
+        let fetch = fetch.map_err(|error| http::settings(&base, &error.to_string()))?;
+        Ok(Self { inner: Arc::new(Inner { http, fetch, cache: Cache::default() }) })
+    }
+
+    /// The base URL, without credentials.
+    pub fn url(&self) -> &str {
+        self.inner.http.base()
+    }
+
+    /// What stands behind a schema id: a contract, or what is wrong with a record that carries the id.
+    ///
+    /// What was fetched is kept for ever, a failure not at all. An id that the registry does not know is asked for
+    /// once more after five seconds before it counts as unknown, because registries of several nodes lag; then it
+    /// is unknown for five seconds. Nothing is lost when the call is abandoned while it waits.
+    pub async fn contract(&self, id: u32) -> Result<Result<Arc<Contract>, Defect>, RegistryError> {
+        let cache = &self.inner.cache;
+        loop {
+            if let Some(found) = cache.get(id, Instant::now()) {
+                return Ok(found);
+            }
+            let wait = {
+                let _one_at_a_time = cache.fetching.lock().await;
+                match cache.get(id, Instant::now()) {
+                    Some(found) => return Ok(found),
+                    None => cache.put(id, self.fetch(id).await?, Instant::now()),
+                }
+            };
+            if let Some(wait) = wait {
+                tokio::time::sleep(wait).await;
+            }
+        }
+    }
+
+    async fn fetch(&self, id: u32) -> Result<Found, RegistryError> {
+        match get_schema_by_id(id, &self.inner.fetch).await {
+            Ok(registered) => Ok(fit(&registered)),
+            Err(error) => self.judge(&format!("fetch the schema with id {id}"), &error),
+        }
+    }
+
+    /// The id of a schema under a subject, by its content; none when it is not registered there.
+    pub async fn id_of(&self, subject: &str, schema: &str) -> Result<Option<u32>, RegistryError> {
+        let doing = format!("look up the schema of {subject}");
+        let answer = self.post(&doing, &["subjects", subject], &[], &content(schema)).await?;
+        answer.map(|answer| self.id(&doing, &answer)).transpose()
+    }
+
+    /// Registers a schema under a subject; gives its id. The same content gives the same id again.
+    pub async fn register(&self, subject: &str, schema: &str) -> Result<u32, RegistryError> {
+        let doing = format!("register the schema of {subject}");
+        let answer = self.post(&doing, &["subjects", subject, "versions"], &[], &content(schema)).await;
+        match answer {
+            Ok(Some(answer)) => self.id(&doing, &answer),
+            Ok(None) => Err(self.inner.http.not_a_registry(&doing, "it knows no way to register a schema")),
+            Err(RegistryError::Refused { code, message, url, .. }) if code / 100 == 409 || code == 409 => {
+                Err(RegistryError::Incompatible { subject: subject.to_owned(), url, message })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the registry would take a schema, judged against all versions of the subject. A subject that does
+    /// not exist takes any.
+    pub async fn check(&self, subject: &str, schema: &str) -> Result<Check, RegistryError> {
+        let doing = format!("check the schema of {subject}");
+        let path = ["compatibility", "subjects", subject, "versions"];
+        let Some(answer) = self.post(&doing, &path, &[("verbose", "true")], &content(schema)).await? else {
+            return Ok(Check { compatible: true, messages: Vec::new() });
+        };
+        let Some(compatible) = answer["is_compatible"].as_bool() else {
+            return Err(self.inner.http.not_a_registry(&doing, "the answer has no is_compatible"));
+        };
+        let messages = answer["messages"].as_array().into_iter().flatten();
+        let messages = messages.filter_map(|message| message.as_str().map(str::to_owned)).collect();
+        Ok(Check { compatible, messages })
+    }
+
+    /// The compatibility level of a subject, e.g. `FULL_TRANSITIVE`; none where only the registry's own holds.
+    pub async fn compatibility(&self, subject: &str) -> Result<Option<String>, RegistryError> {
+        let doing = format!("read the compatibility level of {subject}");
+        let answer = self.inner.http.ask(&doing, Method::GET, &["config", subject], &[], None).await?;
+        let level = answer.as_ref().map(|answer| &answer["compatibilityLevel"]);
+        Ok(level.and_then(|level| level.as_str().map(str::to_owned)))
+    }
+
+    /// Sets the compatibility level of a subject. Some registries check nothing until one is set.
+    pub async fn set_compatibility(&self, subject: &str, level: &str) -> Result<(), RegistryError> {
+        let doing = format!("set the compatibility level of {subject} to {level}");
+        let body = json!({ "compatibility": level });
+        let answer = self.inner.http.ask(&doing, Method::PUT, &["config", subject], &[], Some(&body)).await?;
+        answer
+            .map(drop)
+            .ok_or_else(|| self.inner.http.not_a_registry(&doing, "it knows no compatibility levels"))
+    }
+
+    /// The texts of all versions of a subject, oldest first; none for a subject that does not exist.
+    pub async fn versions(&self, subject: &str) -> Result<Vec<String>, RegistryError> {
+        let doing = format!("list the versions of {subject}");
+        let path = ["subjects", subject, "versions"];
+        let listed = self.inner.http.ask(&doing, Method::GET, &path, &[], None).await?;
+        let numbers =
+            listed.as_ref().and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_i64);
+        let mut texts = Vec::new();
+        for number in numbers {
+            let number = number.to_string();
+            let path = ["subjects", subject, "versions", &number];
+            let version = self.inner.http.ask(&doing, Method::GET, &path, &[], None).await?;
+            texts.extend(version.and_then(|version| version["schema"].as_str().map(str::to_owned)));
+        }
+        Ok(texts)
+    }
+
+    async fn post(
+        &self,
+        doing: &str,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: &Value,
+    ) -> Result<Option<Value>, RegistryError> {
+        self.inner.http.ask(doing, Method::POST, path, query, Some(body)).await
+    }
+
+    fn id(&self, doing: &str, answer: &Value) -> Result<u32, RegistryError> {
+        let id = answer["id"].as_u64().and_then(|id| u32::try_from(id).ok());
+        id.ok_or_else(|| self.inner.http.not_a_registry(doing, "the answer has no id of 32 bits"))
+    }
+
+    /// What an error of the library means: that there is no such id, or that the registry could not be asked.
+    fn judge(&self, doing: &str, error: &SRCError) -> Result<Found, RegistryError> {
+        let http = &self.inner.http;
+        let Some(raw) = std::error::Error::source(error).and_then(|source| source.downcast_ref::<RawError>())
+        else {
+            return Err(http.unreachable(doing, &chain(error)));
+        };
+        let status = status_of(error).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let said = (raw.error_code != 0)
+            .then(|| Refusal { error_code: i64::from(raw.error_code), message: raw.message.clone() });
+        http.judge(doing, status, said).map_or(Ok(Found::Nothing), Err)
+    }
+}
+
+/// The HTTP status, which the library tells in its text alone.
+fn status_of(error: &SRCError) -> Option<StatusCode> {
+    let (_, status) = error.error.rsplit_once("with status ")?;
+    StatusCode::from_bytes(status.get(..3)?.as_bytes()).ok()
+}
+
+fn content(schema: &str) -> Value {
+    json!({ "schema": schema, "schemaType": "AVRO" })
+}
+
+fn fit(registered: &RegisteredSchema) -> Found {
+    let parsed = match &registered.schema_type {
+        SchemaType::Avro if registered.references.is_empty() => Contract::parse(&registered.schema),
+        SchemaType::Avro => Err(SchemaRefused::References),
+        other => Err(SchemaRefused::NotAvro { found: format!("{other:?}").to_uppercase() }),
+    };
+    match parsed {
+        Ok(contract) => Found::Contract(Arc::new(contract)),
+        Err(refused) => Found::Refused(Arc::new(refused)),
+    }
+}
