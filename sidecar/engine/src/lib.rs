@@ -1,1 +1,45 @@
-//! pavane-sidecar-engine
+//! Takes part in a rollout: folds the domain's log and says what the sidecar has to do, and when.
+//!
+//! The engine is a fold over `(now, input)` without clock, I/O or randomness. Inputs are facts, effects are
+//! orders; the shell carries them out. It promises:
+//!
+//! 1. *Same inputs, same effects.*
+//! 2. *Nothing is done before [`Input::CaughtUp`]*, and only what is still wanted then.
+//! 3. *A hook's attempt is ordered at most once*, whatever is read twice and wherever the process is killed,
+//!    as long as the shell keeps its own promise: all [`Effect::Write`] and [`Effect::Say`] of one call to
+//!    [`Engine::handle`] are one durable transaction, made before any other effect of that call.
+//! 4. *A hook is ordered only after the sidecar's own announcement has been read back*, with no hold, pause,
+//!    abort or rollback in force.
+//! 5. *A tick changes when something is done, never what.*
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`settings`] | who the sidecar is and what it reacts to |
+//! | [`input`] [`effect`] | what the shell tells the engine, and what it is told to do |
+//! | [`journal`] | what must survive a crash |
+//! | [`tally`] | the count of a step's instances' last words |
+//! | `fold` `decision` `rollout` | what the log says |
+//! | `engine` `forward` `back` `hook` `probe` `speech` | what follows from it |
+
+mod back;
+mod decision;
+pub mod effect;
+mod engine;
+mod fold;
+mod forward;
+mod hook;
+pub mod input;
+pub mod journal;
+mod probe;
+mod rollout;
+pub mod settings;
+mod speech;
+pub mod tally;
+mod work;
+
+pub use effect::{Call, Effect, Notice};
+pub use engine::{Engine, Phase};
+pub use input::{HookOutcome, Input};
+pub use journal::{Ending, Job, JobKey, Memory, Stage};
+pub use settings::{Reaction, Readiness, Retry, Settings, Trigger};
+pub use tally::{Tally, Word};

@@ -1,0 +1,123 @@
+//! The hook: when it may begin, how its answer is taken, when it is tried again.
+
+use pavane_events::{Millis, Record};
+
+use crate::effect::{Call, Effect};
+use crate::engine::Engine;
+use crate::forward::trigger_of;
+use crate::input::{Failure, HookOutcome};
+use crate::journal::{Ending, Stage};
+use crate::rollout::{Rollout, Status};
+use crate::speech::exact;
+use crate::work::{Wait, Work};
+
+impl Engine {
+    /// A hook begins only after the own announcement has been read back, with nothing in force against it.
+    pub(crate) fn pass_barrier(&mut self, work: Work, out: &mut Vec<Effect>) {
+        let Some(rollout) = self.goes_on(&work) else {
+            return self.conclude(work, Ending::Superseded, None, out);
+        };
+        let announced = work.job.announced.as_ref();
+        let claim = announced.filter(|_| work.reaction.once).and_then(|id| rollout.claims.get(id));
+        if claim.is_some_and(|first| first != self.settings.instance.as_str()) {
+            return self.conclude(work, Ending::Yielded, None, out);
+        }
+        let read = announced.is_some_and(|id| rollout.read_back.contains(id));
+        if read && !self.fold.is_stopped(rollout) {
+            self.begin(work, out);
+        } else {
+            self.work = Some(work);
+        }
+    }
+
+    /// The rollout under which a reaction may still begin; none when its rollout has turned or ended.
+    fn goes_on(&self, work: &Work) -> Option<&Rollout> {
+        let key = &work.job.key;
+        let rollout = self.fold.find(&key.rollout)?;
+        let goes_on = if work.goes_back() {
+            rollout.status == Status::RollingBack && rollout.epoch == key.epoch
+        } else {
+            rollout.status == Status::Open
+        };
+        goes_on.then_some(rollout)
+    }
+
+    pub(crate) fn try_again(&mut self, mut work: Work, out: &mut Vec<Effect>) {
+        match self.goes_on(&work).map(|rollout| self.fold.is_stopped(rollout)) {
+            None => {
+                let failure = std::mem::take(&mut work.failure);
+                self.fail(work, "hook", failure, out);
+            }
+            Some(true) => self.work = Some(work),
+            Some(false) => self.begin(work, out),
+        }
+    }
+
+    /// Begins an attempt: the intent is written before the hook is called.
+    fn begin(&mut self, mut work: Work, out: &mut Vec<Effect>) {
+        if !work.reaction.hook {
+            return self.check(work, out);
+        }
+        work.job.attempts += 1;
+        work.job.stage = Stage::Running;
+        self.write(&work, out);
+        let until = self.now.saturating_add(work.reaction.timeout);
+        self.call(work, until, out);
+    }
+
+    pub(crate) fn call(&mut self, mut work: Work, until: Millis, out: &mut Vec<Effect>) {
+        let ticket = self.ticket();
+        let (step, key) = (self.step_of(&work), &work.job.key);
+        let rollout = self.fold.find(&key.rollout);
+        let trigger = rollout.and_then(|rollout| trigger_of(rollout, &work.reaction));
+        let to = if work.goes_back() { work.job.target.clone() } else { step.as_ref().and_then(exact) };
+        let asked = rollout.and_then(Rollout::request).and_then(|(_, body)| body.step.clone());
+        out.push(Effect::RunHook(Box::new(Call {
+            ticket,
+            reaction: key.reaction.clone(),
+            run: work.job.announced.as_ref().map_or_else(String::new, ToString::to_string),
+            attempt: work.job.attempts,
+            limit: until - self.now,
+            rollout: key.rollout.clone(),
+            epoch: key.epoch,
+            step: if work.goes_back() { asked } else { step.map(|step| step.id) },
+            from: work.job.from.clone(),
+            to,
+            trigger: trigger.map(|record: &Record| Box::new(record.event.clone())),
+        })));
+        work.wait = Wait::Hook { ticket, until };
+        self.work = Some(work);
+    }
+
+    pub(crate) fn hook_ended(&mut self, number: u64, outcome: HookOutcome, out: &mut Vec<Effect>) {
+        let called = |wait: &Wait| matches!(wait, Wait::Hook { ticket, .. } if *ticket == number);
+        let Some(mut work) = self.take_work(called) else { return };
+        let Wait::Hook { until, .. } = work.wait else { return };
+        match outcome {
+            HookOutcome::Done => self.check(work, out),
+            HookOutcome::InProgress { after } if self.now.saturating_add(after) < until => {
+                work.wait = Wait::Call { at: self.now + after.max(1), until };
+                self.work = Some(work);
+            }
+            HookOutcome::InProgress { .. } => {
+                let reason = format!("it was still in progress after {} ms", work.reaction.timeout);
+                self.rest(work, Failure { reason, ..Failure::default() }, out);
+            }
+            HookOutcome::Retry(failure) => self.rest(work, failure, out),
+            HookOutcome::Failed(failure) => self.fail(work, "hook", failure, out),
+        }
+    }
+
+    /// Waits before the next attempt, or gives up after the last one.
+    fn rest(&mut self, mut work: Work, failure: Failure, out: &mut Vec<Effect>) {
+        if work.job.attempts >= work.reaction.retry.attempts {
+            return self.fail(work, "hook", failure, out);
+        }
+        let wait = work.reaction.retry.wait(work.job.attempts, self.settings.seed);
+        work.failure = failure;
+        work.job.stage = Stage::Resting;
+        self.write(&work, out);
+        work.wait = Wait::Rest { at: self.now.saturating_add(wait) };
+        self.work = Some(work);
+    }
+}

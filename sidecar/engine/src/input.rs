@@ -1,0 +1,66 @@
+//! What the shell tells the engine: facts.
+
+use pavane_events::{Entry, Millis, Version};
+
+/// One fact.
+#[expect(clippy::large_enum_variant, reason = "nearly every input is an entry")]
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// The next entry of the domain on the log, in order.
+    Observed(Entry),
+    /// Everything that stood on the log at the start has been read.
+    CaughtUp {
+        /// The offset after the last record that stood there.
+        end: i64,
+    },
+    /// The service was asked for its version.
+    VersionObserved {
+        /// The order that this answers.
+        ticket: u64,
+        /// The version, or why it could not be learnt.
+        version: Result<Version, String>,
+    },
+    /// A call of a hook has come to its end.
+    HookEnded {
+        /// The order that this answers.
+        ticket: u64,
+        /// How it ended.
+        outcome: HookOutcome,
+    },
+    /// The service was asked whether it is well.
+    Probed {
+        /// The order that this answers.
+        ticket: u64,
+        /// Nothing, or what is wrong.
+        result: Result<(), String>,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+/// How a call of a hook ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookOutcome {
+    /// It has done its work.
+    Done,
+    /// It works on; it wants to be called again.
+    InProgress {
+        /// When to call again, in milliseconds from here.
+        after: Millis,
+    },
+    /// It could not, and may be tried again.
+    Retry(Failure),
+    /// It could not.
+    Failed(Failure),
+}
+
+/// What a failed hook leaves behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failure {
+    /// Why, for a person.
+    pub reason: String,
+    /// The exit code of an exec hook.
+    pub exit_code: Option<i64>,
+    /// The end of what it wrote or answered; at most 4 KiB.
+    pub output: String,
+}
