@@ -107,7 +107,7 @@ impl Engine {
         }
         let agenda =
             self.agenda.first().map(|(at, _)| self.last_read + at.since(self.fold.clock.now()).max(0));
-        let pulse = Some(self.sight.pulse_due(!self.fold.owners.is_empty()).max(self.now + 1));
+        let pulse = Some(self.sight.pulse_due(!self.fold.open.is_empty()).max(self.now + 1));
         let asked = self.asked.values().min().copied();
         let saying = self.saying.values().min().copied();
         let leap = self.leaps.values().map(|(_, said)| said + AGAIN).min();
@@ -212,7 +212,7 @@ impl Engine {
             Touched::One(n) => {
                 candidates.insert(n);
             }
-            Touched::All => candidates.extend(self.fold.open_rollouts()),
+            Touched::All => candidates.extend(&self.fold.open),
         }
         candidates
     }
@@ -223,6 +223,9 @@ impl Engine {
             return;
         };
         let wanted = proposals(&self.fold, &self.heartbeats, rollout, self.estimate());
+        if wanted.is_empty() && self.asked.is_empty() {
+            return;
+        }
         self.asked
             .retain(|ask, _| ask.0 != n || wanted.iter().any(|proposed| *ask == self::ask(n, proposed)));
         for proposed in wanted {
@@ -252,7 +255,7 @@ impl Engine {
     }
 
     fn pulse(&mut self, out: &mut Vec<Effect>) {
-        if self.sight.pulse_due(!self.fold.owners.is_empty()) <= self.now {
+        if self.sight.pulse_due(!self.fold.open.is_empty()) <= self.now {
             self.sight.pulsed(self.now);
             let body = Pulse { sent_ms: self.now, open_from: self.fold.open_from() };
             out.push(append(None, body.into()));

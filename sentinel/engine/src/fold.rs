@@ -1,6 +1,6 @@
 //! The state of a domain as a fold over its partition. Nothing else changes a verdict.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Weak};
 
@@ -50,6 +50,8 @@ pub(crate) struct Fold {
     pub(crate) held: bool,
     pub(crate) rollouts: BTreeMap<u64, Rollout>,
     pub(crate) owners: BTreeMap<Service, u64>,
+    /// The rollouts of which something is awaited, in the order of their start.
+    pub(crate) open: BTreeSet<u64>,
     pub(crate) owed: BTreeMap<EventId, Owed>,
     /// The alerts that burn, by rollout and name.
     pub(crate) burning: BTreeMap<(u64, String), Alert>,
@@ -76,6 +78,7 @@ impl Fold {
             held: false,
             rollouts: BTreeMap::new(),
             owners: BTreeMap::new(),
+            open: BTreeSet::new(),
             owed: BTreeMap::new(),
             burning: BTreeMap::new(),
             sequences: BTreeMap::new(),
@@ -93,14 +96,13 @@ impl Fold {
     /// Takes the next entry of the partition.
     pub(crate) fn apply(&mut self, entry: Entry, out: &mut Vec<Effect>) -> Touched {
         self.offset = entry.offset();
-        let open = !self.owners.is_empty();
-        self.clock.read(entry.at(), self.offset, open);
+        self.clock.read(entry.at(), self.offset, !self.open.is_empty());
         let leaping = !self.clock.leaps().is_empty();
         let touched = match entry {
             Entry::Unreadable(unreadable) => self.unreadable(&unreadable, out),
             Entry::Event(record) => self.event(record, out),
         };
-        if self.owners.is_empty() {
+        if self.open.is_empty() {
             self.clock.forget_leaps();
         }
         if leaping { Touched::All } else { touched }
@@ -118,7 +120,7 @@ impl Fold {
 
     /// The offset of the oldest open rollout's start.
     pub(crate) fn open_from(&self) -> Option<i64> {
-        self.owners.values().filter_map(|n| self.rollouts.get(n)).map(|r| r.started.offset).min()
+        self.rollouts.get(self.open.first()?).map(|rollout| rollout.started.offset)
     }
 
     fn event(&mut self, record: Record, out: &mut Vec<Effect>) -> Touched {
@@ -257,6 +259,7 @@ impl Fold {
             rollout.halt(true, self.mark());
         }
         self.by_id.insert(id.clone(), n);
+        self.open.insert(n);
         self.rollouts.insert(n, rollout);
         let kept = std::mem::take(&mut self.early);
         let (mine, others) =
@@ -293,8 +296,7 @@ impl Fold {
     fn hold(&mut self, held: bool, out: &mut Vec<Effect>) -> Touched {
         self.held = held;
         let mark = self.mark();
-        let open: Vec<u64> = self.open_rollouts();
-        for n in open {
+        for n in self.open.clone() {
             if held {
                 self.withdraw(n, out);
             }
@@ -304,12 +306,6 @@ impl Fold {
             }
         }
         Touched::All
-    }
-
-    /// The rollouts of which something is awaited, in the order of their start.
-    pub(crate) fn open_rollouts(&self) -> Vec<u64> {
-        let open: std::collections::BTreeSet<u64> = self.owners.values().copied().collect();
-        open.into_iter().collect()
     }
 
     /// An accepted decision whose ground was taken before it was said counts no more; the next attempt may come.
@@ -328,6 +324,7 @@ impl Fold {
         rollout.status = status;
         rollout.pending = None;
         rollout.ended = Some(raw);
+        self.open.remove(&n);
         for step in &rollout.score.plan.steps {
             if self.owners.get(&step.expect.service) == Some(&n) {
                 self.owners.remove(&step.expect.service);

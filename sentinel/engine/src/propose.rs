@@ -21,15 +21,23 @@ pub(crate) fn proposals(fold: &Fold, heard: &Heartbeats, rollout: &Rollout, now:
     let decision =
         |kind| Proposed { kind, epoch: rollout.epoch, attempt: rollout.attempt, ..Proposed::default() };
     match rollout.status {
-        Status::Open => wanted.push(decision(ProposalKind::RolloutCompleted)),
+        Status::Open if rollout.steps.iter().all(|state| state.full.is_some()) => {
+            wanted.push(decision(ProposalKind::RolloutCompleted));
+        }
         Status::RollingBack => {
             wanted.push(decision(ProposalKind::RolloutRolledBack));
             wanted.push(decision(ProposalKind::RolloutPartial));
         }
-        Status::Completed | Status::RolledBack | Status::Partial | Status::Aborted => {}
+        Status::Open | Status::Completed | Status::RolledBack | Status::Partial | Status::Aborted => {}
     }
     wanted.retain(|proposed| judge::accepts(&fold.clock, rollout, proposed, now));
     wanted
+}
+
+/// A proposal about a step, at its attempt.
+fn about(rollout: &Rollout, i: usize) -> Proposed {
+    let step = Some(rollout.plan_step(i).id.clone());
+    Proposed { epoch: rollout.epoch, step, attempt: rollout.steps[i].attempt, ..Proposed::default() }
 }
 
 fn about_step(
@@ -41,19 +49,17 @@ fn about_step(
     wanted: &mut Vec<Proposed>,
 ) {
     let state = &rollout.steps[i];
-    let step = Some(rollout.plan_step(i).id.clone());
-    let base = Proposed { epoch: rollout.epoch, step, attempt: state.attempt, ..Proposed::default() };
     if let Some(violation) = state.violation.as_ref().filter(|violation| !violation.accepted) {
         wanted.push(Proposed {
             kind: ProposalKind::SequenceViolated,
             cites: Some(violation.offset),
             instance: Some(violation.instance.clone()),
             cause: Cause::OutOfOrder,
-            ..base.clone()
+            ..about(rollout, i)
         });
     }
     match &state.stall {
-        None => wanted.extend(stall(fold, heard, rollout, i, now, base)),
+        None => wanted.extend(stall(fold, heard, rollout, i, now)),
         Some(stall) if rollout.status == Status::Open => {
             let (kind, evidence) = match rollout.plan_step(i).on_stall {
                 OnStall::Alert => return,
@@ -62,24 +68,23 @@ fn about_step(
                     (ProposalKind::RollbackRequested, heard.evidence(fold, rollout, i, stall.raw))
                 }
             };
-            wanted.push(Proposed { kind, attempt: rollout.attempt, cause: stall.cause, evidence, ..base });
+            wanted.push(Proposed {
+                kind,
+                attempt: rollout.attempt,
+                cause: stall.cause,
+                evidence,
+                ..about(rollout, i)
+            });
         }
         Some(_) => {}
     }
 }
 
 /// The stall of a step: at once on a failure or a rejection that stands, else when its deadline has passed.
-fn stall(
-    fold: &Fold,
-    heard: &Heartbeats,
-    rollout: &Rollout,
-    i: usize,
-    now: Timestamp,
-    base: Proposed,
-) -> Option<Proposed> {
+fn stall(fold: &Fold, heard: &Heartbeats, rollout: &Rollout, i: usize, now: Timestamp) -> Option<Proposed> {
     let state = &rollout.steps[i];
     let awaited = rollout.status == Status::Open && state.full.is_none() && !state.overridden;
-    let base = Proposed { kind: ProposalKind::RolloutStalled, ..base };
+    let base = || Proposed { kind: ProposalKind::RolloutStalled, ..about(rollout, i) };
     if let Some((instance, word)) = state.words.iter().find(|(_, word)| word.saying == Saying::Failed)
         && awaited
     {
@@ -93,7 +98,7 @@ fn stall(
             ..Evidence::default()
         };
         let (cites, instance) = (Some(word.offset), Some(instance.clone()));
-        return Some(Proposed { cites, instance, cause: Cause::Failed, evidence: vec![evidence], ..base });
+        return Some(Proposed { cites, instance, cause: Cause::Failed, evidence: vec![evidence], ..base() });
     }
     if let Some(rejection) = state.rejection.as_ref().filter(|_| awaited) {
         let evidence = Evidence {
@@ -110,11 +115,11 @@ fn stall(
             instance,
             cause: Cause::ContractBroken,
             evidence: vec![evidence],
-            ..base
+            ..base()
         });
     }
     let deadline = rollout.deadline(i).filter(|deadline| now > deadline.plus(fold.clock.grace))?;
     let evidence = heard.evidence(fold, rollout, i, fold.clock.unadjusted(deadline));
     let cause = rollout.cause(i, &evidence);
-    Some(Proposed { deadline: Some(deadline), cause, evidence, ..base })
+    Some(Proposed { deadline: Some(deadline), cause, evidence, ..base() })
 }

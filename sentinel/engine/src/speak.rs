@@ -242,6 +242,7 @@ impl Fold {
         for service in services {
             self.owners.insert(service, n);
         }
+        self.open.insert(n);
         let held = self.held;
         if let Some(rollout) = self.rollouts.get_mut(&n) {
             rollout.epoch += 1;
