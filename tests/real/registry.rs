@@ -1,6 +1,6 @@
 //! What the registry does by itself, which the project relies on or works around.
 
-use pavane_tests::real::Services;
+use pavane_tests::real;
 use serde_json::{Value, json};
 
 const MEDIA: &str = "application/vnd.schemaregistry.v1+json";
@@ -20,13 +20,12 @@ fn schema(name: &str, field: &str) -> Value {
 
 #[tokio::test]
 async fn the_registry_enforces_compatibility_only_after_it_was_told_to() {
-    let Some(services) = Services::get("the_registry_enforces_compatibility_only_after_it_was_told_to").await
+    let Some(base) = real::registry("the_registry_enforces_compatibility_only_after_it_was_told_to").await
     else {
         return;
     };
-    let (client, base) = (reqwest::Client::new(), services.registry());
-    let subject = "io.pavane.test.Enforced";
-    let versions = format!("{base}/subjects/{subject}/versions");
+    let client = reqwest::Client::new();
+    let versions = format!("{base}/subjects/io.pavane.test.Enforced/versions");
     let (code, _) = send(client.post(&versions), schema("Enforced", "string")).await;
     assert_eq!(code, 200);
     // this is why `pavane schemas push` sets the compatibility before it registers

@@ -1,8 +1,9 @@
 //! The real services: one Apache Kafka and one Apicurio Registry for all tests of a binary.
 //!
-//! Both come from the package registry by Maven and start without containers. Where Java or Maven is missing
-//! the tests that need them say so on the terminal and pass without having run; with
-//! `PAVANE_REQUIRE_REAL=1` that is a failure.
+//! Both come from the package registry by Maven and start without containers, when the first test asks.
+//! `PAVANE_TEST_KAFKA` and `PAVANE_TEST_REGISTRY` name ones that run already, so that several binaries share
+//! them. Where Java or Maven is missing the tests that need them say so on the terminal and pass without
+//! having run; with `PAVANE_REQUIRE_REAL=1` that is a failure.
 
 pub mod apicurio;
 pub mod cache;
@@ -19,13 +20,21 @@ use self::apicurio::Apicurio;
 use self::jdk::Jdk;
 use self::kafka::Kafka;
 
-static SERVICES: OnceCell<Result<Services, String>> = OnceCell::const_new();
+/// Names a broker that runs already, as `host:port`.
+pub const KAFKA: &str = "PAVANE_TEST_KAFKA";
+/// Names a registry that runs already, as the base URL of its Confluent-compatible API.
+pub const REGISTRY: &str = "PAVANE_TEST_REGISTRY";
 
-/// A running Kafka and a running registry. They are shared: each test uses a topic prefix of its own.
-#[derive(Debug)]
+static BROKER: OnceCell<Result<Kafka, String>> = OnceCell::const_new();
+static SCHEMAS: OnceCell<Result<Apicurio, String>> = OnceCell::const_new();
+
+/// Where the services are. They are shared: each test uses a topic prefix and subjects of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Services {
-    kafka: Kafka,
-    apicurio: Apicurio,
+    /// The broker, as `host:port`.
+    pub kafka: String,
+    /// The base URL of the registry's Confluent-compatible API.
+    pub registry: String,
 }
 
 /// Why the real services cannot be had on this machine.
@@ -33,32 +42,49 @@ pub struct Services {
 pub struct Missing(pub String);
 
 impl Services {
-    /// The services, started by the first test that asks. `None`: they cannot be had here and nobody insists;
-    /// the test returns at once.
+    /// Both services. `None`: they cannot be had here and nobody insists; the test returns at once.
     ///
     /// # Panics
     /// When they could be had and do not start, or when `PAVANE_REQUIRE_REAL=1` and they cannot be had.
-    pub async fn get(test: &str) -> Option<&'static Self> {
-        let jdk = match Jdk::find().and_then(|jdk| cache::maven().map(|()| jdk)) {
-            Ok(jdk) => jdk,
-            Err(missing) => return skip(test, &missing),
-        };
-        let started =
-            SERVICES.get_or_init(|| async { start(&jdk).await.map_err(|error| format!("{error:#}")) });
-        match started.await {
-            Ok(services) => Some(services),
-            Err(error) => panic!("failed to start the real services: {error}"),
-        }
+    pub async fn get(test: &str) -> Option<Self> {
+        let (kafka, registry) = tokio::join!(kafka(test), registry(test));
+        Some(Self { kafka: kafka?, registry: registry? })
     }
+}
 
-    /// Where Kafka listens, as `host:port`.
-    pub fn kafka(&self) -> String {
-        self.kafka.address()
+/// The broker alone, as [`Services::get`].
+pub async fn kafka(test: &str) -> Option<String> {
+    if let Ok(given) = std::env::var(KAFKA) {
+        return Some(given);
     }
+    let jdk = available(test)?;
+    let start = async || Kafka::start(&jdk, &tokio::task::spawn_blocking(cache::kafka).await??).await;
+    let started = BROKER.get_or_init(|| async { start().await.map_err(|error| format!("{error:#}")) });
+    match started.await {
+        Ok(kafka) => Some(kafka.address()),
+        Err(error) => panic!("{error}"),
+    }
+}
 
-    /// The base address of the registry's Confluent-compatible API.
-    pub fn registry(&self) -> String {
-        self.apicurio.registry()
+/// The registry alone, as [`Services::get`].
+pub async fn registry(test: &str) -> Option<String> {
+    if let Ok(given) = std::env::var(REGISTRY) {
+        return Some(given);
+    }
+    let jdk = available(test)?;
+    let start = async || Apicurio::start(&jdk, &tokio::task::spawn_blocking(cache::apicurio).await??).await;
+    let started = SCHEMAS.get_or_init(|| async { start().await.map_err(|error| format!("{error:#}")) });
+    match started.await {
+        Ok(apicurio) => Some(apicurio.url()),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// The Java to start them with, when Maven is there too.
+fn available(test: &str) -> Option<Jdk> {
+    match Jdk::find().and_then(|jdk| cache::maven().map(|()| jdk)) {
+        Ok(jdk) => Some(jdk),
+        Err(missing) => skip(test, &missing),
     }
 }
 
@@ -73,11 +99,4 @@ fn skip<T>(test: &str, missing: &Missing) -> Option<T> {
         format!("\n*** SKIPPED {test}: {} (PAVANE_REQUIRE_REAL=1 makes this a failure) ***\n", missing.0);
     std::io::stderr().write_all(line.as_bytes()).expect("the terminal takes a line");
     None
-}
-
-async fn start(jdk: &Jdk) -> Result<Services> {
-    let files = tokio::task::spawn_blocking(cache::fetch).await??;
-    let (kafka, apicurio) =
-        tokio::try_join!(Kafka::start(jdk, &files.kafka), Apicurio::start(jdk, &files.apicurio))?;
-    Ok(Services { kafka, apicurio })
 }

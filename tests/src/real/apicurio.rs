@@ -46,7 +46,7 @@ impl Apicurio {
     }
 
     /// The base address of the Confluent-compatible API.
-    pub fn registry(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/apis/ccompat/v7", self.port)
     }
 

@@ -12,15 +12,6 @@ use crate::place;
 const KAFKA: &str = "4.3.1";
 const APICURIO: &str = "3.3.3";
 
-/// Where the files of both services lie.
-#[derive(Clone, Debug)]
-pub struct Files {
-    /// The folder with Kafka's jars.
-    pub kafka: PathBuf,
-    /// The folder with the registry's `quarkus-run.jar`.
-    pub apicurio: PathBuf,
-}
-
 /// Whether Maven is there.
 pub fn maven() -> Result<(), Missing> {
     match Command::new("mvn").arg("--version").output() {
@@ -30,19 +21,22 @@ pub fn maven() -> Result<(), Missing> {
     }
 }
 
-/// Fetches what is not in the cache. Test binaries that run at the same time wait for each other.
-pub fn fetch() -> Result<Files> {
-    let cache = place::cache_dir()?;
-    let lock = File::create(cache.join("lock")).context("failed to create the cache's lock file")?;
-    lock.lock().context("failed to lock the cache")?;
-    Ok(Files {
-        kafka: once(&cache, &format!("kafka-{KAFKA}"), kafka)?,
-        apicurio: once(&cache, &format!("apicurio-{APICURIO}"), apicurio)?,
-    })
+/// The folder with Kafka's jars; fetched unless the cache holds it.
+pub fn kafka() -> Result<PathBuf> {
+    once(&format!("kafka-{KAFKA}"), fetch_kafka)
 }
 
-/// Fills a folder under a working name and renames it, so that a folder under its own name is whole.
-pub(super) fn once(cache: &Path, name: &str, fill: impl Fn(&Path) -> Result<()>) -> Result<PathBuf> {
+/// The folder with the registry's `quarkus-run.jar`; fetched unless the cache holds it.
+pub fn apicurio() -> Result<PathBuf> {
+    once(&format!("apicurio-{APICURIO}"), fetch_apicurio)
+}
+
+/// Fills a folder under a working name and renames it, so that a folder under its own name is whole. Test
+/// binaries that run at the same time wait for each other.
+fn once(name: &str, fill: impl Fn(&Path) -> Result<()>) -> Result<PathBuf> {
+    let cache = place::cache_dir()?;
+    let lock = File::create(cache.join(format!("{name}.lock"))).context("failed to create a lock file")?;
+    lock.lock().context("failed to lock the cache")?;
     let whole = cache.join(name);
     if whole.is_dir() {
         return Ok(whole);
@@ -57,7 +51,7 @@ pub(super) fn once(cache: &Path, name: &str, fill: impl Fn(&Path) -> Result<()>)
     Ok(whole)
 }
 
-fn kafka(folder: &Path) -> Result<()> {
+fn fetch_kafka(folder: &Path) -> Result<()> {
     let pom = folder.join("pom.xml");
     let text = format!(
         "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion>\
@@ -70,7 +64,7 @@ fn kafka(folder: &Path) -> Result<()> {
     run(Command::new("mvn").args(["-q", "-B"]).args(goal).current_dir(folder))
 }
 
-fn apicurio(folder: &Path) -> Result<()> {
+fn fetch_apicurio(folder: &Path) -> Result<()> {
     let artifact = format!("-Dartifact=io.apicurio:apicurio-registry-app:{APICURIO}:tar.gz:all");
     let goal = ["dependency:copy", &artifact, "-DoutputDirectory=."];
     run(Command::new("mvn").args(["-q", "-B"]).args(goal).current_dir(folder))?;

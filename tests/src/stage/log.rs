@@ -1,0 +1,153 @@
+//! The log as it stands on the broker: every entry of the domain in order, read along while the rollout dances.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use pavane_bus::{Bus, Item, Policy, Reader};
+use pavane_events::{Domain, Entry, Record, RolloutId};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::wait;
+
+/// A domain's log, read along. It stops when dropped.
+#[derive(Debug)]
+pub struct Log {
+    read: watch::Receiver<Read>,
+    reading: JoinHandle<()>,
+}
+
+/// What was read, and why no more can be.
+#[derive(Clone, Debug, Default)]
+struct Read {
+    entries: Arc<Vec<Entry>>,
+    end: Option<String>,
+}
+
+impl Log {
+    /// Begins at the beginning of the log.
+    pub async fn open(bus: &Bus, domain: &Domain) -> Result<Self> {
+        let reader = bus.reader(domain, Policy::Structural).await.context("failed to read the log")?;
+        let (sender, read) = watch::channel(Read::default());
+        Ok(Self { read, reading: tokio::spawn(follow(reader, sender)) })
+    }
+
+    /// What was read so far.
+    pub fn entries(&self) -> Arc<Vec<Entry>> {
+        Arc::clone(&self.read.borrow().entries)
+    }
+
+    /// The records about a rollout so far, in order.
+    pub fn of(&self, rollout: &str) -> Vec<Record> {
+        let entries = self.entries();
+        entries.iter().filter_map(|entry| record_of(entry, rollout)).cloned().collect()
+    }
+
+    /// The records about a rollout with an event of this name, e.g. `RolloutStalled`, in order.
+    pub fn said(&self, rollout: &str, event: &str) -> Vec<Record> {
+        let mut records = self.of(rollout);
+        records.retain(|record| event_of(record) == event);
+        records
+    }
+
+    /// Waits for what is looked for; the error lists the log.
+    pub async fn wait_for<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        mut look: impl FnMut(&[Entry]) -> Option<T>,
+    ) -> Result<T> {
+        let found = wait::until(what, limit, async || {
+            let Read { entries, end } = self.read.borrow().clone();
+            look(&entries).map(Ok).or(end.map(Err))
+        });
+        match found.await.with_context(|| format!("on the log stands:\n{}", self.text()))? {
+            Ok(found) => Ok(found),
+            Err(end) => bail!("waited for {what}, and the log cannot be read on: {end}"),
+        }
+    }
+
+    /// Waits until a service (or, with none, anybody else) has said an event about a rollout.
+    pub async fn wait_said(
+        &self,
+        rollout: &str,
+        service: Option<&str>,
+        event: &str,
+        limit: Duration,
+    ) -> Result<Record> {
+        let what = format!("{}.{event} of {rollout}", service.unwrap_or("*"));
+        let look = |entries: &[Entry]| {
+            let records = entries.iter().filter_map(|entry| record_of(entry, rollout));
+            let mut fitting = records.filter(|record| event_of(record) == event);
+            fitting.find(|record| service.is_none() || service_of(record) == service).cloned()
+        };
+        self.wait_for(&what, limit, look).await
+    }
+
+    /// The log in lines.
+    pub fn text(&self) -> String {
+        self.entries().iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.reading.abort();
+    }
+}
+
+/// The name of a record's event, e.g. `RolloutStalled`.
+pub fn event_of(record: &Record) -> &'static str {
+    record.event.body.event_type().as_str()
+}
+
+/// The service that a record is said by; none for what a person or a sentinel says.
+pub fn service_of(record: &Record) -> Option<&str> {
+    record.event.envelope.service.as_ref().map(pavane_events::Service::as_str)
+}
+
+fn record_of<'a>(entry: &'a Entry, rollout: &str) -> Option<&'a Record> {
+    match entry {
+        Entry::Event(record) => {
+            let about = record.event.envelope.rollout.as_ref().map(RolloutId::as_str);
+            (about == Some(rollout)).then_some(record)
+        }
+        Entry::Unreadable(_) => None,
+    }
+}
+
+async fn follow(mut reader: Reader, sender: watch::Sender<Read>) {
+    loop {
+        match reader.next().await {
+            Ok(Item::Entry { entry, .. }) => {
+                sender.send_modify(|read| Arc::make_mut(&mut read.entries).push(entry));
+            }
+            Ok(Item::CaughtUp { .. }) => {}
+            Err(error) => {
+                sender.send_modify(|read| read.end = Some(format!("failed to {error}")));
+                return;
+            }
+        }
+    }
+}
+
+fn line(entry: &Entry) -> String {
+    match entry {
+        Entry::Event(record) => {
+            let envelope = &record.event.envelope;
+            let rollout = envelope.rollout.as_ref().map_or("-", RolloutId::as_str);
+            let (at, offset, who) = (record.at.0 % 1_000_000, record.offset, service_of(record).unwrap_or("-"));
+            format!("{offset:>5} {at:>6} {rollout} {who} {}", record_text(record))
+        }
+        Entry::Unreadable(bad) => format!("{:>5} {:>6} unreadable {bad:?}", bad.offset, bad.at.0 % 1_000_000),
+    }
+}
+
+/// A plan is long and known: only what is said beside it is shown.
+fn record_text(record: &Record) -> String {
+    match &record.event.body {
+        pavane_events::Body::RolloutStarted(body) => format!("RolloutStarted {}", body.choreography),
+        body => format!("{body:?}"),
+    }
+}
