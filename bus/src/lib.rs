@@ -1,1 +1,46 @@
-//! pavane-bus
+//! Kafka and the registry: the only crate that knows either.
+//!
+//! A [`Bus`] is a connection. A [`Writer`] appends events and says so only when the broker has; a [`Reader`]
+//! reads one domain in order; tables, heartbeats and ownership have readers of their own. [`embedded`] is a
+//! broker inside this process, [`memory`] a log without any.
+
+pub mod embedded;
+pub mod memory;
+pub mod registry;
+pub mod settings;
+pub mod topics;
+pub mod trace;
+pub mod wire;
+
+mod bus;
+mod client;
+mod decode;
+mod error;
+mod heartbeats;
+mod metrics;
+mod ownership;
+mod partition;
+mod producer;
+mod pump;
+mod raw;
+mod reader;
+mod route;
+mod table;
+mod trust;
+mod writer;
+
+pub use bus::Bus;
+pub use error::Error;
+pub use heartbeats::{Beat, HeartbeatReader};
+pub use ownership::Ownership;
+pub use partition::partition_of;
+pub use producer::Appended;
+pub use raw::Raw;
+pub use reader::{Item, Reader};
+pub use registry::Registry;
+pub use settings::{RegistryAccess, Settings};
+pub use table::{Row, TableItem, TableReader};
+pub use topics::{ApplyOptions, Topic, TopicAction, TopicOutcome, apply_topics, verify_topics};
+pub use trust::Policy;
+pub use wire::Encoded;
+pub use writer::Writer;

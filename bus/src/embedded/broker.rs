@@ -1,0 +1,88 @@
+//! The mock cluster that the Kafka client carries, on a thread of its own, with our topics.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+
+use crate::topics::Topic;
+use crate::{ApplyOptions, Error};
+
+/// A broker in memory. Dropping it ends it, and with it all that it holds.
+///
+/// Each partition keeps the newest 5 MB or 100,000 records; nothing is compacted.
+#[derive(Debug)]
+pub struct Broker {
+    kafka: String,
+    orders: Sender<Order>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Reachable(bool),
+}
+
+impl Broker {
+    /// Starts a broker with the topics of this prefix.
+    pub async fn start(prefix: &str) -> Result<Self, Error> {
+        let (orders, inbox) = channel();
+        let (ready, started) = tokio::sync::oneshot::channel();
+        let (prefix, name) = (prefix.to_owned(), "pavane-broker");
+        std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || serve(&prefix, ready, &inbox))
+            .map_err(|source| Error::Thread { name: name.to_owned(), source })?;
+        let stopped = |why: String| Error::Stopped { what: "the embedded broker".to_owned(), why };
+        match started.await {
+            Ok(Ok(kafka)) => Ok(Self { kafka, orders }),
+            Ok(Err(source)) => Err(Error::Client { purpose: "the embedded broker".to_owned(), source }),
+            Err(_) => Err(stopped("it panicked".to_owned())),
+        }
+    }
+
+    /// The address to connect to.
+    pub fn kafka(&self) -> &str {
+        &self.kafka
+    }
+
+    /// Cuts the broker off from its clients, or lets them in again.
+    pub fn set_reachable(&self, reachable: bool) -> Result<(), Error> {
+        self.orders.send(Order::Reachable(reachable)).map_err(|_| Error::Stopped {
+            what: "the embedded broker".to_owned(),
+            why: "its thread is gone".to_owned(),
+        })
+    }
+}
+
+type Cluster = MockCluster<'static, DefaultProducerContext>;
+
+/// The cluster must not leave this thread, so the thread holds it until nobody can give orders.
+fn serve(prefix: &str, ready: tokio::sync::oneshot::Sender<KafkaResult<String>>, inbox: &Receiver<Order>) {
+    let cluster = match set_up(prefix) {
+        Ok(cluster) => cluster,
+        Err(error) => return drop(ready.send(Err(error))),
+    };
+    if ready.send(Ok(cluster.bootstrap_servers())).is_err() {
+        return;
+    }
+    while let Ok(order) = inbox.recv() {
+        let done = match order {
+            Order::Reachable(true) => cluster.broker_up(-1),
+            Order::Reachable(false) => cluster.broker_down(-1),
+        };
+        if let Err(error) = done {
+            tracing::error!(%error, "the embedded broker does not take an order; ending it");
+            return;
+        }
+    }
+}
+
+fn set_up(prefix: &str) -> Result<Cluster, KafkaError> {
+    let cluster = MockCluster::new(1)?;
+    for topic in Topic::ALL {
+        let partitions = topic.partitions(ApplyOptions::default().partitions);
+        cluster.create_topic(&topic.name(prefix), partitions, 1)?;
+    }
+    Ok(cluster)
+}

@@ -1,0 +1,76 @@
+//! Reads what sidecars say about themselves, of all domains.
+
+use pavane_events::{Heartbeat, Timestamp};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::Offset;
+
+use crate::pump::{Pump, Pumped};
+use crate::{Bus, Error, Raw, Topic, decode};
+
+/// How many of the newest heartbeats of each partition are read first.
+const NEWEST: i64 = 5_000;
+
+/// A heartbeat as it stands on its topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// What the sidecar says.
+    pub heartbeat: Heartbeat,
+    /// The partition that it stands in.
+    pub partition: i32,
+    /// Its place in the partition.
+    pub offset: i64,
+    /// When the broker appended it.
+    pub at: Timestamp,
+}
+
+/// Reads the heartbeats of all domains. One that cannot be read is counted and passed over.
+pub struct HeartbeatReader {
+    bus: Bus,
+    pump: Pump,
+    partitions: i32,
+    pending: Option<Raw>,
+}
+
+impl HeartbeatReader {
+    pub(crate) async fn open(bus: &Bus) -> Result<Self, Error> {
+        let mut pump = Pump::new(bus.settings(), bus.topic(Topic::Heartbeats), bus.client_id())?;
+        let partitions = pump.partitions().await?;
+        let mut starts = Vec::new();
+        for partition in 0..partitions {
+            let (low, high) = pump.bounds(partition).await?;
+            starts.push((partition, Offset::Offset(low.max(high - NEWEST))));
+        }
+        pump.start(starts)?;
+        Ok(Self { bus: bus.clone(), pump, partitions, pending: None })
+    }
+
+    /// The next heartbeat. Can be abandoned at any await, and called again after any error.
+    pub async fn next(&mut self) -> Result<Beat, Error> {
+        loop {
+            if let Some(raw) = &self.pending {
+                let (partition, offset, at) = (raw.partition, raw.offset, raw.at);
+                let read = decode::heartbeat(&self.bus, raw).await?;
+                self.pending = None;
+                if let Some(heartbeat) = read {
+                    return Ok(Beat { heartbeat, partition, offset, at });
+                }
+            }
+            match self.pump.next().await? {
+                Pumped::Record(stamped) => self.pending = Some(stamped.raw),
+                Pumped::End(_) => {}
+                Pumped::Failed(source) => return Err(self.failed(source)),
+            }
+        }
+    }
+
+    /// Heartbeats that are gone are missed by nobody: it goes on with the oldest that are there.
+    fn failed(&mut self, source: KafkaError) -> Error {
+        if source.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
+            let starts = (0..self.partitions).map(|partition| (partition, Offset::Beginning)).collect();
+            if let Err(error) = self.pump.start(starts) {
+                return error;
+            }
+        }
+        Error::Read { topic: self.pump.topic().to_owned(), source }
+    }
+}

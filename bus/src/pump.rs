@@ -1,0 +1,163 @@
+//! One thread that polls one consumer of assigned partitions, and hands records over a bounded channel.
+//!
+//! A poll that is dropped half-way, or not called for a while, loses nothing here: the thread alone touches
+//! the consumer's queue, and the receiving end of a channel can be awaited and abandoned at will.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::time::Duration;
+
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::topic_partition_list::Offset;
+use tokio::sync::mpsc;
+
+use crate::client::{self, Purpose};
+use crate::raw::Stamped;
+use crate::{Error, Settings};
+
+/// How many records wait in the channel at most.
+const WAITING: usize = 64;
+/// How long the thread waits for a record before it looks for orders.
+const POLL: Duration = Duration::from_millis(50);
+
+/// What the thread hands over.
+#[derive(Debug)]
+pub(crate) enum Pumped {
+    /// A record.
+    Record(Stamped),
+    /// All records of this partition that the broker has were handed over.
+    End(i32),
+    /// The client met an error; it goes on by itself unless the offset is gone.
+    Failed(KafkaError),
+}
+
+/// Where to read from, in each partition of a topic.
+pub(crate) type Starts = Vec<(i32, Offset)>;
+
+/// The near end of the thread. Dropping it ends the thread.
+pub(crate) struct Pump {
+    topic: String,
+    consumer: Arc<BaseConsumer>,
+    orders: Sender<Order>,
+    records: mpsc::Receiver<(u64, Pumped)>,
+    generation: u64,
+}
+
+struct Order {
+    generation: u64,
+    starts: Starts,
+}
+
+impl Pump {
+    /// Makes the consumer and its thread; nothing is read before [`Pump::start`].
+    pub(crate) fn new(settings: &Settings, topic: String, client_id: &str) -> Result<Self, Error> {
+        let mut config = client::config(settings, Purpose::Read, client_id)?;
+        // The library wants a group for a consumer that is polled; it is never joined nor committed to.
+        config.set("group.id", client_id);
+        let consumer: Arc<BaseConsumer> = Arc::new(client::create(&config, "reading")?);
+        let (orders, inbox) = channel();
+        let (outbox, records) = mpsc::channel(WAITING);
+        let worker = Worker { topic: topic.clone(), consumer: Arc::clone(&consumer), inbox, outbox };
+        let name = "pavane-read";
+        std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || worker.run())
+            .map_err(|source| Error::Thread { name: name.to_owned(), source })?;
+        Ok(Self { topic, consumer, orders, records, generation: 0 })
+    }
+
+    pub(crate) fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// Reads from these places on; what was handed over and not yet taken is forgotten.
+    pub(crate) fn start(&mut self, starts: Starts) -> Result<(), Error> {
+        self.generation += 1;
+        let order = Order { generation: self.generation, starts };
+        self.orders.send(order).map_err(|_| self.stopped())
+    }
+
+    /// The next thing that the thread handed over. Can be abandoned at any await.
+    pub(crate) async fn next(&mut self) -> Result<Pumped, Error> {
+        loop {
+            let Some((generation, pumped)) = self.records.recv().await else { return Err(self.stopped()) };
+            if generation == self.generation {
+                return Ok(pumped);
+            }
+        }
+    }
+
+    /// Asks the broker for the first offset of a partition and the one after its last.
+    pub(crate) async fn bounds(&self, partition: i32) -> Result<(i64, i64), Error> {
+        let (consumer, topic) = (Arc::clone(&self.consumer), self.topic.clone());
+        let answer =
+            client::blocking(move || consumer.fetch_watermarks(&topic, partition, client::BOUNDS)).await?;
+        answer.map_err(|source| Error::Read { topic: format!("{}/{partition}", self.topic), source })
+    }
+
+    /// How many partitions the topic has.
+    pub(crate) async fn partitions(&self) -> Result<i32, Error> {
+        let (consumer, topic) = (Arc::clone(&self.consumer), self.topic.clone());
+        let answer = client::blocking(move || {
+            let metadata = consumer.fetch_metadata(Some(&topic), client::ASK)?;
+            Ok(metadata.topics().first().map_or(0, |topic| topic.partitions().len()))
+        });
+        let count: KafkaResult<usize> = answer.await?;
+        match count {
+            Ok(0) => Err(Error::TopicMissing { topic: self.topic.clone() }),
+            Ok(count) => Ok(i32::try_from(count).unwrap_or(i32::MAX)),
+            Err(source) => Err(Error::Read { topic: self.topic.clone(), source }),
+        }
+    }
+
+    fn stopped(&self) -> Error {
+        let why = "it met an error that it reported before, or it panicked".to_owned();
+        Error::Stopped { what: format!("reading {}", self.topic), why }
+    }
+}
+
+struct Worker {
+    topic: String,
+    consumer: Arc<BaseConsumer>,
+    inbox: Receiver<Order>,
+    outbox: mpsc::Sender<(u64, Pumped)>,
+}
+
+impl Worker {
+    fn run(self) {
+        let mut generation = 0;
+        loop {
+            match self.inbox.try_recv() {
+                Ok(order) => {
+                    generation = order.generation;
+                    if let Err(error) = self.assign(&order.starts)
+                        && self.outbox.blocking_send((generation, Pumped::Failed(error))).is_err()
+                    {
+                        return;
+                    }
+                }
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => return,
+            }
+            let pumped = match self.consumer.poll(POLL) {
+                None => continue,
+                Some(Ok(message)) => Pumped::Record(Stamped::copy_of(&message)),
+                Some(Err(KafkaError::PartitionEOF(partition))) => Pumped::End(partition),
+                Some(Err(error)) => Pumped::Failed(error),
+            };
+            if self.outbox.blocking_send((generation, pumped)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn assign(&self, starts: &Starts) -> KafkaResult<()> {
+        let mut list = TopicPartitionList::with_capacity(starts.len());
+        for (partition, offset) in starts {
+            list.add_partition_offset(&self.topic, *partition, *offset)?;
+        }
+        self.consumer.assign(&list)
+    }
+}

@@ -1,0 +1,202 @@
+//! Reads one domain's entries in order, from wherever it is told to.
+//!
+//! No group and no committed offset: whoever reads knows where it stands. A record is taken from the queue
+//! only when it was handed over, so a registry that is away loses nothing, nor does a call that is abandoned.
+
+use pavane_events::{Domain, Entry, Unreadable, UnreadableReason};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::Offset;
+
+use crate::pump::{Pump, Pumped};
+use crate::raw::Stamped;
+use crate::route::{Route, route};
+use crate::settings::Stamp;
+use crate::wire::Defect;
+use crate::{Bus, Error, Policy, Raw, Topic, decode, partition_of};
+
+/// What a reader yields.
+#[expect(clippy::large_enum_variant, reason = "nearly every item is an entry")]
+#[derive(Clone, Debug, PartialEq)]
+pub enum Item {
+    /// What stands at one offset.
+    Entry {
+        /// The event, or why there is none to be read.
+        entry: Entry,
+        /// The record as the broker handed it over.
+        raw: Raw,
+    },
+    /// Everything that stood on the log at the start, or when an offset was sought, has been yielded. Comes once.
+    CaughtUp {
+        /// The offset after the last record at that time.
+        end: i64,
+    },
+}
+
+/// Reads one domain's partition in order.
+pub struct Reader {
+    bus: Bus,
+    domain: Domain,
+    policy: Policy,
+    partition: i32,
+    pump: Pump,
+    pending: Option<Stamped>,
+    position: i64,
+    progress: Progress,
+    lost: bool,
+}
+
+/// How far the reader is on its way to the end that it saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// The end has still to be asked for.
+    EndUnknown,
+    /// On the way to this end.
+    Towards(i64),
+    /// It has been there.
+    CaughtUp,
+}
+
+impl Reader {
+    pub(crate) async fn open(bus: &Bus, domain: &Domain, policy: Policy) -> Result<Self, Error> {
+        let partition = partition_of(domain.as_str().as_bytes(), bus.partitions());
+        let mut pump = Pump::new(bus.settings(), bus.topic(Topic::Lifecycle), bus.client_id())?;
+        let (low, high) = pump.bounds(partition).await?;
+        pump.start(vec![(partition, Offset::Beginning)])?;
+        Ok(Self {
+            bus: bus.clone(),
+            domain: domain.clone(),
+            policy,
+            partition,
+            pump,
+            pending: None,
+            position: low,
+            progress: Progress::Towards(high),
+            lost: false,
+        })
+    }
+
+    /// The domain's partition.
+    pub const fn partition(&self) -> i32 {
+        self.partition
+    }
+
+    /// The offset that is read next.
+    pub const fn position(&self) -> i64 {
+        self.position
+    }
+
+    /// Goes on from this offset. [`Item::CaughtUp`] comes again, for the end that the log has then.
+    pub fn seek(&mut self, offset: i64) -> Result<(), Error> {
+        self.pump.start(vec![(self.partition, Offset::Offset(offset))])?;
+        self.pending = None;
+        self.position = offset;
+        self.progress = Progress::EndUnknown;
+        self.lost = false;
+        Ok(())
+    }
+
+    /// Asks the broker for the first offset that the log still holds and the one after its last. Fails within two
+    /// seconds when the broker does not answer, which no other call tells from a quiet log.
+    pub async fn bounds(&self) -> Result<(i64, i64), Error> {
+        self.pump.bounds(self.partition).await
+    }
+
+    /// The next entry of the domain. Can be abandoned at any await, and called again after any error: a record
+    /// that could not be judged (the registry was away) is offered again.
+    pub async fn next(&mut self) -> Result<Item, Error> {
+        loop {
+            if self.lost {
+                return Err(self.history_lost());
+            }
+            if let Some(stamped) = &self.pending {
+                self.refuse_foreign_time(stamped)?;
+                let entry = self.entry(&stamped.raw).await?;
+                self.position = stamped.raw.offset + 1;
+                let taken = self.pending.take();
+                if let (Some(entry), Some(Stamped { raw, .. })) = (entry, taken) {
+                    return Ok(Item::Entry { entry, raw });
+                }
+            }
+            if let Some(end) = self.arrival().await? {
+                return Ok(Item::CaughtUp { end });
+            }
+            match self.pump.next().await? {
+                Pumped::Record(stamped) => self.pending = Some(stamped),
+                Pumped::End(_) => {
+                    if let Progress::Towards(end) = self.progress {
+                        self.progress = Progress::CaughtUp;
+                        return Ok(Item::CaughtUp { end });
+                    }
+                }
+                Pumped::Failed(source) => return Err(self.failed(source)),
+            }
+        }
+    }
+
+    /// The end, once, when the position has come to it.
+    async fn arrival(&mut self) -> Result<Option<i64>, Error> {
+        if self.progress == Progress::EndUnknown {
+            let (_, high) = self.bounds().await?;
+            self.progress = Progress::Towards(high);
+        }
+        match self.progress {
+            Progress::Towards(end) if self.position >= end => {
+                self.progress = Progress::CaughtUp;
+                Ok(Some(end))
+            }
+            Progress::Towards(_) | Progress::EndUnknown | Progress::CaughtUp => Ok(None),
+        }
+    }
+
+    /// The entry of a record; none when it is another domain's.
+    async fn entry(&self, raw: &Raw) -> Result<Option<Entry>, Error> {
+        let metrics = self.bus.metrics();
+        let entry = match route(raw, &self.domain, self.bus.partitions()) {
+            Route::Theirs => {
+                metrics.skipped(&raw.topic);
+                return Ok(None);
+            }
+            Route::Astray(detail) => {
+                let (reason, field) = (UnreadableReason::Misrouted, String::new());
+                Entry::Unreadable(decode::unreadable(raw, Defect { reason, field, detail }))
+            }
+            Route::Ours => decode::entry(&self.bus, raw, self.policy).await?,
+        };
+        metrics.consumed(&raw.topic);
+        if let Entry::Unreadable(Unreadable { reason, .. }) = &entry {
+            metrics.unreadable(&raw.topic, *reason);
+        }
+        Ok(Some(entry))
+    }
+
+    /// A record that carries another time than the broker's is never judged by.
+    fn refuse_foreign_time(&self, stamped: &Stamped) -> Result<(), Error> {
+        match self.bus.settings().stamp() {
+            Stamp::Embedded => Ok(()),
+            Stamp::LogAppend if stamped.by_broker => Ok(()),
+            Stamp::LogAppend => Err(Error::TopicConfig {
+                topic: format!(
+                    "{}/{} at offset {}",
+                    stamped.raw.topic, stamped.raw.partition, stamped.raw.offset
+                ),
+                setting: "message.timestamp.type".to_owned(),
+                expected: "LogAppendTime".to_owned(),
+                found: "CreateTime".to_owned(),
+            }),
+        }
+    }
+
+    fn failed(&mut self, source: KafkaError) -> Error {
+        let gone = [RDKafkaErrorCode::AutoOffsetReset, RDKafkaErrorCode::OffsetOutOfRange];
+        if source.rdkafka_error_code().is_some_and(|code| gone.contains(&code)) {
+            self.lost = true;
+            return self.history_lost();
+        }
+        Error::Read { topic: format!("{}/{}", self.pump.topic(), self.partition), source }
+    }
+
+    fn history_lost(&self) -> Error {
+        let topic = self.pump.topic().to_owned();
+        Error::HistoryLost { topic, partition: self.partition, offset: self.position }
+    }
+}

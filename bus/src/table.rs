@@ -1,0 +1,143 @@
+//! Reads a topic that keeps the newest row of each key: to the end first, then along with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pavane_events::Timestamp;
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::topic_partition_list::Offset;
+
+use crate::pump::{Pump, Pumped};
+use crate::{Bus, Error, Topic};
+
+/// What a table yields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableItem {
+    /// A row was put, or taken out.
+    Row(Row),
+    /// Every row that stood there at the start has been yielded. Comes once.
+    CaughtUp,
+}
+
+/// A row of a table as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The key.
+    pub key: String,
+    /// The value; none when the row was taken out.
+    pub value: Option<Vec<u8>>,
+    /// When the broker appended it.
+    pub at: Timestamp,
+    /// The partition that it stands in.
+    pub partition: i32,
+    /// Its place in the partition.
+    pub offset: i64,
+}
+
+/// Reads a topic that keeps the newest row of each key.
+pub struct TableReader {
+    pump: Pump,
+    /// The partitions that still have rows from before the start, with the end that each has to come to.
+    behind: BTreeMap<i32, i64>,
+    positions: BTreeMap<i32, i64>,
+    told: bool,
+}
+
+impl TableReader {
+    pub(crate) async fn open(bus: &Bus, topic: Topic) -> Result<Self, Error> {
+        let mut pump = Pump::new(bus.settings(), bus.topic(topic), bus.client_id())?;
+        let partitions = 0..pump.partitions().await?;
+        pump.start(partitions.clone().map(|partition| (partition, Offset::Beginning)).collect())?;
+        let positions = partitions.map(|partition| (partition, 0)).collect();
+        let mut table = Self { pump, behind: BTreeMap::new(), positions, told: false };
+        table.measure().await?;
+        Ok(table)
+    }
+
+    /// The next row, or that the rows from before the start have all been yielded. Can be abandoned at any await.
+    pub async fn next(&mut self) -> Result<TableItem, Error> {
+        loop {
+            if self.behind.is_empty() && !self.told {
+                self.told = true;
+                return Ok(TableItem::CaughtUp);
+            }
+            match self.pump.next().await? {
+                Pumped::Record(stamped) => {
+                    let raw = stamped.raw;
+                    self.passed(raw.partition, raw.offset + 1);
+                    let key =
+                        raw.key.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
+                    let (at, partition, offset) = (raw.at, raw.partition, raw.offset);
+                    return Ok(TableItem::Row(Row { key, value: raw.value, at, partition, offset }));
+                }
+                Pumped::End(partition) => {
+                    if let Some(end) = self.behind.remove(&partition) {
+                        self.positions.insert(partition, end);
+                    }
+                }
+                Pumped::Failed(source) => {
+                    let partitions: BTreeSet<_> = self.positions.keys().collect();
+                    let topic = format!("{} (partitions {partitions:?})", self.pump.topic());
+                    if source.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
+                        self.start_over()?;
+                    }
+                    return Err(Error::Read { topic, source });
+                }
+            }
+        }
+    }
+
+    /// Asks for the end that the table has by now: [`TableItem::CaughtUp`] comes again when it is reached.
+    pub async fn look_ahead(&mut self) -> Result<(), Error> {
+        self.measure().await?;
+        self.told = false;
+        if !self.behind.is_empty() {
+            let starts = self.positions.iter().map(|(partition, position)| (*partition, resume(*position)));
+            self.pump.start(starts.collect())?;
+        }
+        Ok(())
+    }
+
+    /// Reads the whole table from its beginning to the end that it has by now: the newest row of each key.
+    pub async fn load(&mut self) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+        self.start_over()?;
+        self.look_ahead().await?;
+        let mut table = BTreeMap::new();
+        while let TableItem::Row(row) = self.next().await? {
+            match row.value {
+                Some(value) => drop(table.insert(row.key, value)),
+                None => drop(table.remove(&row.key)),
+            }
+        }
+        Ok(table)
+    }
+
+    /// Finds out how far behind the end each partition is.
+    async fn measure(&mut self) -> Result<(), Error> {
+        let partitions: Vec<(i32, i64)> = self.positions.iter().map(|(p, at)| (*p, *at)).collect();
+        for (partition, position) in partitions {
+            let (low, high) = self.pump.bounds(partition).await?;
+            if position < high && low < high {
+                self.behind.insert(partition, high);
+            }
+        }
+        Ok(())
+    }
+
+    fn passed(&mut self, partition: i32, position: i64) {
+        self.positions.insert(partition, position);
+        if self.behind.get(&partition).is_some_and(|end| position >= *end) {
+            self.behind.remove(&partition);
+        }
+    }
+
+    /// The rows that were to be read next are gone, compacted or expired: the table is read from its beginning,
+    /// which repeats rows and loses none.
+    fn start_over(&mut self) -> Result<(), Error> {
+        self.positions.values_mut().for_each(|position| *position = 0);
+        self.pump.start(self.positions.keys().map(|partition| (*partition, Offset::Beginning)).collect())
+    }
+}
+
+fn resume(position: i64) -> Offset {
+    if position == 0 { Offset::Beginning } else { Offset::Offset(position) }
+}

@@ -1,0 +1,172 @@
+//! Appends events, heartbeats, dead letters and rows, and says so only when the broker has.
+//!
+//! An append whose outcome is unknown may be on the log: append it again with the same id, and readers drop
+//! the second. Dropping the future of an append does not take the record back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pavane_events::{Envelope, Event, EventId, EventType, Heartbeat, Service, Source, Unreadable};
+use uuid::Uuid;
+
+use crate::producer::{self, Appended, Outgoing, Producer};
+use crate::wire::{self, Contract, Encoded, catalog, headers};
+use crate::{Bus, Error, Raw, Topic, partition_of, trace};
+
+/// What begins the name of a header that says why a record was dead-lettered.
+const DEAD_LETTER: &str = "pavane_dlq_";
+
+/// Appends to the log and the other topics; cheap to clone, all clones share one producer.
+#[derive(Clone)]
+pub struct Writer {
+    bus: Bus,
+    producer: Producer,
+    ids: Arc<BTreeMap<&'static str, u32>>,
+}
+
+impl Writer {
+    pub(crate) async fn open(bus: &Bus) -> Result<Self, Error> {
+        let producer = Producer::new(bus.settings(), bus.client_id(), bus.metrics().clone())?;
+        let mut ids = BTreeMap::new();
+        for embedded in pavane_schemas::ALL {
+            let id = bus.registry().id_of(embedded.subject, embedded.schema).await?;
+            let subject = embedded.subject.to_owned();
+            ids.insert(embedded.event, id.ok_or(Error::SchemaMissing { subject })?);
+        }
+        Ok(Self { bus: bus.clone(), producer, ids: Arc::new(ids) })
+    }
+
+    /// Appends an event to the log, in its domain's partition.
+    pub async fn append(&self, event: &Event) -> Result<Appended, Error> {
+        let event_type = event.body.event_type();
+        let Encoded { value, dataschema } = wire::encode(&event.body, self.id_of(event_type.as_str()))?;
+        self.append_encoded(&event.envelope, event_type, value, &dataschema).await
+    }
+
+    /// Appends an event whose body was encoded by [`Writer::encode_json`].
+    pub async fn append_encoded(
+        &self,
+        envelope: &Envelope,
+        event_type: EventType,
+        value: Vec<u8>,
+        dataschema: &str,
+    ) -> Result<Appended, Error> {
+        let topic = self.bus.topic(Topic::Lifecycle);
+        let key = envelope.domain.as_str().as_bytes();
+        let partition = partition_of(key, self.bus.partitions());
+        let traced = trace::send(&topic, partition, envelope, event_type);
+        let envelope = Envelope { traceparent: traced.traceparent.clone(), ..envelope.clone() };
+        let mut pairs = headers::write(&envelope, &event_type.full_name(), dataschema);
+        pairs.extend(
+            traced.tracestate.clone().map(|state| ("tracestate".to_owned(), Some(state.into_bytes()))),
+        );
+        let sending = self.producer.append(Outgoing {
+            topic: &topic,
+            partition,
+            key,
+            value: Some(&value),
+            headers: producer::headers(pairs.iter().map(|(name, value)| (name.as_str(), value.as_deref()))),
+        });
+        traced.around(sending).await
+    }
+
+    /// Encodes a JSON body strictly: by the service's own published form of the event, else by ours. What does
+    /// not fit is [`Error::Contract`], with every finding.
+    pub async fn encode_json(
+        &self,
+        service: &Service,
+        event_type: EventType,
+        json: &[u8],
+    ) -> Result<Encoded, Error> {
+        let Some(own) = self.bus.trust().own_form(&self.bus, service, event_type).await? else {
+            let id = self.id_of(event_type.as_str());
+            return Ok(wire::encode_json(catalog::of(event_type), id, json)?);
+        };
+        let contract = Contract::parse(&own.schema)?;
+        let id = match own.id {
+            Some(id) => Some(id),
+            None => self.bus.registry().id_of(&contract.full_name(), &own.schema).await?,
+        };
+        let id = id.ok_or_else(|| Error::SchemaMissing { subject: contract.full_name() })?;
+        Ok(wire::encode_json(&contract, id, json)?)
+    }
+
+    /// Appends a sidecar's heartbeat.
+    pub async fn heartbeat(&self, heartbeat: &Heartbeat) -> Result<Appended, Error> {
+        let encoded = wire::encode_heartbeat(heartbeat, self.id_of(catalog::HEARTBEAT))?;
+        let ce_type = catalog::heartbeat().full_name();
+        let pairs = headers::write(&envelope_of(heartbeat), &ce_type, &encoded.dataschema);
+        let key = format!("{}/{}", heartbeat.domain, heartbeat.instance);
+        self.send(Topic::Heartbeats, &key, Some(&encoded.value), &pairs).await
+    }
+
+    /// Appends a record that cannot be used, untouched, with what is wrong with it. The row's key is the record's
+    /// place, so a second row of the same record replaces the first.
+    pub async fn dead_letter(&self, raw: &Raw, unreadable: &Unreadable) -> Result<Appended, Error> {
+        let key = format!("{}-{}-{}", raw.topic, raw.partition, raw.offset);
+        let mut pairs = raw.headers.clone();
+        let error = match unreadable.field.as_str() {
+            "" => unreadable.detail.clone(),
+            field => format!("{field}: {}", unreadable.detail),
+        };
+        for (name, value) in [
+            ("topic", raw.topic.clone()),
+            ("partition", raw.partition.to_string()),
+            ("offset", raw.offset.to_string()),
+            ("reason", unreadable.reason.as_str().to_owned()),
+            ("error", error),
+            ("time", raw.at.0.to_string()),
+        ] {
+            pairs.push((format!("{DEAD_LETTER}{name}"), Some(value.into_bytes())));
+        }
+        self.send(Topic::DeadLetters, &key, raw.value.as_deref(), &pairs).await
+    }
+
+    /// Puts a row into a table, or takes it out.
+    pub async fn put(&self, topic: Topic, key: &str, value: Option<Vec<u8>>) -> Result<Appended, Error> {
+        self.send(topic, key, value.as_deref(), &[]).await
+    }
+
+    /// Waits until the broker has answered for every record that was handed over.
+    pub async fn flush(&self, limit: Duration) -> Result<(), Error> {
+        self.producer.flush(limit).await
+    }
+
+    async fn send(
+        &self,
+        topic: Topic,
+        key: &str,
+        value: Option<&[u8]>,
+        pairs: &[(String, Option<Vec<u8>>)],
+    ) -> Result<Appended, Error> {
+        let key = key.as_bytes();
+        let outgoing = Outgoing {
+            topic: &self.bus.topic(topic),
+            partition: partition_of(key, self.bus.partitions_of(topic)),
+            key,
+            value,
+            headers: producer::headers(pairs.iter().map(|(name, value)| (name.as_str(), value.as_deref()))),
+        };
+        self.producer.append(outgoing).await
+    }
+
+    fn id_of(&self, event: &str) -> u32 {
+        *self.ids.get(event).expect("every embedded schema was looked up when the writer was opened")
+    }
+}
+
+/// A heartbeat is said by an instance, about nothing but itself.
+fn envelope_of(heartbeat: &Heartbeat) -> Envelope {
+    let Heartbeat { domain, service, instance, boot, version, rollout, .. } = heartbeat;
+    let source =
+        Source::new(format!("/pavane/{domain}/{service}/{instance}")).expect("names fit into a source");
+    let id = EventId::new(Uuid::now_v7().to_string()).expect("a UUID is a name");
+    let mut envelope = Envelope::new(domain.clone(), source, id);
+    envelope.service = Some(service.clone());
+    envelope.instance = Some(instance.clone());
+    envelope.version.clone_from(version);
+    envelope.boot = Some(boot.clone());
+    envelope.rollout.clone_from(rollout);
+    envelope
+}
