@@ -28,6 +28,11 @@ pub enum Effect {
     },
     /// Call the hook of a reaction.
     RunHook(Box<Call>),
+    /// End the hook that runs: the service is asked to go back. It is answered by `HookEnded` all the same.
+    CutOff {
+        /// The order that the hook was called by.
+        ticket: u64,
+    },
     /// Ask the service whether it is well, as the reaction says.
     Probe {
         /// What the answer must name.

@@ -216,6 +216,9 @@ impl Engine {
     }
 
     fn advance(&mut self, work: Work, out: &mut Vec<Effect>) {
+        if self.is_called_back(&work) {
+            return self.call_back(work, out);
+        }
         match work.wait {
             Wait::Version { .. } => self.ask_version(work, out),
             Wait::Well { .. } => self.ask_well(work, out),

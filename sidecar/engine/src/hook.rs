@@ -30,6 +30,35 @@ impl Engine {
         }
     }
 
+    /// A request to go back ends what goes forward: a hook that hangs must not keep the service from going back.
+    pub(crate) fn call_back(&mut self, mut work: Work, out: &mut Vec<Effect>) {
+        match &mut work.wait {
+            Wait::Hook { cut: true, .. } | Wait::Version { .. } | Wait::Barrier => self.work = Some(work),
+            Wait::Hook { ticket, cut, .. } => {
+                *cut = true;
+                out.push(Effect::CutOff { ticket: *ticket });
+                self.work = Some(work);
+            }
+            Wait::Call { .. } | Wait::Rest { .. } | Wait::Well { .. } => {
+                let stage = if matches!(work.wait, Wait::Well { .. }) { "readiness" } else { "hook" };
+                let mut failure = std::mem::take(&mut work.failure);
+                let before = if failure.reason.is_empty() { "" } else { "; before that: " };
+                failure.reason = format!("the service was asked to go back{before}{}", failure.reason);
+                self.fail(work, stage, failure, out);
+            }
+        }
+    }
+
+    /// Whether the service is asked to go back while something goes forward that can be ended.
+    pub(crate) fn is_called_back(&self, work: &Work) -> bool {
+        let ends = !matches!(work.wait, Wait::Version { .. } | Wait::Barrier | Wait::Hook { cut: true, .. });
+        let rollout = self.fold.find(&work.job.key.rollout);
+        let asked = rollout.is_some_and(|rollout| {
+            rollout.status == Status::RollingBack && rollout.asked.is_some() && !self.fold.is_stopped(rollout)
+        });
+        ends && asked && !work.goes_back()
+    }
+
     /// The rollout under which a reaction may still begin; none when its rollout has turned or ended.
     fn goes_on(&self, work: &Work) -> Option<&Rollout> {
         let key = &work.job.key;
@@ -85,7 +114,7 @@ impl Engine {
             to,
             trigger: trigger.map(|record: &Record| Box::new(record.event.clone())),
         })));
-        work.wait = Wait::Hook { ticket, until };
+        work.wait = Wait::Hook { ticket, until, cut: false };
         self.work = Some(work);
     }
 

@@ -25,7 +25,7 @@ pub(crate) enum Wait {
     /// The own announcement, read back from the log.
     Barrier,
     /// The hook's answer.
-    Hook { ticket: u64, until: Millis },
+    Hook { ticket: u64, until: Millis, cut: bool },
     /// The time to call a hook again that works on.
     Call { at: Millis, until: Millis },
     /// The time to try a failed hook again.

@@ -385,12 +385,41 @@ fn a_request_is_followed_only_from_the_sentinel_and_only_for_the_decision_in_for
 }
 
 #[test]
-fn a_rollback_waits_for_the_hook_that_runs_and_then_goes_back() {
+fn a_request_to_go_back_cuts_off_the_hook_that_hangs() {
     let mut stage = Stage::ready(vec![upgrade(), revert()]);
     stage.up_to_hook();
     let decision = decide(&mut stage);
-    assert_eq!(stage.sentinel(addressed(decision, None, Some("1.0.0"))), NOTHING);
+    assert_eq!(stage.sentinel(addressed(decision, None, Some("1.0.0"))), ["cut off"]);
+    assert_eq!(stage.tick(1_000), NOTHING, "once");
+    let failure = Failure { reason: "cut off".into(), ..Failure::default() };
+    let lines = stage.hook(HookOutcome::Failed(failure));
+    assert_eq!(lines, ["write user-db.Ready Over(Failed)", "say DeploymentFailed", "observe"]);
+    assert_eq!(stage.version("1.0.0"), ["write RollbackRequested Over(Succeeded)", "say RollbackComplete"]);
+}
+
+#[test]
+fn a_request_to_go_back_ends_the_wait_for_the_next_attempt_and_for_readiness() {
+    let busy = || HookOutcome::Retry(Failure { reason: "503".into(), ..Failure::default() });
+    for (outcome, stage_name) in [(busy(), "hook"), (HookOutcome::Done, "readiness")] {
+        let mut stage = Stage::ready(vec![Reaction { ready: Some(readiness()), ..upgrade() }, revert()]);
+        stage.up_to_hook();
+        stage.hook(outcome);
+        let decision = decide(&mut stage);
+        let lines = stage.sentinel(addressed(decision, None, Some("1.0.0")));
+        assert_eq!(lines, ["write user-db.Ready Over(Failed)", "say DeploymentFailed", "observe"]);
+        let Body::DeploymentFailed(body) = stage.last() else { panic!("a failure") };
+        assert_eq!(body.stage, stage_name);
+        assert!(body.reason.starts_with("the service was asked to go back"), "{}", body.reason);
+    }
+}
+
+#[test]
+fn a_hook_that_ends_well_before_it_is_asked_back_is_told_first() {
+    let mut stage = Stage::ready(vec![upgrade(), revert()]);
+    stage.up_to_hook();
+    let decision = decide(&mut stage);
     stage.hook(HookOutcome::Done);
+    assert_eq!(stage.sentinel(addressed(decision, None, Some("1.0.0"))), NOTHING);
     let lines = stage.version("2.0.0");
     assert_eq!(lines, ["write user-db.Ready Over(Succeeded)", "say DeploymentComplete", "observe"]);
     assert_eq!(stage.version("2.0.0"), ["write RollbackRequested Announced", "say RollbackInitiated"]);

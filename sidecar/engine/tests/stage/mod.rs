@@ -92,6 +92,7 @@ impl Stage {
                 self.calls.push(*call);
                 line
             }
+            Effect::CutOff { .. } => "cut off".to_owned(),
             Effect::Probe { ticket, reaction } => {
                 self.ticket = ticket;
                 format!("probe {reaction}")
