@@ -1,0 +1,244 @@
+//! A small schema registry inside this process: the part of Confluent's API that clients use, held in memory.
+//!
+//! Not a mock: it parses, compares in both directions and refuses, as the real ones do. Its level is
+//! `FULL_TRANSITIVE` until a subject is told otherwise.
+
+mod store;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use store::{Refusal, Store, Version};
+
+/// The media type of the API.
+const MEDIA: &str = "application/vnd.schemaregistry.v1+json";
+/// The longest body that is taken, in bytes.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// A registry in memory, on a free port of 127.0.0.1. Dropping it ends it, and with it all that it holds.
+#[derive(Debug)]
+pub struct Registry {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    store: Mutex<Store>,
+    available: AtomicBool,
+}
+
+impl Registry {
+    /// Starts a registry that holds every embedded schema under its subject. Fails when no port can be had.
+    pub async fn start() -> std::io::Result<Self> {
+        let registry = Self::start_empty().await?;
+        for one in pavane_schemas::ALL {
+            let taken = registry.shared.store().register(one.subject, one.schema);
+            taken
+                .map_err(|refusal| std::io::Error::other(format!("{}: {}", one.subject, refusal.message)))?;
+        }
+        Ok(registry)
+    }
+
+    /// Starts a registry that holds nothing. Fails when no port can be had.
+    pub async fn start_empty() -> std::io::Result<Self> {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared { store: Mutex::new(Store::new()), available: AtomicBool::new(true) });
+        let service = router(Arc::clone(&shared));
+        let task = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, service).await {
+                tracing::error!(%error, "the embedded registry has ended; start the program again");
+            }
+        });
+        Ok(Self { address, shared, task })
+    }
+
+    /// The base URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Lets it answer every request with 503, or again as it should; for seeing what its absence does.
+    pub fn set_available(&self, available: bool) {
+        self.shared.available.store(available, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Shared {
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+type Of = State<Arc<Shared>>;
+
+fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/", get(async || answer(Ok(json!({})))))
+        .route("/schemas/types", get(async || answer(Ok(json!(["AVRO"])))))
+        .route("/schemas/ids/{id}", get(schema))
+        .route("/mode", get(async || answer(Ok(json!({ "mode": "READWRITE" })))))
+        .route("/subjects", get(subjects))
+        .route("/subjects/{subject}", post(lookup))
+        .route("/subjects/{subject}/versions", get(versions).post(register))
+        .route("/subjects/{subject}/versions/{version}", get(version))
+        .route("/compatibility/subjects/{subject}/versions", post(check_all))
+        .route("/compatibility/subjects/{subject}/versions/{version}", post(check_one))
+        .route("/config", get(level).put(set_level))
+        .route("/config/{subject}", get(level_of).put(set_level_of))
+        .fallback(async || answer(Err(Refusal::new(404, "HTTP 404 Not Found"))))
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), gate))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(shared)
+}
+
+async fn gate(State(shared): Of, request: Request, next: Next) -> Response {
+    if shared.available.load(Ordering::Relaxed) {
+        return next.run(request).await;
+    }
+    answer(Err(Refusal::new(503, "told to be away")))
+}
+
+async fn schema(State(shared): Of, Path(id): Path<String>) -> Response {
+    answer(shared.store().text(&id).map(|text| json!({ "schema": text })))
+}
+
+async fn subjects(State(shared): Of) -> Response {
+    answer(Ok(json!(shared.store().subjects())))
+}
+
+async fn versions(State(shared): Of, Path(subject): Path<String>) -> Response {
+    answer(shared.store().versions(&subject).map(|count| json!((1..=count).collect::<Vec<_>>())))
+}
+
+async fn version(State(shared): Of, Path((subject, number)): Path<(String, String)>) -> Response {
+    let store = shared.store();
+    answer(store.version(&subject, &number).map(|version| described(&subject, &version)))
+}
+
+async fn lookup(State(shared): Of, Path(subject): Path<String>, body: Bytes) -> Response {
+    let store = shared.store();
+    let found = offered(&body).and_then(|text| Ok(described(&subject, &store.lookup(&subject, &text)?)));
+    answer(found)
+}
+
+async fn register(State(shared): Of, Path(subject): Path<String>, body: Bytes) -> Response {
+    let id = offered(&body).and_then(|text| shared.store().register(&subject, &text));
+    answer(id.map(|id| json!({ "id": id })))
+}
+
+async fn check_all(
+    State(shared): Of,
+    Path(subject): Path<String>,
+    Query(query): Query<Value>,
+    body: Bytes,
+) -> Response {
+    answer(checked(&shared, &subject, None, &query, &body))
+}
+
+async fn check_one(
+    State(shared): Of,
+    Path((subject, version)): Path<(String, String)>,
+    Query(query): Query<Value>,
+    body: Bytes,
+) -> Response {
+    answer(checked(&shared, &subject, Some(&version), &query, &body))
+}
+
+fn checked(
+    shared: &Shared,
+    subject: &str,
+    version: Option<&str>,
+    query: &Value,
+    body: &[u8],
+) -> Result<Value, Refusal> {
+    let findings = shared.store().check(subject, &offered(body)?, version)?;
+    let mut result = json!({ "is_compatible": findings.is_empty() });
+    if query["verbose"] == "true" {
+        result["messages"] = json!(findings);
+    }
+    Ok(result)
+}
+
+async fn level(State(shared): Of) -> Response {
+    answer(shared.store().level(None).map(|level| json!({ "compatibilityLevel": level })))
+}
+
+async fn level_of(State(shared): Of, Path(subject): Path<String>, Query(query): Query<Value>) -> Response {
+    let store = shared.store();
+    let level = match query["defaultToGlobal"] == "true" {
+        true => Ok(store.level_of(&subject)),
+        false => store.level(Some(&subject)),
+    };
+    answer(level.map(|level| json!({ "compatibilityLevel": level })))
+}
+
+async fn set_level(State(shared): Of, body: Bytes) -> Response {
+    answer(changed(&shared, None, &body))
+}
+
+async fn set_level_of(State(shared): Of, Path(subject): Path<String>, body: Bytes) -> Response {
+    answer(changed(&shared, Some(&subject), &body))
+}
+
+fn changed(shared: &Shared, subject: Option<&str>, body: &[u8]) -> Result<Value, Refusal> {
+    let level = member(body, "compatibility")
+        .ok_or_else(|| Refusal::new(42203, "the body names no compatibility level"))?;
+    shared.store().set_level(subject, &level)?;
+    Ok(json!({ "compatibility": level }))
+}
+
+/// The schema that a body offers. Other types than Avro, and references to other subjects, are refused.
+fn offered(body: &[u8]) -> Result<String, Refusal> {
+    let invalid = |why: &str| Refusal::new(42201, format!("Invalid schema: {why}"));
+    let text = member(body, "schema").ok_or_else(|| invalid("the body has no schema"))?;
+    if member(body, "schemaType").is_some_and(|kind| kind != "AVRO") {
+        return Err(invalid("only AVRO is kept here"));
+    }
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    match body["references"].as_array() {
+        Some(references) if !references.is_empty() => Err(invalid("references are not kept here")),
+        Some(_) | None => Ok(text),
+    }
+}
+
+fn member(body: &[u8], name: &str) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    body[name].as_str().map(str::to_owned)
+}
+
+fn described(subject: &str, version: &Version<'_>) -> Value {
+    json!({ "subject": subject, "version": version.number, "id": version.id, "schema": version.text })
+}
+
+fn answer(result: Result<Value, Refusal>) -> Response {
+    let (status, body) = match result {
+        Ok(value) => (StatusCode::OK, value),
+        Err(Refusal { code, message }) => {
+            let status = if code > 999 { code / 100 } else { code };
+            let status = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
+            let body = json!({ "error_code": code, "message": message });
+            (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body)
+        }
+    };
+    (status, [(header::CONTENT_TYPE, MEDIA)], body.to_string()).into_response()
+}
