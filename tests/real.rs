@@ -5,5 +5,9 @@
 
 #![cfg(test)]
 
+#[path = "real/ground.rs"]
+mod ground;
+#[path = "real/log.rs"]
+mod log;
 #[path = "real/registry.rs"]
 mod registry;

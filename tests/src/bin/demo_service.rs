@@ -10,7 +10,7 @@
 //! | `GET /readyz` | 200, or 503 after `{"ready": false}` |
 //! | `POST /upgrade` | goes to `{"version": …}` or to `NEXT`; hangs or answers 500 when told to |
 //! | `POST /revert` | goes back to the version before the last upgrade |
-//! | `POST /mode` | `{"mode": "work" \| "hang" \| "fail", "ready": true}`: how it behaves from here on |
+//! | `POST /mode` | `{"mode": "work" \| "hang" \| "fail", "ready": true, "next": "3.0.0"}`: how it behaves from here on |
 //! | `GET /calls` | how often it was upgraded and reverted: `{"upgrades": 1, "reverts": 0}` |
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -53,6 +53,7 @@ struct Change {
     version: Option<String>,
     mode: Option<Mode>,
     ready: Option<bool>,
+    next: Option<String>,
 }
 
 type Shared = Arc<Mutex<Service>>;
@@ -132,5 +133,8 @@ async fn mode(State(service): State<Shared>, Json(change): Json<Change>) -> Stat
     let mut service = lock(&service);
     service.mode = change.mode.unwrap_or(service.mode);
     service.ready = change.ready.unwrap_or(service.ready);
+    if let Some(next) = change.next {
+        service.next = next;
+    }
     StatusCode::NO_CONTENT
 }
