@@ -52,12 +52,9 @@ fn wrapped(schema: &str) -> String {
 fn diamond(levels: usize) -> String {
     let mut schema = r#""int""#.to_owned();
     for level in 0..levels {
-        let more: String = (1..8)
-            .map(|field| {
-                let reuse = if level == 0 { "\"int\"".to_owned() } else { format!("\"L{}\"", level - 1) };
-                format!(r#",{{"name":"f{field}","type":{reuse}}}"#)
-            })
-            .collect();
+        let reuse = if level == 0 { "\"int\"".to_owned() } else { format!("\"L{}\"", level - 1) };
+        let more: Vec<_> = (1..8).map(|field| format!(r#",{{"name":"f{field}","type":{reuse}}}"#)).collect();
+        let more = more.concat();
         schema = format!(
             r#"{{"type":"record","name":"L{level}","fields":[{{"name":"f0","type":{schema}}}{more}]}}"#
         );

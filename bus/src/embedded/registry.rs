@@ -185,9 +185,10 @@ async fn level(State(shared): Of) -> Response {
 
 async fn level_of(State(shared): Of, Path(subject): Path<String>, Query(query): Query<Value>) -> Response {
     let store = shared.store();
-    let level = match query["defaultToGlobal"] == "true" {
-        true => Ok(store.level_of(&subject)),
-        false => store.level(Some(&subject)),
+    let level = if query["defaultToGlobal"] == "true" {
+        Ok(store.level_of(&subject))
+    } else {
+        store.level(Some(&subject))
     };
     answer(level.map(|level| json!({ "compatibilityLevel": level })))
 }

@@ -80,7 +80,7 @@ impl Cache {
             (Found::Nothing, Some(Known::SuspectedSince(since)))
                 if at.duration_since(since) < UNKNOWN_FOR =>
             {
-                (Known::SuspectedSince(since), Some(UNKNOWN_FOR - at.duration_since(since)))
+                (Known::SuspectedSince(since), Some(UNKNOWN_FOR.saturating_sub(at.duration_since(since))))
             }
             (Found::Nothing, _) => {
                 state.unknown_at = Some(at);

@@ -214,10 +214,13 @@ fn content(schema: &str) -> Value {
 }
 
 fn fit(registered: &RegisteredSchema) -> Found {
-    let parsed = match &registered.schema_type {
-        SchemaType::Avro if registered.references.is_empty() => Contract::parse(&registered.schema),
-        SchemaType::Avro => Err(SchemaRefused::References),
-        other => Err(SchemaRefused::NotAvro { found: format!("{other:?}").to_uppercase() }),
+    let parsed = if registered.schema_type != SchemaType::Avro {
+        let found = format!("{:?}", registered.schema_type).to_uppercase();
+        Err(SchemaRefused::NotAvro { found })
+    } else if registered.references.is_empty() {
+        Contract::parse(&registered.schema)
+    } else {
+        Err(SchemaRefused::References)
     };
     match parsed {
         Ok(contract) => Found::Contract(Arc::new(contract)),

@@ -16,7 +16,7 @@ pub(crate) fn form(contract: &Contract) -> String {
 
 fn write(contract: &Contract, schema: &Schema, out: &mut String) {
     if let Schema::Ref { name } = schema {
-        return quoted(&name.to_string(), out);
+        return quoted(name.as_ref(), out);
     }
     match contract.view(schema) {
         View::Null => quoted("null", out),
@@ -28,11 +28,11 @@ fn write(contract: &Contract, schema: &Schema, out: &mut String) {
         View::Bytes => quoted("bytes", out),
         View::String => quoted("string", out),
         View::Fixed(fixed) => {
-            head(&fixed.name.to_string(), "fixed", out);
-            out.push_str(&format!(",\"size\":{}}}", fixed.size));
+            head(fixed.name.as_ref(), "fixed", out);
+            out.extend([",\"size\":", &fixed.size.to_string(), "}"]);
         }
         View::Enum(symbols) => {
-            head(&symbols.name.to_string(), "enum", out);
+            head(symbols.name.as_ref(), "enum", out);
             out.push_str(",\"symbols\":");
             list(&symbols.symbols, out, |symbol, out| quoted(symbol, out));
             out.push('}');
@@ -41,7 +41,7 @@ fn write(contract: &Contract, schema: &Schema, out: &mut String) {
         View::Map(values) => nested("map\",\"values", contract, values, out),
         View::Union(variants) => list(variants, out, |variant, out| write(contract, variant, out)),
         View::Record(record) => {
-            head(&record.name.to_string(), "record", out);
+            head(record.name.as_ref(), "record", out);
             out.push_str(",\"fields\":");
             list(&record.fields, out, |field, out| {
                 out.push_str("{\"name\":");

@@ -212,7 +212,9 @@ pub(crate) fn write(value: &Value, out: &mut Vec<u8>) {
         }
         Value::Array(items) => {
             put_count(items.len(), out);
-            items.iter().for_each(|item| write(item, out));
+            for item in items {
+                write(item, out);
+            }
             put_long(0, out);
         }
         Value::Map(entries) => {
@@ -223,7 +225,11 @@ pub(crate) fn write(value: &Value, out: &mut Vec<u8>) {
             }
             put_long(0, out);
         }
-        Value::Record(fields) => fields.iter().for_each(|(_, field)| write(field, out)),
+        Value::Record(fields) => {
+            for (_, field) in fields {
+                write(field, out);
+            }
+        }
         Value::Long(long)
         | Value::TimeMicros(long)
         | Value::TimestampMillis(long)

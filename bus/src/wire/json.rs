@@ -98,13 +98,11 @@ impl<'a> Reading<'a> {
                 _ => tried.push(attempt.findings),
             }
         }
-        match tried.len() {
-            1 => self.findings.extend(tried.remove(0)),
-            _ => {
-                let kinds: Vec<_> =
-                    variants.iter().map(|variant| kind(&self.contract.view(variant))).collect();
-                self.note(Finding::new(format!("{} is none of {}", node.kind(), kinds.join(", "))));
-            }
+        if tried.len() == 1 {
+            self.findings.extend(tried.remove(0));
+        } else {
+            let kinds: Vec<_> = variants.iter().map(|variant| kind(&self.contract.view(variant))).collect();
+            self.note(Finding::new(format!("{} is none of {}", node.kind(), kinds.join(", "))));
         }
         None
     }
@@ -187,18 +185,16 @@ impl<'a> Reading<'a> {
     }
 
     fn number(&mut self, view: &View<'_>, number: &serde_json::Number) -> Option<Value> {
-        let value = match view {
-            View::Int => number.as_i64().and_then(|long| i32::try_from(long).ok()).map(Value::Int),
-            View::Long => number.as_i64().map(Value::Long),
-            View::Float => {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "a float is asked for; the range is checked"
-                )]
-                let float = number.as_f64().map(|double| double as f32);
-                float.filter(|float| float.is_finite()).map(Value::Float)
-            }
-            _ => number.as_f64().map(Value::Double),
+        let value = if matches!(view, View::Int) {
+            number.as_i64().and_then(|long| i32::try_from(long).ok()).map(Value::Int)
+        } else if matches!(view, View::Long) {
+            number.as_i64().map(Value::Long)
+        } else if matches!(view, View::Float) {
+            #[expect(clippy::cast_possible_truncation, reason = "a float is asked for; the range is checked")]
+            let float = number.as_f64().map(|double| double as f32);
+            float.filter(|float| float.is_finite()).map(Value::Float)
+        } else {
+            number.as_f64().map(Value::Double)
         };
         value.or_else(|| self.report(Finding::new(format!("{number} is out of the range of {}", kind(view)))))
     }

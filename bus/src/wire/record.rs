@@ -251,6 +251,7 @@ pub fn unreadable(
     defect: Defect,
 ) -> Unreadable {
     let hint = |name| headers::hint(headers, name);
+    let Defect { reason, field, detail } = defect;
     let framed = value.and_then(|value| unframe(Some(value)).ok());
     Unreadable {
         offset,
@@ -260,9 +261,9 @@ pub fn unreadable(
         service: hint(headers::SERVICE).and_then(|text| text.parse().ok()),
         rollout: hint(headers::CORRELATIONID).and_then(|text| text.parse().ok()),
         schema_id: framed.map(|(id, _)| i64::from(id)),
-        reason: defect.reason,
-        field: quote(&defect.field),
-        detail: quote(&defect.detail),
+        reason,
+        field: quote(&field),
+        detail: quote(&detail),
     }
 }
 

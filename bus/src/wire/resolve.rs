@@ -58,7 +58,7 @@ impl Resolution<'_> {
                 });
                 entries.collect::<Result<HashMap<_, _>, _>>().map(Value::Map)
             }
-            (_, View::Enum(reader), Value::Enum(_, symbol)) => symbol_of(reader, symbol),
+            (_, View::Enum(reader), Value::Enum(_, symbol)) => symbol_of(reader, &symbol),
             (_, _, value) => promote(&from, &to, value),
         }
     }
@@ -84,9 +84,9 @@ impl Resolution<'_> {
     }
 }
 
-fn symbol_of(reader: &EnumSchema, symbol: String) -> Result<Value, Finding> {
+fn symbol_of(reader: &EnumSchema, symbol: &str) -> Result<Value, Finding> {
     let place = |symbol: &str| reader.symbols.iter().position(|known| known == symbol);
-    let known = place(&symbol).map(|index| (index, symbol.clone()));
+    let known = place(symbol).map(|index| (index, symbol.to_owned()));
     let chosen =
         known.or_else(|| reader.default.as_ref().and_then(|name| Some((place(name)?, name.clone()))));
     let Some((index, chosen)) = chosen else {

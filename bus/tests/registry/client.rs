@@ -21,8 +21,8 @@ struct Canned {
     body: String,
 }
 
-fn canned(status: u16, body: impl ToString) -> Canned {
-    Canned { status, body: body.to_string() }
+fn canned(status: u16, body: impl Into<String>) -> Canned {
+    Canned { status, body: body.into() }
 }
 
 /// A server that gives these answers in turn, and the last one for ever; it remembers what it was asked.
@@ -56,15 +56,15 @@ impl Script {
 }
 
 fn found() -> Canned {
-    canned(200, json!({ "schema": record(INT) }))
+    canned(200, json!({ "schema": record(INT) }).to_string())
 }
 
 #[tokio::test]
 async fn a_bad_answer_is_not_kept_and_a_good_one_is_kept_for_ever() {
     for bad in [
-        canned(500, json!({ "error_code": 50001, "message": "store" })),
+        canned(500, json!({ "error_code": 50001, "message": "store" }).to_string()),
         canned(500, "<html>"),
-        canned(429, json!({ "error_code": 42900, "message": "slow down" })),
+        canned(429, json!({ "error_code": 42900, "message": "slow down" }).to_string()),
         canned(504, ""),
         canned(502, "<html>bad gateway</html>"),
     ] {
@@ -95,7 +95,7 @@ async fn many_readers_of_one_id_ask_once() {
 
 #[tokio::test]
 async fn an_id_that_a_lagging_registry_learns_of_is_found() {
-    let unknown = canned(404, json!({ "error_code": 40403, "message": "Schema 7 not found" }));
+    let unknown = canned(404, json!({ "error_code": 40403, "message": "Schema 7 not found" }).to_string());
     let script = Script::play([unknown, found()]).await;
     let contract = client(&script.url).contract(7).await.expect("an answer");
     assert!(contract.is_ok(), "the second answer knew it");
@@ -103,7 +103,7 @@ async fn an_id_that_a_lagging_registry_learns_of_is_found() {
 
 #[tokio::test]
 async fn an_id_that_was_asked_for_twice_stays_unknown_for_a_while() {
-    let unknown = canned(404, json!({ "error_code": 40403, "message": "Schema 7 not found" }));
+    let unknown = canned(404, json!({ "error_code": 40403, "message": "Schema 7 not found" }).to_string());
     let script = Script::play([unknown]).await;
     let registry = client(&script.url);
     for _ in 0..2 {
@@ -166,14 +166,15 @@ async fn who_we_are_goes_with_every_request() {
         ),
         (
             |settings| {
-                drop(settings.registry_access.headers.insert("X-Team".to_owned(), "identity".to_owned()))
+                settings.registry_access.headers.insert("X-Team".to_owned(), "identity".to_owned());
             },
             "x-team",
             "identity",
         ),
     ];
     for (change, header, expected) in table {
-        let script = Script::play([canned(401, json!({ "error_code": 40101, "message": "who?" }))]).await;
+        let script =
+            Script::play([canned(401, json!({ "error_code": 40101, "message": "who?" }).to_string())]).await;
         let mut settings = Settings::new("127.0.0.1:1", &script.url);
         change(&mut settings);
         let registry = Registry::new(&settings).expect("a usable address");
@@ -205,7 +206,7 @@ fn settings_that_cannot_be_used_are_refused_before_anything_is_asked() {
     let with_password = refused(&|settings| settings.registry = "http://me:hunter2@registry".to_owned());
     assert!(with_password.contains("registry.user") && !with_password.contains("hunter2"), "{with_password}");
     let header = |settings: &mut Settings| {
-        drop(settings.registry_access.headers.insert("a b".to_owned(), "c".to_owned()))
+        settings.registry_access.headers.insert("a b".to_owned(), "c".to_owned());
     };
     assert!(refused(&header).contains("the header \"a b\""));
     let no_file = refused(&|settings| settings.registry_access.ca_file = Some("/nowhere/ca.pem".into()));
@@ -224,7 +225,7 @@ async fn a_schema_that_nothing_may_be_read_by_makes_its_records_unreadable() {
             "refers to other subjects",
         ),
     ] {
-        let script = Script::play([canned(200, answer)]).await;
+        let script = Script::play([canned(200, answer.to_string())]).await;
         let defect = client(&script.url).contract(7).await.expect("an answer").expect_err("not fit");
         assert_eq!(defect.reason, UnreadableReason::Incompatible);
         assert!(defect.detail.contains(said), "{}", defect.detail);

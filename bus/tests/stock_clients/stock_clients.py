@@ -1,0 +1,181 @@
+"""Reads records that we wrote, and writes one that we read, with clients that know nothing of us.
+
+    stock_clients.py read    --bootstrap HOST:PORT --registry URL --topic T --count N [--timeout SECONDS]
+    stock_clients.py produce --bootstrap HOST:PORT --registry URL --topic T --domain D --service S --rollout R
+                             [--event Ready] [--body JSON]
+
+`read` reads the first N records of the topic, each three times: with confluent-kafka's AvroDeserializer and the
+registry, with fastavro and the bytes behind the schema id, and the envelope with the CloudEvents SDK. It prints one
+JSON object a line: partition, offset, key, timestamp_type, attributes, extensions, data, agree. It ends with 1 when the
+two Avro readings differ or the envelope is no CloudEvent, and with 2 when the time is up before N records have come.
+
+`produce` writes one event in binary mode, in its domain's partition, and prints where it stands.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import pathlib
+import sys
+import time
+import uuid
+from datetime import datetime, timezone
+
+import fastavro
+from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
+from cloudevents.core.formats.json import JSONFormat
+from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME, Consumer, Producer, TopicPartition
+from confluent_kafka.schema_registry import SchemaRegistryClient, record_subject_name_strategy
+from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+from fastavro.schema import parse_schema, to_parsing_canonical_form
+
+SCHEMAS = pathlib.Path(__file__).resolve().parents[3] / "schemas"
+STAMPS = {TIMESTAMP_CREATE_TIME: "CreateTime", TIMESTAMP_LOG_APPEND_TIME: "LogAppendTime"}
+
+
+def main():
+    arguments = parse_arguments()
+    sys.exit({"read": read, "produce": produce}[arguments.mode](arguments))
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    modes = parser.add_subparsers(dest="mode", required=True)
+    for mode in ("read", "produce"):
+        sub = modes.add_parser(mode)
+        for name in ("--bootstrap", "--registry", "--topic"):
+            sub.add_argument(name, required=True)
+        sub.add_argument("--timeout", type=float, default=30.0)
+        if mode == "read":
+            sub.add_argument("--count", type=int, required=True)
+        else:
+            for name in ("--domain", "--service", "--rollout"):
+                sub.add_argument(name, required=True)
+            sub.add_argument("--event", default="Ready")
+            sub.add_argument("--body", default='{"prerequisite": "schema-v2", "detail": "said by a stock client"}')
+    return parser.parse_args()
+
+
+def read(arguments):
+    registry = SchemaRegistryClient({"url": arguments.registry})
+    deserialize = AvroDeserializer(registry)
+    consumer = Consumer({
+        "bootstrap.servers": arguments.bootstrap,
+        "group.id": f"stock-{uuid.uuid4()}",
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "fetch.wait.max.ms": 50,
+    })
+    partitions = consumer.list_topics(arguments.topic, timeout=arguments.timeout).topics[arguments.topic].partitions
+    consumer.assign([TopicPartition(arguments.topic, partition, 0) for partition in partitions])
+    deadline, seen, sound = time.monotonic() + arguments.timeout, 0, True
+    try:
+        while seen < arguments.count:
+            if time.monotonic() > deadline:
+                print(f"{seen} of {arguments.count} records within {arguments.timeout} s", file=sys.stderr)
+                return 2
+            message = consumer.poll(0.2)
+            if message is None:
+                continue
+            if message.error():
+                raise SystemExit(f"{arguments.topic}: {message.error()}")
+            seen += 1
+            row = reading(message, registry, deserialize)
+            sound = sound and row["agree"]
+            print(json.dumps(row, ensure_ascii=False), flush=True)
+    finally:
+        consumer.close()
+    return 0 if sound else 1
+
+
+def reading(message, registry, deserialize):
+    """One record as three stock libraries see it."""
+    headers = {name: value.decode() for name, value in message.headers() or []}
+    value = message.value()
+    by_confluent = deserialize(value, SerializationContext(message.topic(), MessageField.VALUE))
+    assert value[0] == 0, "no magic byte"
+    writer = json.loads(registry.get_schema(int.from_bytes(value[1:5], "big")).schema_str)
+    datum = io.BytesIO(value[5:])
+    by_fastavro = fastavro.schemaless_reader(datum, parse_schema(writer), None)
+    event = from_binary(KafkaMessage(headers={k: v.encode() for k, v in headers.items()}, key=message.key(), value=value), JSONFormat())
+    named = headers["ce_dataschema"].removeprefix("urn:pavane:schema:sha256:")
+    agree = (
+        by_confluent == by_fastavro
+        and not datum.read()
+        and named == fingerprint(writer)
+        and event.get_type().rsplit(".", 1)[1] == writer["name"]
+        and message.key().decode().split("/")[0] == headers["ce_partitionkey"]
+    )
+    attributes = {name: plain(value) for name, value in event.get_attributes().items()}
+    return {
+        "partition": message.partition(),
+        "offset": message.offset(),
+        "key": message.key().decode(),
+        "timestamp_type": STAMPS.get(message.timestamp()[0], "none"),
+        "attributes": attributes,
+        "traceparent": headers.get("traceparent"),
+        "data": by_confluent,
+        "agree": agree,
+    }
+
+
+def plain(value):
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def fingerprint(schema):
+    return hashlib.sha256(to_parsing_canonical_form(parse_schema(schema)).encode()).hexdigest()
+
+
+def produce(arguments):
+    schema = (SCHEMAS / "lifecycle" / "v1" / f"{arguments.event}.avsc").read_text()
+    registry = SchemaRegistryClient({"url": arguments.registry})
+    serialize = AvroSerializer(registry, schema, conf={
+        "auto.register.schemas": False,
+        "subject.name.strategy": record_subject_name_strategy,
+    })
+    context = SerializationContext(arguments.topic, MessageField.VALUE)
+    service = arguments.service
+    headers = {
+        "content-type": "application/avro",
+        "ce_specversion": "1.0",
+        "ce_id": str(uuid.uuid4()),
+        "ce_source": f"/pavane/{arguments.domain}/{service}/{service}-0",
+        "ce_type": f"io.pavane.lifecycle.v1.{arguments.event}",
+        "ce_time": datetime.now(timezone.utc).isoformat().replace("+00:00", "Z"),
+        "ce_subject": f"service/{service}",
+        "ce_dataschema": f"urn:pavane:schema:sha256:{fingerprint(json.loads(schema))}",
+        "ce_partitionkey": arguments.domain,
+        "ce_correlationid": arguments.rollout,
+        "ce_sequence": f"{1:019}",
+        "ce_pavaneservice": service,
+        "ce_pavaneinstance": f"{service}-0",
+        "ce_pavaneversion": "1.0.0",
+        "ce_pavaneboot": "stock",
+    }
+    delivered = []
+    producer = Producer({
+        "bootstrap.servers": arguments.bootstrap,
+        "enable.idempotence": True,
+        "partitioner": "murmur2_random",
+    })
+    producer.produce(
+        arguments.topic,
+        key=arguments.domain.encode(),
+        value=serialize(json.loads(arguments.body), context),
+        headers=[(name, value.encode()) for name, value in headers.items()],
+        on_delivery=lambda error, message: delivered.append((error, message)),
+    )
+    producer.flush(arguments.timeout)
+    if not delivered or delivered[0][0] is not None:
+        print(f"{arguments.topic}: {delivered[0][0] if delivered else 'no answer'}", file=sys.stderr)
+        return 1
+    message = delivered[0][1]
+    print(json.dumps({"id": headers["ce_id"], "partition": message.partition(), "offset": message.offset()}))
+    return 0
+
+
+if __name__ == "__main__":
+    main()
