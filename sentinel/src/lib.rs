@@ -1,1 +1,36 @@
-//! pavane-sentinel
+//! The sentinel: watches rollouts on the log, says who stands still and why, and tells people.
+//!
+//! What it decides is `pavane-sentinel-engine`'s; this crate is the shell that carries the decisions out.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`config`] | the sentinel's file |
+//! | [`service`] [`supervise`] | puts the tasks together, and ends the process when one of them ends |
+//! | [`partition`] [`happening`] [`perform`] | the loop of one domain: happenings in, orders out |
+//! | [`eye`] [`pen`] [`hearing`] [`share`] [`dead_letters`] [`connection`] | the ways to and from Kafka |
+//! | [`alert`] | brings alerts to receivers, at least once |
+//! | [`http`] | health, metrics, how the rollouts stand |
+//! | [`span`] [`telemetry`] [`clock`] | what it tells of itself, and the time it goes by |
+
+pub mod alert;
+pub mod config;
+pub mod error;
+pub mod service;
+
+mod clock;
+mod connection;
+mod dead_letters;
+mod eye;
+mod happening;
+mod hearing;
+mod http;
+mod partition;
+mod pen;
+mod perform;
+mod share;
+mod span;
+mod supervise;
+mod telemetry;
+
+pub use config::Config;
+pub use service::{Sentinel, run};

@@ -5,6 +5,7 @@
 
 use std::sync::LazyLock;
 
+use opentelemetry::global;
 use opentelemetry::metrics::{Meter, MeterProvider as _};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Registry, TextEncoder};
@@ -29,11 +30,14 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
         .build()
         .expect("a fresh registry holds no other collector");
     let provider = SdkMeterProvider::builder().with_reader(exporter).build();
+    // Crates that know OpenTelemetry and not this one count through the global meters.
+    global::set_meter_provider(provider.clone());
     Metrics { registry, meter: provider.meter("pavane"), _provider: provider }
 });
 
 /// The meter that every instrument of the process is made of.
 ///
+/// The first call makes it, and the global meters with it; instruments made before that count nothing.
 /// An instrument `pavane.alerts.delivered` becomes `pavane_alerts_delivered_total`.
 pub fn meter() -> &'static Meter {
     &METRICS.meter

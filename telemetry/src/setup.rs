@@ -26,6 +26,7 @@ use tracing_subscriber::{Layer, fmt};
 use crate::error::Error;
 use crate::export::Watched;
 use crate::ids::Ids;
+use crate::metrics;
 use crate::sampler::RolloutsAlways;
 use crate::trace::SCOPE;
 
@@ -55,6 +56,7 @@ impl Setup {
     /// A collector that cannot be used is said on stderr and is no error; a filter or a format that cannot be
     /// read is.
     pub fn install(self) -> Result<Telemetry, Error> {
+        metrics::meter();
         let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let filter = filter(get, self.filter)?;
         let json = json(get)?;

@@ -1,0 +1,69 @@
+//! Keeps the marks and `pavane.notifications` the same: reads its rows, writes ours.
+
+use std::sync::Arc;
+
+use pavane_bus::{Error, TableItem, TableReader, Topic};
+use tokio::sync::mpsc;
+
+use crate::alert::marks::{Marks, Row};
+use crate::clock::wall;
+use crate::connection::{Connection, Patience};
+
+/// Reads all rows, then follows them, for as long as the process lives.
+pub(crate) async fn read(
+    connection: Connection,
+    marks: Arc<Marks>,
+    receivers: Vec<String>,
+) -> anyhow::Result<()> {
+    let mut patience = Patience::new("read the notifications");
+    let mut table: Option<TableReader> = None;
+    loop {
+        let item = match &mut table {
+            Some(table) => table.next().await,
+            None => match open(&connection).await {
+                Ok(opened) => {
+                    table = Some(opened);
+                    continue;
+                }
+                Err(error) => Err(error),
+            },
+        };
+        match item {
+            Ok(TableItem::Row(row)) => {
+                patience.reset();
+                marks.read(&row.key, row.value.as_deref());
+            }
+            Ok(TableItem::CaughtUp) => marks.load(&receivers, wall()),
+            Err(error @ Error::Stopped { .. }) => return Err(error.into()),
+            Err(error) => patience.wait(&error).await,
+        }
+    }
+}
+
+async fn open(connection: &Connection) -> Result<TableReader, Error> {
+    connection.bus().await?.table(Topic::Notifications).await
+}
+
+/// Writes each row until the broker has it. A row that is not written before a crash costs a second delivery
+/// under the same id.
+pub(crate) async fn write(
+    connection: Connection,
+    mut rows: mpsc::UnboundedReceiver<(String, Row)>,
+) -> anyhow::Result<()> {
+    let mut patience = Patience::new("write to the notifications");
+    while let Some((key, row)) = rows.recv().await {
+        let value = serde_json::to_vec(&row)?;
+        loop {
+            let put = async {
+                let writer = connection.writer().await?;
+                writer.put(Topic::Notifications, &key, Some(value.clone())).await
+            };
+            match put.await {
+                Ok(_) => break patience.reset(),
+                Err(error @ Error::ProducerDead { .. }) => return Err(error.into()),
+                Err(error) => patience.wait(&error).await,
+            }
+        }
+    }
+    Ok(())
+}

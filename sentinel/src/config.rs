@@ -1,0 +1,221 @@
+//! The sentinel's file: which domains it watches, where it answers, and whom it tells.
+//!
+//! ```yaml
+//! domains: [shop]                       # what it watches
+//! http: 127.0.0.1:3651                  # health, metrics, API; the default
+//! replica: sentinel-a                   # default: the host's name and a random part
+//! external_url: https://pavane.example  # where links in notifications lead; default: none
+//! receivers:
+//!   - name: platform
+//!     webhook:
+//!       url: https://alerts.example/in
+//!       secret_file: /run/secrets/platform   # `whsec_…`, a line each
+//!       allow_loopback: false                # addresses of this machine, and plain http to them
+//!       allow_private: false                 # addresses of a private network, and plain http to them
+//! ```
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use pavane_choreography::diagnostic::{Code, Diagnostic};
+use pavane_choreography::yaml::{self, Fields, Item, Reported};
+use pavane_events::{Domain, Instance};
+
+use crate::alert::egress::{self, Allowed};
+
+/// Where the sentinel answers unless the file says otherwise.
+pub const DEFAULT_HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 3651);
+
+/// What the sentinel's file means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The domains that it watches; at least one.
+    pub domains: Vec<Domain>,
+    /// Where it answers; port 0 takes a free one.
+    pub http: SocketAddr,
+    /// The name of this replica; no two that run at a time may share one.
+    pub replica: Instance,
+    /// Where links in notifications lead; empty for none.
+    pub external_url: String,
+    /// Whom it tells.
+    pub receivers: Vec<Receiver>,
+}
+
+/// Somebody who is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receiver {
+    /// The name, unique in the file; the label of its metrics.
+    pub name: String,
+    /// How it is told.
+    pub webhook: Webhook,
+}
+
+/// A receiver of signed notifications over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// The address. Checked again at each attempt, with what its name leads to.
+    pub url: String,
+    /// The file that holds the keys.
+    pub secret_file: PathBuf,
+    /// What it may reach beyond public addresses over HTTPS.
+    pub allowed: Allowed,
+}
+
+impl Config {
+    /// Reads the file's text; `file` is what diagnostics call it. Says every defect at once.
+    pub fn from_yaml(text: &str, file: &str) -> Result<Self, Vec<Diagnostic>> {
+        yaml::read(text, file, |root| root.fields(config))
+    }
+}
+
+fn config(f: &mut Fields<'_>) -> Result<Config, Reported> {
+    let domains = f.required("domains", |item| distinct(item, "domain", domain, Domain::to_string));
+    let http = f.optional("http", Item::socket);
+    let replica = f.optional("replica", Item::name::<Instance>);
+    let external_url = f.optional("external_url", Item::url);
+    let receivers = f.optional("receivers", |item| {
+        distinct(item, "receiver", |item| item.fields(receiver), |receiver| receiver.name.clone())
+    });
+    let domains = domains?;
+    if domains.is_empty() {
+        return Err(f.refuse(
+            Code::MissingField,
+            "`domains` names none",
+            "name at least one domain to watch",
+        ));
+    }
+    Ok(Config {
+        domains,
+        http: http?.unwrap_or(DEFAULT_HTTP),
+        replica: replica?.unwrap_or_else(some_replica),
+        external_url: external_url?.unwrap_or_default(),
+        receivers: receivers?.unwrap_or_default(),
+    })
+}
+
+fn domain(item: &Item<'_>) -> Result<Domain, Reported> {
+    item.name()
+}
+
+fn receiver(f: &mut Fields<'_>) -> Result<Receiver, Reported> {
+    let name = f.required("name", Item::label);
+    let webhook = f.required("webhook", |item| item.fields(webhook));
+    Ok(Receiver { name: name?, webhook: webhook? })
+}
+
+fn webhook(f: &mut Fields<'_>) -> Result<Webhook, Reported> {
+    let url = f.required("url", |item| item.spanned(Item::text));
+    let secret_file = f.required("secret_file", Item::text);
+    let loopback = f.optional("allow_loopback", Item::boolean);
+    let private = f.optional("allow_private", Item::boolean);
+    let url = url?;
+    let allowed = Allowed { loopback: loopback?.unwrap_or_default(), private: private?.unwrap_or_default() };
+    if let Err(refused) = egress::check_url(&url.value, allowed) {
+        let message = format!("`url` cannot be used: failed to {refused}");
+        return Err(url.item.refuse(Code::BadAddress, message, "write e.g. `https://alerts.example/in`"));
+    }
+    Ok(Webhook { url: url.value, secret_file: secret_file?.into(), allowed })
+}
+
+/// Reads a list whose entries have names that occur once.
+fn distinct<T>(
+    item: &Item<'_>,
+    what: &str,
+    read: impl Fn(&Item<'_>) -> Result<T, Reported>,
+    name: impl Fn(&T) -> String,
+) -> Result<Vec<T>, Reported> {
+    let mut names = BTreeSet::new();
+    item.list(|item| {
+        let entry = read(item)?;
+        let name = name(&entry);
+        if names.insert(name.clone()) {
+            return Ok(entry);
+        }
+        let message = format!("the {what} `{name}` stands here twice");
+        Err(item.refuse(Code::Duplicate, message, "leave one of them out"))
+    })
+}
+
+/// A name that no other replica has: pulses are told apart by it.
+fn some_replica() -> Instance {
+    let id = uuid::Uuid::now_v7().simple().to_string();
+    let random = &id[id.len() - 8..];
+    let host = std::env::var("HOSTNAME").unwrap_or_default();
+    let host: String =
+        host.chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).take(48).collect();
+    let host = if host.is_empty() { "sentinel" } else { &host };
+    Instance::new(format!("{host}-{random}")).expect("at most 57 characters of a name")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "domains: [shop]\nhttp: 127.0.0.1:0\nreplica: a\nexternal_url: https://pavane.example\n\
+        receivers:\n  - name: platform\n    webhook:\n      url: http://127.0.0.1:9000/in\n      \
+        secret_file: /run/secrets/platform\n      allow_loopback: true\n";
+
+    fn defects(text: &str) -> Vec<(String, u32)> {
+        let defects = Config::from_yaml(text, "sentinel.yaml").expect_err("defective");
+        defects.into_iter().map(|defect| (defect.code, defect.line)).collect()
+    }
+
+    fn codes(codes: &[(Code, u32)]) -> Vec<(String, u32)> {
+        codes.iter().map(|(code, line)| (code.as_str().to_owned(), *line)).collect()
+    }
+
+    #[test]
+    fn a_good_file_is_read_as_it_is_meant() {
+        let config = Config::from_yaml(GOOD, "sentinel.yaml").expect("good");
+        assert_eq!(config.domains[0].as_str(), "shop");
+        assert_eq!((config.replica.as_str(), config.external_url.as_str()), ("a", "https://pavane.example"));
+        let receiver = &config.receivers[0];
+        assert_eq!(
+            (receiver.name.as_str(), receiver.webhook.url.as_str()),
+            ("platform", "http://127.0.0.1:9000/in")
+        );
+        assert_eq!(receiver.webhook.allowed, Allowed { loopback: true, private: false });
+    }
+
+    #[test]
+    fn what_is_left_out_has_a_default_and_no_two_replicas_share_a_name() {
+        let read = || Config::from_yaml("domains: [shop]", "sentinel.yaml").expect("good");
+        let (a, b) = (read(), read());
+        assert_eq!((a.http, a.receivers.len(), a.external_url.as_str()), (DEFAULT_HTTP, 0, ""));
+        assert_ne!(a.replica, b.replica);
+    }
+
+    #[test]
+    fn all_defects_of_a_file_are_said_at_once_each_at_its_line() {
+        let text = "domains: [shop, shop]\nhtpp: 127.0.0.1:1\nreplica: \"no good\"\nreceivers:\n  - name: a\n    \
+            webhook: { url: \"http://127.0.0.1/in\", secret_file: s }\n  - webhook: { url: \"https://x.example\" }\n";
+        let expected = [
+            (Code::Duplicate, 1),
+            (Code::UnknownField, 2),
+            (Code::BadName, 3),
+            (Code::BadAddress, 6),
+            (Code::MissingField, 7),
+            (Code::MissingField, 7),
+        ];
+        let mut found = defects(text);
+        found.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
+        assert_eq!(found, codes(&expected));
+    }
+
+    #[test]
+    fn a_sentinel_without_a_domain_is_refused() {
+        assert_eq!(defects("http: 127.0.0.1:0"), codes(&[(Code::MissingField, 1)]));
+        assert_eq!(defects("domains: []"), codes(&[(Code::MissingField, 1)]));
+    }
+
+    #[test]
+    fn a_receiver_inside_the_network_must_be_allowed_by_the_file() {
+        for host in ["127.0.0.1", "169.254.169.254", "10.0.0.1", "[::1]", "2130706433"] {
+            let text = format!(
+                "domains: [shop]\nreceivers:\n- name: a\n  webhook:\n    url: https://{host}/in\n    secret_file: s\n"
+            );
+            assert_eq!(defects(&text), codes(&[(Code::BadAddress, 5)]), "{host}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What reaches a domain's loop, from every task that works for it, in one queue.
+
+use pavane_bus::Raw;
+use pavane_events::{Entry, Heartbeat, RolloutId, Timestamp};
+use pavane_sentinel_engine::{BlindCause, RolloutView, View};
+use tokio::sync::oneshot;
+
+/// How many happenings may wait for a domain's loop.
+pub(crate) const QUEUE: usize = 1024;
+
+/// Something that happened.
+#[expect(clippy::large_enum_variant, reason = "nearly every happening is an entry")]
+pub(crate) enum Happening {
+    /// An entry of the partition was read.
+    Read { entry: Entry, raw: Raw },
+    /// The partition was read to the end that was seen at the start.
+    CaughtUp,
+    /// A heartbeat of the domain was read.
+    Heartbeat { heartbeat: Heartbeat, offset: i64, at: Timestamp },
+    /// The reader, the writer or the registry failed.
+    Lost(BlindCause),
+    /// Somebody asks how the domain stands.
+    Asked(Question),
+}
+
+/// Somebody asks how the domain stands.
+pub(crate) enum Question {
+    /// The whole domain.
+    Domain(oneshot::Sender<View>),
+    /// One rollout.
+    Rollout(RolloutId, oneshot::Sender<Option<RolloutView>>),
+}

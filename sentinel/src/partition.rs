@@ -1,0 +1,171 @@
+//! The loop of one domain: what happens goes into the engine, what the engine orders is carried out.
+
+use std::time::Duration;
+
+use pavane_bus::Raw;
+use pavane_events::{Domain, Entry};
+use pavane_sentinel_engine::{Engine, Input, Status};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::Span;
+
+use crate::clock::Clock;
+use crate::happening::{Happening, Question};
+use crate::perform::Hands;
+use crate::span;
+use crate::telemetry::{self, Stand};
+
+/// How often the open rollouts are counted, in seconds.
+const COUNT: u32 = 15;
+
+/// How the sentinel sees a domain; what `/readyz` answers by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// It has not read to the end yet, or has not read back a pulse of its own.
+    CatchingUp,
+    /// It sees.
+    Sighted,
+    /// It does not, and has told people so.
+    Blind(&'static str),
+}
+
+/// One domain, as this replica watches it.
+pub(crate) struct Partition {
+    pub(crate) domain: Domain,
+    pub(crate) engine: Engine,
+    pub(crate) clock: Clock,
+    pub(crate) happenings: mpsc::Receiver<Happening>,
+    pub(crate) speaks: watch::Receiver<bool>,
+    pub(crate) sight: watch::Sender<Sight>,
+    pub(crate) hands: Hands,
+}
+
+impl Partition {
+    /// Watches the domain until it is told to stop.
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut second = interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut seconds, mut stand) = (0, Stood::new());
+        let speaks = *self.speaks.borrow_and_update();
+        self.handle(Input::Speaks(speaks));
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                Some(happening) = self.happenings.recv() => {
+                    stand.read(&happening);
+                    self.happen(happening);
+                }
+                Ok(()) = self.speaks.changed() => {
+                    let speaks = *self.speaks.borrow_and_update();
+                    self.handle(Input::Speaks(speaks));
+                }
+                () = self.clock.until(self.engine.next_deadline()) => self.handle(Input::Tick),
+                _ = second.tick() => {
+                    stand.tell(&self.domain, &self.sight.borrow());
+                    if seconds % COUNT == 0 {
+                        self.count();
+                    }
+                    seconds += 1;
+                }
+            }
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Read { entry, raw } => self.read(entry, raw),
+            Happening::CaughtUp => {
+                tracing::info!(domain = %self.domain, "the log has been read to its end");
+                self.hands.live();
+                self.handle(Input::CaughtUp);
+            }
+            Happening::Heartbeat { heartbeat, offset, at } => {
+                self.handle(Input::Heartbeat { heartbeat, offset, at });
+            }
+            Happening::Lost(cause) => self.handle(Input::Lost(cause)),
+            // Whoever asked may have gone meanwhile.
+            Happening::Asked(Question::Domain(to)) => drop(to.send(self.engine.view())),
+            Happening::Asked(Question::Rollout(id, to)) => drop(to.send(self.engine.rollout(&id))),
+        }
+    }
+
+    fn read(&mut self, entry: Entry, raw: Raw) {
+        let span = match &entry {
+            Entry::Event(record) if self.hands.is_live() && *self.speaks.borrow() => {
+                span::process(record, &raw)
+            }
+            Entry::Event(_) | Entry::Unreadable(_) => Span::none(),
+        };
+        self.hands.follow(&entry, raw);
+        span.in_scope(|| self.handle(Input::Read(entry)));
+    }
+
+    fn handle(&mut self, input: Input) {
+        let mut effects = self.engine.handle(self.clock.now(), input);
+        while let Some(lost) = self.carry_out(effects) {
+            effects = self.engine.handle(self.clock.now(), lost);
+        }
+        self.look();
+    }
+
+    /// Carries effects out; gives what went wrong with it back to the engine, once.
+    fn carry_out(&mut self, effects: Vec<pavane_sentinel_engine::Effect>) -> Option<Input> {
+        let mut lost = None;
+        for effect in effects {
+            lost = self.hands.perform(effect, &self.sight).or(lost);
+        }
+        lost.map(Input::Lost)
+    }
+
+    /// Notes whether the engine sees.
+    fn look(&self) {
+        let sighted = self.engine.is_sighted();
+        self.sight.send_if_modified(|sight| match (sighted, &*sight) {
+            (true, Sight::CatchingUp) => {
+                *sight = Sight::Sighted;
+                true
+            }
+            (false, Sight::Sighted) => {
+                *sight = Sight::CatchingUp;
+                true
+            }
+            (true, Sight::Sighted | Sight::Blind(_)) | (false, Sight::CatchingUp | Sight::Blind(_)) => false,
+        });
+    }
+
+    fn count(&self) {
+        let open = |status: Status| status.is_open();
+        let rollouts = self.engine.view().rollouts;
+        telemetry::open_rollouts(
+            &self.domain,
+            rollouts.iter().filter(|rollout| open(rollout.status)).count(),
+        );
+    }
+}
+
+/// How the domain stood a second ago.
+struct Stood {
+    told: Instant,
+    read: Instant,
+}
+
+impl Stood {
+    fn new() -> Self {
+        Self { told: Instant::now(), read: Instant::now() }
+    }
+
+    fn read(&mut self, happening: &Happening) {
+        if matches!(happening, Happening::Read { .. }) {
+            self.read = Instant::now();
+        }
+    }
+
+    fn tell(&mut self, domain: &Domain, sight: &Sight) {
+        let since = self.told.elapsed();
+        self.told = Instant::now();
+        let blind_for = if matches!(sight, Sight::Blind(_)) { since } else { Duration::ZERO };
+        let sighted = *sight == Sight::Sighted;
+        Stand { domain, sighted, blind_for, unread_for: self.read.elapsed() }.emit();
+    }
+}

@@ -1,0 +1,177 @@
+//! Carries the engine's orders out: the only place that knows what each of them means in the world.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use pavane_bus::Raw;
+use pavane_events::{Domain, Entry, EventId, RolloutId, Unreadable};
+use pavane_sentinel_engine::{Alert, AlertStatus, BlindCause, Counter, Draft, Effect, Ended, Status};
+use pavane_telemetry::RootSpan;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use crate::alert::dispatcher::{Raised, Way};
+use crate::clock::wall;
+use crate::dead_letters::Letter;
+use crate::partition::Sight;
+use crate::pen::{self, Order};
+use crate::span::{self, Trail};
+use crate::telemetry::{BlindBegan, BlindEnded, Counted, Dropped};
+
+/// How many unreadable records are kept until the engine orders them set aside.
+const UNREADABLE_KEPT: usize = 1000;
+
+/// What carries a domain's orders out.
+pub(crate) struct Hands {
+    domain: Domain,
+    replica: Arc<str>,
+    orders: mpsc::Sender<Order>,
+    raise: mpsc::UnboundedSender<Raised>,
+    letters: mpsc::UnboundedSender<Letter>,
+    speaks: watch::Receiver<bool>,
+    live: bool,
+    trail: Trail,
+    unreadable: BTreeMap<i64, (Raw, Unreadable)>,
+    /// Who said what was read last: the replica, or nobody in particular.
+    last_speaker: Option<String>,
+    blind: Option<Alert>,
+    ended: BTreeSet<RolloutId>,
+}
+
+impl Hands {
+    pub(crate) fn new(
+        domain: Domain,
+        replica: Arc<str>,
+        orders: mpsc::Sender<Order>,
+        raise: mpsc::UnboundedSender<Raised>,
+        letters: mpsc::UnboundedSender<Letter>,
+        speaks: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            domain,
+            replica,
+            orders,
+            raise,
+            letters,
+            speaks,
+            live: false,
+            trail: Trail::default(),
+            unreadable: BTreeMap::new(),
+            last_speaker: None,
+            blind: None,
+            ended: BTreeSet::new(),
+        }
+    }
+
+    /// Says that history ends here: what comes is counted and traced.
+    pub(crate) fn live(&mut self) {
+        self.live = true;
+    }
+
+    /// Whether history has ended.
+    pub(crate) const fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// Keeps what later orders refer to.
+    pub(crate) fn follow(&mut self, entry: &Entry, raw: Raw) {
+        self.trail.follow(entry);
+        match entry {
+            Entry::Event(record) => self.last_speaker.clone_from(&record.event.envelope.replica),
+            Entry::Unreadable(unreadable) => {
+                self.last_speaker = None;
+                self.unreadable.insert(unreadable.offset, (raw, unreadable.clone()));
+                if self.unreadable.len() > UNREADABLE_KEPT {
+                    self.unreadable.pop_first();
+                    Dropped { queue: "unreadable", domain: &self.domain }.emit();
+                }
+            }
+        }
+    }
+
+    /// Carries one order out, and gives back why the sentinel is blind when it could not.
+    pub(crate) fn perform(&mut self, effect: Effect, sight: &watch::Sender<Sight>) -> Option<BlindCause> {
+        match effect {
+            Effect::Append(draft) => return self.append(draft),
+            Effect::Raise(alert) => self.raise(alert, Way::Log { speaks: self.speaks.clone() }),
+            Effect::DeadLetter { offset } => self.set_aside(offset),
+            Effect::Blind { cause, alert } => self.blind(cause, alert, sight),
+            Effect::Sighted { alert } => self.sighted(alert, sight),
+            Effect::Ended(ended) => self.ended(&ended),
+            Effect::Count(what) => self.count(what),
+        }
+        None
+    }
+
+    fn append(&self, draft: Draft) -> Option<BlindCause> {
+        let span = span::decide(&draft, &self.trail);
+        let event = pen::event(draft, &self.domain, &self.replica);
+        if self.orders.try_send(Order { event, span, since: Instant::now() }).is_ok() {
+            return None;
+        }
+        Dropped { queue: "appends", domain: &self.domain }.emit();
+        Some(BlindCause::Broker)
+    }
+
+    fn raise(&self, alert: Alert, way: Way) {
+        // The dispatcher ends only with the process; after the restart the alert is raised again.
+        let _ended = self.raise.send(Raised { alert, way });
+    }
+
+    fn set_aside(&mut self, offset: i64) {
+        if let Some((raw, unreadable)) = self.unreadable.remove(&offset) {
+            // As above: the record is read again after the restart.
+            let _ended = self.letters.send(Letter { raw, unreadable, since: Instant::now() });
+        }
+    }
+
+    fn blind(&mut self, cause: BlindCause, mut alert: Alert, sight: &watch::Sender<Sight>) {
+        BlindBegan { domain: &self.domain, cause }.emit();
+        sight.send_replace(Sight::Blind(cause.as_str()));
+        // Each time of blindness is a story of its own; no log says when it began.
+        alert.starts_at = wall();
+        let id = format!("{}-{}", alert.id, alert.starts_at.0);
+        alert.id = EventId::new(id).unwrap_or(alert.id);
+        self.blind = Some(alert.clone());
+        self.raise(alert, Way::Straight);
+    }
+
+    fn sighted(&mut self, mut alert: Alert, sight: &watch::Sender<Sight>) {
+        BlindEnded { domain: &self.domain }.emit();
+        sight.send_replace(Sight::CatchingUp);
+        let Some(began) = self.blind.take() else { return };
+        alert.id = began.id;
+        alert.starts_at = began.starts_at;
+        alert.labels = began.labels;
+        alert.status = AlertStatus::Resolved;
+        alert.ends_at = Some(wall());
+        self.raise(alert, Way::Straight);
+    }
+
+    /// Tells the root span of a rollout whose ending this replica said, or that a person ended under its eyes.
+    fn ended(&mut self, ended: &Ended) {
+        let own = match &self.last_speaker {
+            Some(replica) => **replica == *self.replica,
+            None => *self.speaks.borrow(),
+        };
+        if !(self.live && own && self.ended.insert(ended.rollout.clone())) {
+            return;
+        }
+        RootSpan {
+            rollout: &ended.rollout,
+            domain: &self.domain,
+            choreography: &ended.choreography,
+            started: ended.started,
+            ended: ended.ended,
+            outcome: ended.status.as_str(),
+            good: ended.status == Status::Completed,
+        }
+        .emit();
+    }
+
+    fn count(&self, what: Counter) {
+        if self.live {
+            Counted { domain: &self.domain, what }.emit();
+        }
+    }
+}

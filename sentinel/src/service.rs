@@ -1,0 +1,201 @@
+//! Puts the sentinel together: one set of tasks for the process, one for each domain.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use pavane_bus::{Bus, Settings};
+use pavane_events::Domain;
+use pavane_sentinel_engine::Engine;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::alert::delivery::Route;
+use crate::alert::dispatcher::{Dispatcher, Raised};
+use crate::alert::ledger;
+use crate::alert::marks::Marks;
+use crate::alert::signature::Secrets;
+use crate::clock::Clock;
+use crate::config::{Config, Webhook};
+use crate::connection::Connection;
+use crate::happening::{self, Happening};
+use crate::http::{self, Doors};
+use crate::partition::{Partition, Sight};
+use crate::perform::Hands;
+use crate::supervise::Tasks;
+use crate::{dead_letters, eye, hearing, pen, share};
+
+/// How long the last appends may take when the sentinel stops.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// A sentinel that answers at its address and watches nothing yet.
+pub struct Sentinel {
+    config: Config,
+    listener: TcpListener,
+}
+
+impl Sentinel {
+    /// Takes the address that the configuration names, and reads every receiver's secret once, so that a missing
+    /// one is found before the first alert.
+    pub async fn bind(config: Config) -> anyhow::Result<Self> {
+        for receiver in &config.receivers {
+            Secrets::read(&receiver.webhook.secret_file)
+                .map_err(|error| anyhow::anyhow!("failed to {error}"))
+                .with_context(|| format!("receiver {}", receiver.name))?;
+        }
+        if config.receivers.is_empty() {
+            tracing::warn!("no receiver is configured: verdicts stand on the log, and nobody is told");
+        }
+        let listener = TcpListener::bind(config.http).await.with_context(|| {
+            format!("failed to listen at {} (`http` in the sentinel's file)", config.http)
+        })?;
+        Ok(Self { config, listener })
+    }
+
+    /// Where it answers.
+    pub fn address(&self) -> anyhow::Result<SocketAddr> {
+        Ok(self.listener.local_addr()?)
+    }
+
+    /// Watches its domains until it is told to stop.
+    pub async fn run(self, bus: Bus, stop: CancellationToken) -> anyhow::Result<()> {
+        let share = Share::OfGroup;
+        self.watch(Connection::ready(bus), share, stop).await
+    }
+
+    /// Watches its domains until it is told to stop; makes the connection itself and tries for as long as it
+    /// takes, loudly.
+    pub async fn run_on(self, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+        let client_id = format!("pavane-sentinel-{}", self.config.replica);
+        self.watch(Connection::to(settings, client_id), Share::OfGroup, stop).await
+    }
+
+    pub(crate) async fn watch(
+        self,
+        connection: Connection,
+        share: Share,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
+        pavane_telemetry::meter();
+        let Self { config, listener } = self;
+        tracing::info!(http = %listener.local_addr()?, replica = %config.replica, "the sentinel answers");
+        let mut tasks = Tasks::new(stop.clone());
+        let (marks, raise) = tell(&config, &connection, &mut tasks);
+        let mut house = House { config: &config, connection: &connection, marks, raise, tasks: &mut tasks };
+        let domains: BTreeMap<Domain, Watched> =
+            config.domains.iter().map(|domain| (domain.clone(), house.domain(domain, &stop))).collect();
+        drop(house);
+
+        let loops = domains.iter().map(|(domain, watched)| (domain.clone(), watched.door.clone())).collect();
+        tasks.spawn("heartbeats", hearing::listen(connection.clone(), loops));
+        let doors = domains.iter().map(|(domain, it)| (domain.clone(), (it.door.clone(), it.sight.clone())));
+        let router = http::router(Doors { domains: doors.collect() });
+        let served = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+        tasks.spawn_draining("http", async move { Ok(served.await?) });
+        let speaks = domains.into_iter().map(|(domain, watched)| (domain, watched.speaks)).collect();
+        tasks.spawn("ownership", own(connection.clone(), share, speaks));
+
+        tasks.watch().await?;
+        connection.flush(FLUSH).await.map_err(|error| anyhow::anyhow!("failed to {error}"))
+    }
+}
+
+/// Watches the configured domains on a bus until it is told to stop.
+pub async fn run(config: Config, bus: Bus, stop: CancellationToken) -> anyhow::Result<()> {
+    Sentinel::bind(config).await?.run(bus, stop).await
+}
+
+/// Which part of the domains a replica speaks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Share {
+    /// What the consumer group gives it.
+    OfGroup,
+    /// None: it stands by.
+    #[cfg(test)]
+    OfNobody,
+}
+
+async fn own(
+    connection: Connection,
+    share: Share,
+    speaks: BTreeMap<Domain, watch::Sender<bool>>,
+) -> anyhow::Result<()> {
+    match share {
+        Share::OfGroup => share::follow(connection, speaks).await,
+        #[cfg(test)]
+        Share::OfNobody => std::future::pending().await,
+    }
+}
+
+/// Starts what brings alerts to receivers.
+fn tell(
+    config: &Config,
+    connection: &Connection,
+    tasks: &mut Tasks,
+) -> (Arc<Marks>, mpsc::UnboundedSender<Raised>) {
+    let (marks, rows) = Marks::new();
+    let marks = Arc::new(marks);
+    let receivers = config.receivers.iter().map(|receiver| receiver.name.clone()).collect();
+    tasks.spawn("notifications read", ledger::read(connection.clone(), marks.clone(), receivers));
+    tasks.spawn("notifications write", ledger::write(connection.clone(), rows));
+    let route = |receiver: &crate::config::Receiver| -> Arc<Route<Webhook>> {
+        Arc::new(Route::new(receiver.name.clone(), receiver.webhook.clone()))
+    };
+    let dispatcher = Dispatcher {
+        routes: config.receivers.iter().map(route).collect(),
+        marks: marks.clone(),
+        replica: config.replica.to_string(),
+        external_url: config.external_url.clone(),
+    };
+    let (raise, raised) = mpsc::unbounded_channel();
+    tasks.spawn("alerts", dispatcher.run(raised));
+    (marks, raise)
+}
+
+/// What the rest of the house needs of a domain.
+struct Watched {
+    door: mpsc::Sender<Happening>,
+    sight: watch::Receiver<Sight>,
+    speaks: watch::Sender<bool>,
+}
+
+struct House<'a> {
+    config: &'a Config,
+    connection: &'a Connection,
+    marks: Arc<Marks>,
+    raise: mpsc::UnboundedSender<Raised>,
+    tasks: &'a mut Tasks,
+}
+
+impl House<'_> {
+    /// Starts the tasks of one domain.
+    fn domain(&mut self, domain: &Domain, stop: &CancellationToken) -> Watched {
+        let (door, happenings) = mpsc::channel(happening::QUEUE);
+        let (orders, ordered) = mpsc::channel(pen::QUEUE);
+        let (letters, lettered) = mpsc::unbounded_channel();
+        let (speaks, sight) = (watch::Sender::new(false), watch::Sender::new(Sight::CatchingUp));
+        let replica: Arc<str> = self.config.replica.as_str().into();
+        let connection = || self.connection.clone();
+        let name = |what: &str| format!("{domain}: {what}");
+
+        self.tasks.spawn(name("read"), eye::watch(connection(), domain.clone(), door.clone()));
+        let pen = pen::write(connection(), domain.clone(), ordered, door.downgrade());
+        self.tasks.spawn_draining(name("append"), pen);
+        let marks = self.marks.clone();
+        let aside = dead_letters::write(connection(), domain.clone(), marks, speaks.subscribe(), lettered);
+        self.tasks.spawn(name("dead letters"), aside);
+
+        let watched = Watched { door, sight: sight.subscribe(), speaks };
+        let speaks = watched.speaks.subscribe();
+        let raise = self.raise.clone();
+        let hands = Hands::new(domain.clone(), replica.clone(), orders, raise, letters, speaks.clone());
+        let engine = Engine::new(domain.clone(), replica.to_string());
+        let (domain, clock) = (domain.clone(), Clock::start());
+        let partition = Partition { domain, engine, clock, happenings, speaks, sight, hands };
+        self.tasks.spawn_draining(name("watch"), partition.run(stop.clone()));
+        watched
+    }
+}

@@ -1,0 +1,289 @@
+//! What the sentinel tells of itself: a struct for each thing worth telling, log line and number together.
+//!
+//! Labels come from the configuration or from closed lists, never from a record.
+
+use std::fmt::Display;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use pavane_events::Domain;
+use pavane_sentinel_engine::{BlindCause, Counter as Told};
+use pavane_telemetry::meter;
+use pavane_telemetry::opentelemetry::KeyValue;
+use pavane_telemetry::opentelemetry::metrics::{Counter, Gauge, UpDownCounter};
+
+macro_rules! counters {
+    ($($name:ident: $metric:literal, $what:literal;)*) => {$(
+        static $name: LazyLock<Counter<u64>> =
+            LazyLock::new(|| meter().u64_counter($metric).with_description($what).build());
+    )*};
+}
+
+counters! {
+    PROPOSALS: "pavane.sentinel.proposals", "Proposals, by kind and by what the log made of them.";
+    VERDICTS: "pavane.sentinel.verdicts", "Verdicts, by kind and cause.";
+    RECORDS: "pavane.sentinel.records.odd", "Records that changed nothing: doubles, strangers, late-comers, unreadable ones.";
+    DELIVERED: "pavane.alerts.delivered", "Notifications that a receiver took.";
+    FAILED: "pavane.alerts.failed", "Attempts that a receiver did not take, by reason.";
+    GIVEN_UP: "pavane.alerts.given_up", "Notifications that no receiver took within three days.";
+    SKIPPED: "pavane.alerts.skipped", "Alerts that a receiver was spared because they are older than it.";
+    BLIND: "pavane.sentinel.blind.episodes", "How often the sentinel could not see, by cause.";
+    TROUBLE: "pavane.sentinel.trouble", "Failures of what is tried again, by what was being done.";
+    DROPPED: "pavane.sentinel.dropped", "Things that found a full queue, by which.";
+    DEAD_LETTERS: "pavane.sentinel.dead_letters", "Records that were set aside.";
+}
+
+static PENDING: LazyLock<UpDownCounter<i64>> = LazyLock::new(|| {
+    let pending = meter().i64_up_down_counter("pavane.alerts.pending");
+    pending.with_description("Notifications on their way, by receiver.").build()
+});
+
+static BLIND_SECONDS: LazyLock<Counter<f64>> = LazyLock::new(|| {
+    let seconds = meter().f64_counter("pavane.sentinel.blind").with_unit("s");
+    seconds.with_description("Time during which the sentinel could not see.").build()
+});
+
+static OPEN: LazyLock<Gauge<u64>> = LazyLock::new(|| {
+    meter().u64_gauge("pavane.rollouts.open").with_description("Rollouts that have not ended.").build()
+});
+
+static LAG: LazyLock<Gauge<i64>> = LazyLock::new(|| {
+    let lag = meter().i64_gauge("pavane.partition.lag");
+    lag.with_description("Records of the partition that have not been read.").build()
+});
+
+static FRONTIER: LazyLock<Gauge<f64>> = LazyLock::new(|| {
+    let age = meter().f64_gauge("pavane.frontier.age").with_unit("s");
+    age.with_description("Time since anything was read from the domain's partition.").build()
+});
+
+static SIGHTED: LazyLock<Gauge<u64>> = LazyLock::new(|| {
+    meter()
+        .u64_gauge("pavane.sentinel.sighted")
+        .with_description("1 while the sentinel sees the domain.")
+        .build()
+});
+
+fn label(name: &'static str, value: impl Display) -> KeyValue {
+    KeyValue::new(name, value.to_string())
+}
+
+/// A receiver took a notification.
+pub(crate) struct Delivered<'a> {
+    pub(crate) receiver: &'a str,
+    pub(crate) id: &'a str,
+    pub(crate) attempts: usize,
+}
+
+impl Delivered<'_> {
+    pub(crate) fn emit(&self) {
+        DELIVERED.add(1, &[label("receiver", self.receiver)]);
+        let Self { receiver, id, attempts } = self;
+        tracing::info!(receiver, notification = id, attempts, "a notification was delivered");
+    }
+}
+
+/// A receiver did not take a notification; it is tried again.
+pub(crate) struct AttemptFailed<'a> {
+    pub(crate) receiver: &'a str,
+    pub(crate) id: &'a str,
+    pub(crate) reason: &'static str,
+    pub(crate) why: &'a str,
+    pub(crate) attempt: usize,
+    pub(crate) wait: Duration,
+}
+
+impl AttemptFailed<'_> {
+    pub(crate) fn emit(&self) {
+        FAILED.add(1, &[label("receiver", self.receiver), label("reason", self.reason)]);
+        let Self { receiver, id, reason, why, attempt, wait } = self;
+        let next = format!("{wait:.0?}");
+        tracing::warn!(
+            receiver,
+            notification = id,
+            reason,
+            why,
+            attempt,
+            next,
+            "a notification was not taken"
+        );
+    }
+}
+
+/// Nobody took a notification for three days.
+pub(crate) struct GivenUp<'a> {
+    pub(crate) receiver: &'a str,
+    pub(crate) id: &'a str,
+    pub(crate) attempts: usize,
+    pub(crate) why: &'a str,
+}
+
+impl GivenUp<'_> {
+    pub(crate) fn emit(&self) {
+        GIVEN_UP.add(1, &[label("receiver", self.receiver)]);
+        let Self { receiver, id, attempts, why } = self;
+        tracing::error!(
+            receiver,
+            notification = id,
+            attempts,
+            why,
+            "a notification was given up after three days"
+        );
+    }
+}
+
+/// A receiver is spared an alert that is older than it.
+pub(crate) struct Skipped<'a> {
+    pub(crate) receiver: &'a str,
+    pub(crate) id: &'a str,
+}
+
+impl Skipped<'_> {
+    pub(crate) fn emit(&self) {
+        SKIPPED.add(1, &[label("receiver", self.receiver)]);
+        tracing::debug!(receiver = self.receiver, alert = self.id, "an old alert is not told any more");
+    }
+}
+
+/// A notification on its way; it is no longer counted when dropped.
+pub(crate) struct Pending(KeyValue);
+
+impl Pending {
+    pub(crate) fn begin(receiver: &str) -> Self {
+        let label = label("receiver", receiver);
+        PENDING.add(1, std::slice::from_ref(&label));
+        Self(label)
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        PENDING.add(-1, std::slice::from_ref(&self.0));
+    }
+}
+
+/// The sentinel cannot see a domain.
+pub(crate) struct BlindBegan<'a> {
+    pub(crate) domain: &'a Domain,
+    pub(crate) cause: BlindCause,
+}
+
+impl BlindBegan<'_> {
+    pub(crate) fn emit(&self) {
+        BLIND.add(1, &[label("domain", self.domain), label("cause", self.cause.as_str())]);
+        tracing::error!(domain = %self.domain, cause = self.cause.as_str(), "the sentinel cannot see; it judges nothing");
+    }
+}
+
+/// The sentinel sees a domain again.
+pub(crate) struct BlindEnded<'a> {
+    pub(crate) domain: &'a Domain,
+}
+
+impl BlindEnded<'_> {
+    pub(crate) fn emit(&self) {
+        tracing::info!(domain = %self.domain, "the sentinel sees again");
+    }
+}
+
+/// Something failed that is tried again.
+pub(crate) struct Trouble<'a> {
+    pub(crate) doing: &'static str,
+    pub(crate) error: &'a dyn Display,
+    pub(crate) wait: Duration,
+}
+
+impl Trouble<'_> {
+    pub(crate) fn emit(&self) {
+        TROUBLE.add(1, &[label("doing", self.doing)]);
+        let next = format!("{:.1?}", self.wait);
+        tracing::error!(doing = self.doing, next, "failed to {}; tried again", self.error);
+    }
+}
+
+/// A queue was full.
+pub(crate) struct Dropped<'a> {
+    pub(crate) queue: &'static str,
+    pub(crate) domain: &'a Domain,
+}
+
+impl Dropped<'_> {
+    pub(crate) fn emit(&self) {
+        DROPPED.add(1, &[label("queue", self.queue), label("domain", self.domain)]);
+        tracing::warn!(queue = self.queue, domain = %self.domain, "a queue is full; what came last was dropped");
+    }
+}
+
+/// A record that nobody can read was set aside.
+pub(crate) struct SetAside<'a> {
+    pub(crate) domain: &'a Domain,
+    pub(crate) offset: i64,
+    pub(crate) reason: &'static str,
+    pub(crate) detail: &'a str,
+}
+
+impl SetAside<'_> {
+    pub(crate) fn emit(&self) {
+        DEAD_LETTERS.add(1, &[label("domain", self.domain), label("reason", self.reason)]);
+        let Self { domain, offset, reason, detail } = self;
+        tracing::warn!(%domain, offset, reason, detail, "a record that cannot be read was set aside");
+    }
+}
+
+/// What the engine counted.
+pub(crate) struct Counted<'a> {
+    pub(crate) domain: &'a Domain,
+    pub(crate) what: Told,
+}
+
+impl Counted<'_> {
+    pub(crate) fn emit(&self) {
+        let domain = label("domain", self.domain);
+        let proposal = |kind, result: &'static str| {
+            PROPOSALS.add(1, &[domain.clone(), label("kind", kind), label("result", result)]);
+        };
+        let odd = |kind: &'static str| RECORDS.add(1, &[domain.clone(), label("kind", kind)]);
+        match self.what {
+            Told::ProposalAccepted(kind) => proposal(kind, "accepted"),
+            Told::ProposalVoid(kind) => proposal(kind, "void"),
+            Told::Withdrawn(kind) => proposal(kind, "withdrawn"),
+            Told::Verdict(kind, cause) => {
+                VERDICTS.add(1, &[domain.clone(), label("kind", kind), label("cause", cause)]);
+                tracing::info!(domain = %self.domain, kind, cause, "a verdict stands");
+            }
+            Told::Duplicate => odd("duplicate"),
+            Told::Stranger => odd("stranger"),
+            Told::Late => odd("late"),
+            Told::Unreadable(reason) => {
+                RECORDS.add(1, &[domain.clone(), label("kind", "unreadable"), label("reason", reason)]);
+            }
+        }
+    }
+}
+
+/// How a domain stands, taken every second.
+pub(crate) struct Stand<'a> {
+    pub(crate) domain: &'a Domain,
+    pub(crate) sighted: bool,
+    pub(crate) blind_for: Duration,
+    pub(crate) unread_for: Duration,
+}
+
+impl Stand<'_> {
+    pub(crate) fn emit(&self) {
+        let domain = [label("domain", self.domain)];
+        SIGHTED.record(u64::from(self.sighted), &domain);
+        BLIND_SECONDS.add(self.blind_for.as_secs_f64(), &domain);
+        FRONTIER.record(self.unread_for.as_secs_f64(), &domain);
+    }
+}
+
+/// How many rollouts of a domain are open.
+pub(crate) fn open_rollouts(domain: &Domain, open: usize) {
+    OPEN.record(open as u64, &[label("domain", domain)]);
+}
+
+/// How many records of a domain's partition have not been read.
+pub(crate) fn lag(domain: &Domain, records: i64) {
+    LAG.record(records, &[label("domain", domain)]);
+}
