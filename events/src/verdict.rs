@@ -95,7 +95,8 @@ pub struct CommandRefused {
     pub event: String,
     /// The offset of the command.
     pub cites: i64,
-    /// The class of the reason: `conflict`, `unknown_rollout`, `ended`, `bad_plan`, `newer_rules`.
+    /// The class of the reason: `conflict`, `unknown_rollout`, `unknown_step`, `ended`,
+    /// `bad_plan`, `not_authorised`.
     pub code: String,
     /// Why, for a person, with the next step.
     pub reason: String,

@@ -68,6 +68,15 @@ pub(crate) struct Word {
     pub(crate) version: Option<Version>,
     pub(crate) from: Option<Version>,
     pub(crate) detail: String,
+    pub(crate) boot: Option<String>,
+    pub(crate) sequence: Option<i64>,
+}
+
+impl Word {
+    /// Whether this word was said after another of the same boot, whichever came to the log first.
+    fn is_later_than(&self, other: &Self) -> bool {
+        self.boot.is_some() && self.boot == other.boot && self.sequence > other.sequence
+    }
 }
 
 /// What an instance answered to the request to go back.
@@ -219,6 +228,9 @@ impl Rollout {
     /// Takes the word of an instance about a step, and works out what it changes.
     pub(crate) fn word(&mut self, i: usize, instance: Instance, mut word: Word, mark: Mark) -> Counted {
         let before = self.steps[i].words.get(&instance);
+        if before.is_some_and(|old| old.is_later_than(&word)) {
+            return Counted::default();
+        }
         word.from = word.from.or_else(|| before.and_then(|old| old.from.clone()));
         if self.status == Status::RollingBack && !matches!(word.saying, Saying::Failed | Saying::Drained) {
             self.steps[i].answers.remove(&instance);

@@ -163,10 +163,7 @@ impl Fold {
     }
 
     fn pause(&mut self, n: u64, record: &Record, mark: Mark, out: &mut Vec<Effect>) {
-        let ours = record.event.envelope.source == self.sentinel;
-        if ours && !self.takes_force(n, record) {
-            return;
-        }
+        let ours = self.takes_force(n, record);
         if ours {
             self.note_decision(n, record);
         }
@@ -201,6 +198,11 @@ impl Fold {
                 self.note_decision(n, record);
                 self.begin_rollback(n, mark);
             }
+            return;
+        }
+        if body.accepted.is_some() {
+            let why = "it names an accepted proposal, and only the domain's sentinel may".to_owned();
+            self.refuse(record, "not_authorised", why);
             return;
         }
         match self.status(n) {
@@ -342,7 +344,15 @@ fn read_word(rollout: &Rollout, record: &Record) -> Option<(usize, Instance, Wor
         (true, false) => Saying::WrongVersion,
         (false, _) => other,
     };
-    let word = Word { saying, offset: record.offset, version: envelope.version.clone(), from, detail };
+    let word = Word {
+        saying,
+        offset: record.offset,
+        version: envelope.version.clone(),
+        from,
+        detail,
+        boot: envelope.boot.clone(),
+        sequence: envelope.sequence,
+    };
     Some((i, speaker(record), word))
 }
 

@@ -424,3 +424,31 @@ fn a_held_domain_stands_still() {
     stage.wait(11_000, &["db-0"]);
     assert_eq!(stage.verdicts(), ["RolloutStalled schema not_started"]);
 }
+
+#[test]
+fn an_older_word_of_the_same_boot_changes_nothing() {
+    let mut stage = Stage::new(&plan());
+    stage.says("db-0", ready());
+    let numbered = |stage: &mut Stage, sequence: i64, body: Body| {
+        let id = pavane_events::EventId::new(format!("n{sequence}")).expect("a name");
+        let mut event = word("r1", "users-0", "2.0.0", id, body);
+        event.envelope.boot = Some("b1".to_owned());
+        event.envelope.sequence = Some(sequence);
+        stage.log.append(event);
+        stage.settle();
+    };
+    numbered(&mut stage, 2, complete());
+    numbered(&mut stage, 1, started("1.0.0"));
+    assert_eq!(stage.step(1), StepStatus::Met);
+}
+
+#[test]
+fn a_rollback_that_pretends_to_be_accepted_is_refused() {
+    let mut stage = Stage::new(&plan());
+    let mut forged = pavane_events::command::RollbackRequested { epoch: 1, ..Default::default() };
+    forged.accepted = Some(0);
+    stage.person(forged.into());
+    assert_eq!(stage.view().status, Status::Open);
+    let said = stage.said(EventType::CommandRefused);
+    assert!(matches!(said[..], [Body::CommandRefused(refused)] if refused.code == "not_authorised"));
+}

@@ -11,6 +11,14 @@ use pavane_events::{Body, EventId, EventType, Record, RolloutId, Service, StepId
 
 use crate::tally::{Tally, Word, speaker};
 
+/// What takes the ground from an ending that was accepted and not yet said.
+const MOVES: [EventType; 4] = [
+    EventType::DeploymentStarted,
+    EventType::DeploymentComplete,
+    EventType::DeploymentFailed,
+    EventType::Drained,
+];
+
 /// Where a rollout stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
@@ -148,13 +156,14 @@ impl Rollout {
         if !self.status.is_open() {
             return;
         }
-        if let Some((step, word)) = self.read_word(&service, event, envelope.version.as_ref()) {
-            if event != EventType::Ready {
-                self.grounds.moved = record.offset;
-            }
-            if self.steps.get_mut(&step).is_some_and(|tally| tally.hear(word, envelope)) {
-                self.grounds.filled.insert(step, record.offset);
-            }
+        if MOVES.contains(&event) {
+            self.grounds.moved = record.offset;
+        }
+        let word = self.read_word(&service, event, envelope.version.as_ref());
+        if let Some((step, word)) = word
+            && self.steps.get_mut(&step).is_some_and(|tally| tally.hear(word, envelope))
+        {
+            self.grounds.filled.insert(step, record.offset);
         }
     }
 
