@@ -304,7 +304,8 @@ async fn the_producers_time_counts_for_nobody_but_the_process_that_started_the_b
     elsewhere.client.insert("socket.timeout.ms".to_owned(), "2000".to_owned());
     writer.append(&ready("shop", 0)).await.expect("appended");
     let Err(error) = Bus::connect(elsewhere, "test").await else { panic!("its topics cannot be verified") };
-    assert!(matches!(error, Error::TopicAdmin { .. } | Error::TopicConfig { .. }), "{error}");
+    let Error::TopicConfig { topic, setting, .. } = &error else { panic!("{error}") };
+    assert_eq!((topic.as_str(), setting.as_str()), ("pavane.lifecycle", "message.timestamp.type"));
 }
 
 async fn world() -> (Embedded, Bus, Writer) {

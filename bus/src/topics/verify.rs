@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigSource, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
@@ -13,6 +14,9 @@ use crate::{Error, Settings};
 
 /// The client that asks; shared, since some of its questions block a thread.
 pub(crate) type Admin = Arc<AdminClient<DefaultClientContext>>;
+
+/// How long a broker may take to say how a topic is set up. An embedded broker of another process never does.
+const DESCRIBE: Duration = Duration::from_secs(5);
 
 /// What a broker says about its topics.
 #[derive(Debug)]
@@ -110,11 +114,15 @@ pub(crate) async fn layout(settings: &Settings, admin: &Admin) -> Result<Layout,
 /// Asks how a topic is set up.
 pub(crate) async fn describe(admin: &Admin, name: &str) -> Result<Described, Error> {
     let failed = |why: String| Error::TopicAdmin { topic: name.to_owned(), doing: "describe", why };
-    let options = AdminOptions::new().request_timeout(Some(client::ASK));
-    let answers = admin
-        .describe_configs([&ResourceSpecifier::Topic(name)], &options)
-        .await
-        .map_err(|error| failed(error.to_string()))?;
+    let options = AdminOptions::new().request_timeout(Some(DESCRIBE));
+    let answers = admin.describe_configs([&ResourceSpecifier::Topic(name)], &options).await;
+    let answers = answers.map_err(|error| {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut) {
+            not_told(name)
+        } else {
+            failed(error.to_string())
+        }
+    })?;
     let mut described = Described::new();
     for answer in answers {
         let resource = answer.map_err(|code| {
@@ -130,4 +138,17 @@ pub(crate) async fn describe(admin: &Admin, name: &str) -> Result<Described, Err
         }
     }
     Ok(described)
+}
+
+/// A topic of which nothing is known is not trusted with the time.
+fn not_told(name: &str) -> Error {
+    Error::TopicConfig {
+        topic: name.to_owned(),
+        setting: "message.timestamp.type".to_owned(),
+        expected: "LogAppendTime".to_owned(),
+        found: format!(
+            "not told by the broker within {} s (the embedded broker of another process never tells)",
+            DESCRIBE.as_secs()
+        ),
+    }
 }
