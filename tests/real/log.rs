@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::ground;
 
 /// How long anything may take here; a busy machine with two cores is slow to make a hundred partitions.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 async fn next(reader: &mut Reader) -> Item {
     timeout(LIMIT, reader.next()).await.expect("the log has something to say").unwrap()

@@ -1,0 +1,115 @@
+//! Every file that `deploy/` and the documents show is one that the programs take.
+
+#![cfg(test)]
+
+use std::path::{Path, PathBuf};
+
+use pavane_choreography::Diagnostic;
+use pavane_tests::place::workspace;
+
+fn deploy(folder: &str) -> PathBuf {
+    workspace().join("deploy").join(folder)
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("failed to read {}: {error}", path.display()))
+}
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> =
+        std::fs::read_dir(deploy(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    found.retain(|path| path.extension().is_some_and(|end| end == "yaml"));
+    found.sort();
+    assert!(!found.is_empty(), "deploy/{folder} holds no file");
+    found
+}
+
+fn sound<T>(name: &str, outcome: Result<T, Vec<Diagnostic>>) -> T {
+    outcome.unwrap_or_else(|defects| {
+        let lines: Vec<String> = defects.iter().map(ToString::to_string).collect();
+        panic!("{name}:\n{}", lines.join("\n"))
+    })
+}
+
+/// Takes the text for a sentinel's or a sidecar's by what it begins to say.
+fn is_a_programs(text: &str, name: &str) {
+    if text.lines().any(|line| line.starts_with("domains:")) {
+        sound(name, pavane_sentinel::Config::from_yaml(text, name));
+    } else {
+        sound(name, pavane_sidecar::Config::from_yaml(text, name));
+    }
+}
+
+/// The texts that stand under a key as a literal block: `key: |`, then deeper lines.
+fn blocks(text: &str, key: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        if line.trim() != format!("{key}: |") {
+            continue;
+        }
+        let depth = line.len() - line.trim_start().len() + 2;
+        let mut block = String::new();
+        while let Some(inner) = lines.next_if(|next| next.len() > depth && next[..depth].trim().is_empty()) {
+            block.push_str(&inner[depth..]);
+            block.push('\n');
+        }
+        found.push(block);
+    }
+    found
+}
+
+#[test]
+fn the_worked_choreographies_are_sound() {
+    for path in files("choreographies") {
+        let name = path.display().to_string();
+        let plan = sound(&name, pavane_choreography::read(&read(&path), &name));
+        assert_eq!(
+            path.file_stem().unwrap_or_default(),
+            plan.name.as_str(),
+            "a file is named after its plan"
+        );
+    }
+}
+
+#[test]
+fn the_sample_files_are_what_the_programs_take() {
+    for path in [files("config"), files("compose")].concat() {
+        is_a_programs(&read(&path), &path.display().to_string());
+    }
+}
+
+#[test]
+fn the_files_inside_the_kubernetes_manifests_are_what_the_programs_take() {
+    let mut seen = 0;
+    for path in files("kubernetes") {
+        for key in ["sentinel.yaml", "sidecar.yaml"] {
+            for block in blocks(&read(&path), key) {
+                is_a_programs(&block, &format!("{}, {key}", path.display()));
+                seen += 1;
+            }
+        }
+    }
+    assert_eq!(seen, 2, "the manifests hold one file for each program");
+}
+
+#[test]
+fn the_services_of_the_compose_file_say_what_their_plan_awaits() {
+    let path = deploy("choreographies/users-v2.yaml");
+    let plan = sound("users-v2", pavane_choreography::read(&read(&path), "users-v2"));
+    for (service, step) in [("user-service", 1), ("messaging", 2)] {
+        let file = deploy(&format!("compose/{service}.yaml"));
+        let sidecar = sound(service, pavane_sidecar::Config::from_yaml(&read(&file), service));
+        let expect = &plan.steps[step].expect;
+        assert_eq!(expect.service, sidecar.service);
+        assert!(sidecar.reactions.iter().any(|reaction| reaction.terms.emit == expect.event), "{service}");
+    }
+}
+
+#[test]
+fn the_choreography_on_the_first_page_is_sound() {
+    let page = read(&workspace().join("README.md"));
+    let shown =
+        page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("it shows one");
+    sound("README.md", pavane_choreography::read(shown, "README.md"));
+}
