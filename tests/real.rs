@@ -11,3 +11,5 @@ mod ground;
 mod log;
 #[path = "real/registry.rs"]
 mod registry;
+#[path = "real/story.rs"]
+mod story;

@@ -9,6 +9,7 @@
 //! | [`real`] | one Apache Kafka and one Apicurio Registry per test binary, and a Python with the stock clients |
 //! | [`process`] | a child process with its log in a file, that cannot outlive the test run |
 //! | [`program`] | `pavane`, `pavane-sentinel`, `pavane-sidecar` and the demo service, built once and started |
+//! | [`stage`] | topics of their own, our programs as processes on them, and a log to look at |
 //! | [`webhook`] | a receiver that keeps deliveries and checks their signatures |
 //! | [`wait`] | waiting for a condition with a bound |
 //! | [`place`] | free ports, the target folder, the cache |
@@ -17,5 +18,6 @@ pub mod place;
 pub mod process;
 pub mod program;
 pub mod real;
+pub mod stage;
 pub mod wait;
 pub mod webhook;

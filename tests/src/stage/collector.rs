@@ -183,7 +183,8 @@ mod tests {
         let collector = Collector::start().await.unwrap();
         let text = |text: &str| Some(AnyValue { value: Some(Value::StringValue(text.to_owned())) });
         let name = KeyValue { key: "service.name".to_owned(), value: text("pavane"), ..Default::default() };
-        let span = Span { name: "send".to_owned(), trace_id: vec![1; 16], span_id: vec![2; 8], ..Span::default() };
+        let span =
+            Span { name: "send".to_owned(), trace_id: vec![1; 16], span_id: vec![2; 8], ..Span::default() };
         let resource = Some(Resource { attributes: vec![name], ..Resource::default() });
         let scope_spans = vec![ScopeSpans { spans: vec![span], ..ScopeSpans::default() }];
         let batch = ResourceSpans { resource, scope_spans, ..ResourceSpans::default() };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use pavane_bus::{Bus, Item, Policy, Reader};
-use pavane_events::{Domain, Entry, Record, RolloutId};
+use pavane_events::{Body, Domain, Entry, Record, RolloutId};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -77,12 +77,22 @@ impl Log {
         limit: Duration,
     ) -> Result<Record> {
         let what = format!("{}.{event} of {rollout}", service.unwrap_or("*"));
-        let look = |entries: &[Entry]| {
-            let records = entries.iter().filter_map(|entry| record_of(entry, rollout));
-            let mut fitting = records.filter(|record| event_of(record) == event);
-            fitting.find(|record| service.is_none() || service_of(record) == service).cloned()
+        let fits = |record: &Record| {
+            event_of(record) == event && (service.is_none() || service_of(record) == service)
         };
-        self.wait_for(&what, limit, look).await
+        self.wait_record(rollout, &what, limit, |record| fits(record).then(|| record.clone())).await
+    }
+
+    /// Waits for the first record about a rollout in which something is found.
+    pub async fn wait_record<T>(
+        &self,
+        rollout: &str,
+        what: &str,
+        limit: Duration,
+        look: impl Fn(&Record) -> Option<T>,
+    ) -> Result<T> {
+        let about = |entries: &[Entry]| entries.iter().find_map(|entry| look(record_of(entry, rollout)?));
+        self.wait_for(what, limit, about).await
     }
 
     /// The log in lines.
@@ -137,7 +147,8 @@ fn line(entry: &Entry) -> String {
         Entry::Event(record) => {
             let envelope = &record.event.envelope;
             let rollout = envelope.rollout.as_ref().map_or("-", RolloutId::as_str);
-            let (at, offset, who) = (record.at.0 % 1_000_000, record.offset, service_of(record).unwrap_or("-"));
+            let (at, offset, who) =
+                (record.at.0 % 1_000_000, record.offset, service_of(record).unwrap_or("-"));
             format!("{offset:>5} {at:>6} {rollout} {who} {}", record_text(record))
         }
         Entry::Unreadable(bad) => format!("{:>5} {:>6} unreadable {bad:?}", bad.offset, bad.at.0 % 1_000_000),
@@ -146,8 +157,8 @@ fn line(entry: &Entry) -> String {
 
 /// A plan is long and known: only what is said beside it is shown.
 fn record_text(record: &Record) -> String {
-    match &record.event.body {
-        pavane_events::Body::RolloutStarted(body) => format!("RolloutStarted {}", body.choreography),
-        body => format!("{body:?}"),
+    if let Body::RolloutStarted(body) = &record.event.body {
+        return format!("RolloutStarted {}", body.choreography);
     }
+    format!("{:?}", record.event.body)
 }

@@ -1,0 +1,106 @@
+//! A sentinel as a process, asked as an operator asks: over HTTP.
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::{SOON, Stage, script};
+use crate::process::Process;
+use crate::program::Program;
+use crate::{place, wait};
+
+/// A running sentinel.
+#[derive(Debug)]
+pub struct Sentinel {
+    /// The process, to freeze or kill.
+    pub process: Process,
+    replica: String,
+    url: String,
+}
+
+impl Sentinel {
+    /// Starts a sentinel by the demo's file.
+    pub async fn start(stage: &Stage, replica: &str) -> Result<Self> {
+        let [port] = place::free_ports();
+        let http = format!("127.0.0.1:{port}");
+        let secret = stage.path("secret").display().to_string();
+        let receiver = stage.on_call().url();
+        let values = [
+            ("http", http.as_str()),
+            ("replica", replica),
+            ("receiver", &receiver),
+            ("secret_file", &secret),
+        ];
+        let domains = format!("[{}]", stage.domain());
+        let text =
+            script::filled("sentinel.yaml", &values)?.replace(&format!("[{}]", script::DOMAIN), &domains);
+        let config = stage.write(&format!("{replica}.yaml"), &text)?;
+        let process = Program::Sentinel
+            .start(replica, stage.folder(), |command| stage.direct(command).args(["--config", &config]))
+            .await?;
+        Ok(Self { process, replica: replica.to_owned(), url: format!("http://{http}") })
+    }
+
+    /// Waits until it has read the log to its end and sees.
+    pub async fn ready(&mut self) -> Result<()> {
+        let url = format!("{}/readyz", self.url);
+        let client = reqwest::Client::new();
+        let ready = wait::until(&url, SOON, async || match self.process.must_run() {
+            Ok(()) => wait::answers(&client, &url).await.then_some(Ok(())),
+            Err(ended) => Some(Err(ended)),
+        });
+        ready.await?.with_context(|| format!("failed to see {} ready", self.replica))
+    }
+
+    /// A rollout as this sentinel holds it; none when it knows of none.
+    pub async fn rollout(&self, rollout: &str) -> Result<Option<Value>> {
+        let url = format!("{}/api/v1/rollouts/{rollout}", self.url);
+        let answer = reqwest::get(&url).await.with_context(|| format!("failed to ask {url}"))?;
+        if answer.status().as_u16() == 404 {
+            return Ok(None);
+        }
+        let answer = answer.error_for_status().with_context(|| format!("failed to ask {url}"))?;
+        Ok(Some(answer.json().await.with_context(|| format!("failed to read {url}"))?))
+    }
+
+    /// Waits until this sentinel holds the rollout in this status, and returns the rollout.
+    pub async fn wait_status(&self, rollout: &str, status: &str) -> Result<Value> {
+        self.wait_for(rollout, status, |view| view["status"] == status).await
+    }
+
+    /// Waits until the rollout, as this sentinel holds it, pleases, and returns it.
+    pub async fn wait_for(
+        &self,
+        rollout: &str,
+        what: &str,
+        pleases: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        let what = format!("{} to hold {rollout} with {what}", self.replica);
+        let mut last = None;
+        let found = wait::until(&what, SOON, async || {
+            // one that cannot be asked at the moment may be asked again
+            last = self.rollout(rollout).await.ok().flatten();
+            last.clone().filter(&pleases)
+        });
+        found.await.with_context(|| format!("it held {last:#?}"))
+    }
+
+    /// Its numbers as Prometheus text.
+    pub async fn metrics(&self) -> Result<String> {
+        metrics(&self.url).await
+    }
+}
+
+/// The numbers of a process as Prometheus text.
+pub(super) async fn metrics(base: &str) -> Result<String> {
+    let url = format!("{base}/metrics");
+    let answer = reqwest::get(&url).await.with_context(|| format!("failed to ask {url}"))?;
+    let answer = answer.error_for_status().with_context(|| format!("failed to ask {url}"))?;
+    answer.text().await.with_context(|| format!("failed to read {url}"))
+}
+
+/// The verdicts of a rollout: kind, step, cause and service of each, in order.
+pub fn verdicts(rollout: &Value) -> Vec<[String; 4]> {
+    let word = |verdict: &Value, key: &str| verdict[key].as_str().unwrap_or("-").to_owned();
+    let four = |verdict: &Value| ["kind", "step", "cause", "service"].map(|key| word(verdict, key));
+    rollout["verdicts"].as_array().into_iter().flatten().map(four).collect()
+}
