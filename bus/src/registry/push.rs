@@ -146,7 +146,7 @@ impl Candidate {
         if self.service.is_none() {
             return Vec::new();
         }
-        let mut defects = Vec::new();
+        let mut defects: Vec<_> = contract.misfit_defaults().iter().map(ToString::to_string).collect();
         let event = EventType::from_short(&self.event);
         if event.is_none_or(|event| event.speaker() != Speaker::Service) {
             let known = EventType::ALL.iter().filter(|event| event.speaker() == Speaker::Service);

@@ -11,7 +11,7 @@ use apache_avro::schema::{EnumSchema, FixedSchema, InnerDecimalSchema, RecordSch
 use pavane_events::identity::sha256_hex;
 
 use super::error::{Finding, SchemaRefused};
-use super::{canonical, catalog, compat};
+use super::{canonical, catalog, compat, json};
 
 /// The longest text of a schema, in bytes.
 pub const MAX_SCHEMA: usize = 256 * 1024;
@@ -97,6 +97,12 @@ impl Contract {
                 compat::can_read(self, reader).into_iter().next().map_or(Ok(()), Err)
             })
             .clone()
+    }
+
+    /// Every field of the record whose default does not fit: for a union, its first branch. Records can be read by
+    /// such a schema, yet registries and other languages refuse it.
+    pub fn misfit_defaults(&self) -> Vec<Finding> {
+        json::misfit_defaults(self)
     }
 
     pub(crate) const fn root(&self) -> &Schema {

@@ -141,6 +141,8 @@ impl Defect {
     }
 
     pub(crate) fn at(reason: UnreadableReason, finding: Finding) -> Self {
-        Self { reason, detail: finding.to_string(), field: finding.pointer }
+        let Finding { pointer, message, help } = finding;
+        let detail = if help.is_empty() { message } else { format!("{message} ({help})") };
+        Self { reason, field: pointer, detail }
     }
 }

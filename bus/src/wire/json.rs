@@ -50,6 +50,18 @@ pub(crate) fn default_value(
     }
 }
 
+/// Every field of the record whose default does not fit its type, or the first branch of its union.
+pub(crate) fn misfit_defaults(contract: &Contract) -> Vec<Finding> {
+    let fields = contract.record().fields.iter();
+    let misfits = fields.filter_map(|field| {
+        let first =
+            if let View::Union([first, ..]) = contract.view(&field.schema) { first } else { &field.schema };
+        let finding = default_value(contract, first, field.default.as_ref()?).err()?;
+        Some(Finding::new(format!("the default does not fit: {}", finding.message)).under(&field.name))
+    });
+    misfits.collect()
+}
+
 struct Reading<'a> {
     contract: &'a Contract,
     findings: Vec<Finding>,

@@ -2,6 +2,7 @@
 
 mod client;
 mod push;
+mod real;
 mod server;
 
 use pavane_bus::{Registry, Settings, embedded};

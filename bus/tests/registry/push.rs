@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::started;
 
-fn services() -> PushRequest {
+pub(crate) fn services() -> PushRequest {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/services");
     PushRequest { services: Some(folder), dry_run: false }
 }

@@ -54,7 +54,7 @@ fn one_byte_more_than_the_datum_is_a_defect() {
         let mut value = wire::encode(&event(event_type).body, 7).expect("encoded").value;
         value.push(0);
         let defect = to_json(catalog::of(event_type), &value).expect_err("it trails");
-        assert_eq!(defect.detail, "the whole: 1 bytes follow the datum");
+        assert_eq!((defect.field.as_str(), defect.detail.as_str()), ("", "1 bytes follow the datum"));
     }
 }
 
@@ -114,7 +114,8 @@ fn what_a_datum_claims_is_held_against_what_it_holds() {
     for (what, datum, said) in table {
         let defect = to_json(&shapes, &framed(&datum)).expect_err(what);
         assert_eq!(defect.reason, UnreadableReason::BadDatum, "{what}");
-        assert!(defect.detail.starts_with(said), "{what}: {}", defect.detail);
+        let told = format!("{}: {}", defect.field, defect.detail);
+        assert!(told.starts_with(said), "{what}: {told}");
     }
 }
 

@@ -123,6 +123,20 @@ fn a_name_that_is_none_is_a_bad_value() {
 }
 
 #[test]
+fn a_default_that_does_not_fit_its_field_is_named() {
+    let schema = contract(
+        r#"{"type":"record","name":"D","fields":[{"name":"a","type":["null","int"],"default":1},
+            {"name":"b","type":["int","null"],"default":1},{"name":"c","type":"string"},
+            {"name":"d","type":["null","int"],"default":null}]}"#,
+    );
+    let told: Vec<_> = schema.misfit_defaults().iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["/a: the default does not fit: null is asked for, and a number stands here"]);
+    for one in pavane_schemas::ALL {
+        assert!(contract(one.schema).misfit_defaults().is_empty(), "{}", one.subject);
+    }
+}
+
+#[test]
 fn the_checker_says_what_java_says() {
     let record = |field: &str| {
         contract(&format!(r#"{{"type":"record","name":"R","fields":[{{"name":"a","type":"int"}},{field}]}}"#))

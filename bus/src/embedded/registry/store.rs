@@ -209,6 +209,9 @@ fn directions(level: &str) -> Result<(bool, bool), Refusal> {
 fn parse(text: &str) -> Result<(Value, Contract), Refusal> {
     let refused = |why: String| Refusal::new(42201, format!("Invalid schema: {why}"));
     let contract = Contract::parse(text).map_err(|error| refused(crate::registry::error::chain(&error)))?;
+    if let Some(finding) = contract.misfit_defaults().first() {
+        return Err(refused(finding.to_string()));
+    }
     let content = serde_json::from_str(text).map_err(|error| refused(error.to_string()))?;
     Ok((content, contract))
 }
