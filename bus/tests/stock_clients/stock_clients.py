@@ -10,6 +10,8 @@ JSON object a line: partition, offset, key, timestamp_type, attributes, extensio
 two Avro readings differ or the envelope is no CloudEvent, and with 2 when the time is up before N records have come.
 
 `produce` writes one event in binary mode, in its domain's partition, and prints where it stands.
+
+Needs confluent-kafka[avro,schemaregistry], cloudevents and fastavro.
 """
 
 import argparse
@@ -99,7 +101,8 @@ def reading(message, registry, deserialize):
     writer = json.loads(registry.get_schema(int.from_bytes(value[1:5], "big")).schema_str)
     datum = io.BytesIO(value[5:])
     by_fastavro = fastavro.schemaless_reader(datum, parse_schema(writer), None)
-    event = from_binary(KafkaMessage(headers={k: v.encode() for k, v in headers.items()}, key=message.key(), value=value), JSONFormat())
+    as_kafka = KafkaMessage(headers=dict(message.headers()), key=message.key(), value=value)
+    event = from_binary(as_kafka, JSONFormat())
     named = headers["ce_dataschema"].removeprefix("urn:pavane:schema:sha256:")
     agree = (
         by_confluent == by_fastavro
