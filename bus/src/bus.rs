@@ -7,8 +7,7 @@ use pavane_events::Domain;
 
 use crate::metrics::Metrics;
 use crate::registry::Registry;
-use crate::settings::Stamp;
-use crate::topics::{self, Topic};
+use crate::topics::{self, Clock, Survey, Topic};
 use crate::trust::Trust;
 use crate::{Error, HeartbeatReader, Ownership, Policy, Reader, Settings, TableReader, Writer};
 
@@ -22,6 +21,7 @@ struct Inner {
     settings: Settings,
     client_id: String,
     partitions: BTreeMap<Topic, i32>,
+    clock: Clock,
     registry: Registry,
     trust: Trust,
     metrics: Metrics,
@@ -30,17 +30,18 @@ struct Inner {
 impl Bus {
     /// Connects, and refuses topics that are missing or set up otherwise. Fails when the broker does not answer;
     /// whether to try again is the caller's to say, loudly. Each warning of [`crate::verify_topics`] is logged.
+    ///
+    /// The embedded broker of another process lets everybody in who acts; who judges is refused by
+    /// [`Bus::reader`], because the producers' time counts only in the process that started it.
     pub async fn connect(settings: Settings, client_id: &str) -> Result<Self, Error> {
-        if settings.stamp() == Stamp::LogAppend {
-            for warning in topics::verify_topics(&settings).await? {
-                tracing::warn!("{warning}");
-            }
+        let Survey { partitions, clock, warnings } = topics::survey(&settings).await?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
         }
-        let partitions = topics::partitions(&settings).await?;
         let registry = Registry::new(&settings)?;
         let client_id = client_id.to_owned();
         let (trust, metrics) = (Trust::default(), Metrics::new());
-        let inner = Inner { settings, client_id, partitions, registry, trust, metrics };
+        let inner = Inner { settings, client_id, partitions, clock, registry, trust, metrics };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -82,9 +83,9 @@ impl Bus {
     /// Joins a group that shares out the log's partitions. On the embedded broker it owns all of them at once.
     #[expect(clippy::unused_async, reason = "joining is a conversation with the broker for its callers")]
     pub async fn ownership(&self, group: &str) -> Result<Ownership, Error> {
-        match self.settings().stamp() {
-            Stamp::Embedded => Ok(Ownership::of_all(self.partitions())),
-            Stamp::LogAppend => {
+        match self.clock() {
+            Clock::Ours => Ok(Ownership::of_all(self.partitions())),
+            Clock::Broker | Clock::Theirs => {
                 Ownership::join(self.settings(), &self.topic(Topic::Lifecycle), group, self.client_id())
             }
         }
@@ -96,6 +97,10 @@ impl Bus {
 
     pub(crate) fn partitions_of(&self, topic: Topic) -> i32 {
         *self.inner.partitions.get(&topic).expect("connecting fails when a topic is missing")
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        self.inner.clock
     }
 
     pub(crate) fn trust(&self) -> &Trust {

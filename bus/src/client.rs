@@ -15,7 +15,9 @@ use crate::{Error, Settings};
 /// How long a partition's bounds may take: shorter, since a broker that does not answer is otherwise as silent as
 /// one that has nothing to say.
 pub(crate) const BOUNDS: Duration = Duration::from_secs(2);
-/// How long one question to the broker may take.
+/// How long the broker may take to say which topics there are; all of it is waited where nobody listens.
+pub(crate) const METADATA: Duration = Duration::from_secs(5);
+/// How long any other question to the broker may take.
 pub(crate) const ASK: Duration = Duration::from_secs(10);
 
 /// What a client is for.

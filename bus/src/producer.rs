@@ -9,8 +9,8 @@ use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 
 use crate::client::{self, Purpose};
 use crate::metrics::Metrics;
-use crate::settings::Stamp;
-use crate::{Error, Settings};
+use crate::topics::Clock;
+use crate::{Bus, Error};
 
 /// How long a full queue is waited for.
 const QUEUE: Duration = Duration::from_secs(1);
@@ -38,14 +38,15 @@ pub(crate) struct Outgoing<'a> {
 #[derive(Clone)]
 pub(crate) struct Producer {
     inner: FutureProducer,
-    stamp: Stamp,
+    clock: Clock,
     metrics: Metrics,
 }
 
 impl Producer {
-    pub(crate) fn new(settings: &Settings, client_id: &str, metrics: Metrics) -> Result<Self, Error> {
-        let config = client::config(settings, Purpose::Append, client_id)?;
-        Ok(Self { inner: client::create(&config, "appending")?, stamp: settings.stamp(), metrics })
+    pub(crate) fn new(bus: &Bus) -> Result<Self, Error> {
+        let config = client::config(bus.settings(), Purpose::Append, bus.client_id())?;
+        let inner = client::create(&config, "appending")?;
+        Ok(Self { inner, clock: bus.clock(), metrics: bus.metrics().clone() })
     }
 
     /// Appends a record and waits for the broker's answer. Abandoning the wait does not take the record back.
@@ -88,9 +89,9 @@ impl Producer {
 
     /// The time that a record is given here, where the broker gives none.
     fn created(&self) -> Option<Timestamp> {
-        match self.stamp {
-            Stamp::LogAppend => None,
-            Stamp::Embedded => {
+        match self.clock {
+            Clock::Broker => None,
+            Clock::Ours | Clock::Theirs => {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Some(Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
             }

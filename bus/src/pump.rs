@@ -101,7 +101,7 @@ impl Pump {
     pub(crate) async fn partitions(&self) -> Result<i32, Error> {
         let (consumer, topic) = (Arc::clone(&self.consumer), self.topic.clone());
         let answer = client::blocking(move || {
-            let metadata = consumer.fetch_metadata(Some(&topic), client::ASK)?;
+            let metadata = consumer.fetch_metadata(Some(&topic), client::METADATA)?;
             Ok(metadata.topics().first().map_or(0, |topic| topic.partitions().len()))
         });
         let count: KafkaResult<usize> = answer.await?;

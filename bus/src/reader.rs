@@ -10,7 +10,7 @@ use rdkafka::topic_partition_list::Offset;
 use crate::pump::{Pump, Pumped};
 use crate::raw::Stamped;
 use crate::route::{Route, route};
-use crate::settings::Stamp;
+use crate::topics::{self, Clock};
 use crate::wire::Defect;
 use crate::{Bus, Error, Policy, Raw, Topic, decode, partition_of};
 
@@ -58,8 +58,12 @@ enum Progress {
 
 impl Reader {
     pub(crate) async fn open(bus: &Bus, domain: &Domain, policy: Policy) -> Result<Self, Error> {
+        let topic = bus.topic(Topic::Lifecycle);
+        if bus.clock() == Clock::Theirs && policy == Policy::Structural {
+            return Err(topics::theirs(&topic));
+        }
         let partition = partition_of(domain.as_str().as_bytes(), bus.partitions());
-        let mut pump = Pump::new(bus.settings(), bus.topic(Topic::Lifecycle), bus.client_id())?;
+        let mut pump = Pump::new(bus.settings(), topic, bus.client_id())?;
         let (low, high) = pump.bounds(partition).await?;
         pump.start(vec![(partition, Offset::Beginning)])?;
         Ok(Self {
@@ -171,19 +175,16 @@ impl Reader {
 
     /// A record that carries another time than the broker's is never judged by.
     fn refuse_foreign_time(&self, stamped: &Stamped) -> Result<(), Error> {
-        match self.bus.settings().stamp() {
-            Stamp::Embedded => Ok(()),
-            Stamp::LogAppend if stamped.by_broker => Ok(()),
-            Stamp::LogAppend => Err(Error::TopicConfig {
-                topic: format!(
-                    "{}/{} at offset {}",
-                    stamped.raw.topic, stamped.raw.partition, stamped.raw.offset
-                ),
-                setting: "message.timestamp.type".to_owned(),
-                expected: "LogAppendTime".to_owned(),
-                found: "CreateTime".to_owned(),
-            }),
+        if stamped.by_broker || self.bus.clock() != Clock::Broker {
+            return Ok(());
         }
+        let Raw { topic, partition, offset, .. } = &stamped.raw;
+        Err(Error::TopicConfig {
+            topic: format!("{topic}/{partition} at offset {offset}"),
+            setting: "message.timestamp.type".to_owned(),
+            expected: "LogAppendTime".to_owned(),
+            found: "CreateTime".to_owned(),
+        })
     }
 
     fn failed(&mut self, source: KafkaError) -> Error {

@@ -32,7 +32,7 @@ pub struct Settings {
     pub client: BTreeMap<String, String>,
     /// How to be let in to the registry.
     pub registry_access: RegistryAccess,
-    stamp: Stamp,
+    embedded: Option<String>,
 }
 
 /// How to be let in to the registry. `Debug` shows no secret.
@@ -50,15 +50,6 @@ pub struct RegistryAccess {
     pub ca_file: Option<PathBuf>,
 }
 
-/// Whose time a record carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stamp {
-    /// The broker's; anything else is refused.
-    LogAppend,
-    /// The producer's. Only the process that started the embedded broker may say so.
-    Embedded,
-}
-
 impl Settings {
     /// Settings for a broker and a registry that let everybody in.
     pub fn new(kafka: impl Into<String>, registry: impl Into<String>) -> Self {
@@ -68,7 +59,7 @@ impl Settings {
             prefix: PREFIX.to_owned(),
             client: BTreeMap::new(),
             registry_access: RegistryAccess::default(),
-            stamp: Stamp::LogAppend,
+            embedded: None,
         }
     }
 
@@ -114,12 +105,14 @@ impl Settings {
         Ok(())
     }
 
-    pub(crate) const fn stamp(&self) -> Stamp {
-        self.stamp
+    /// Settings for a broker that this process has started; nothing but the broker itself makes them.
+    pub(crate) fn embedded(kafka: String, registry: String, prefix: String) -> Self {
+        Self { embedded: Some(kafka.clone()), ..Self::new(kafka, registry).with_prefix(prefix) }
     }
 
-    pub(crate) fn embedded(kafka: String, registry: String, prefix: String) -> Self {
-        Self { stamp: Stamp::Embedded, ..Self::new(kafka, registry).with_prefix(prefix) }
+    /// Whether the broker is one that this process has started.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.embedded.as_ref() == Some(&self.kafka)
     }
 
     /// The user's librdkafka settings, with the values that stand in files.
@@ -181,7 +174,7 @@ impl fmt::Debug for Settings {
             .field("prefix", &self.prefix)
             .field("client", &self.client.keys())
             .field("registry_access", &self.registry_access)
-            .field("stamp", &self.stamp)
+            .field("embedded", &self.is_embedded())
             .finish()
     }
 }

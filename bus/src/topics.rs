@@ -8,8 +8,8 @@ mod apply;
 mod verify;
 
 pub use apply::{ApplyOptions, TopicAction, TopicOutcome, apply_topics};
-pub(crate) use verify::partitions;
 pub use verify::verify_topics;
+pub(crate) use verify::{Clock, Survey, survey, theirs};
 
 /// A topic of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,6 +78,11 @@ const DEAD_LETTERS: &[(&str, Need)] = &[
     ("segment.bytes", Need::AtMost(16 * MIB)),
     ("max.message.bytes", Need::Exactly("2097152")),
 ];
+
+/// A topic that only the embedded broker has. By it other processes know what they talk to.
+pub(crate) fn embedded_marker(prefix: &str) -> String {
+    format!("{prefix}.embedded")
+}
 
 impl Topic {
     /// Every topic there is.

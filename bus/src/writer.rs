@@ -27,7 +27,7 @@ pub struct Writer {
 
 impl Writer {
     pub(crate) async fn open(bus: &Bus) -> Result<Self, Error> {
-        let producer = Producer::new(bus.settings(), bus.client_id(), bus.metrics().clone())?;
+        let producer = Producer::new(bus)?;
         let mut ids = BTreeMap::new();
         for embedded in pavane_schemas::ALL {
             let id = bus.registry().id_of(embedded.subject, embedded.schema).await?;

@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use pavane_bus::embedded::{self, Embedded};
-use pavane_bus::{Bus, Error, Item, Policy, Raw, Reader, TableItem, Topic, Writer, partition_of};
+use pavane_bus::{
+    ApplyOptions, Bus, Error, Item, Policy, Raw, Reader, Settings, TableItem, Topic, TopicAction, Writer,
+    apply_topics, partition_of, verify_topics,
+};
 use pavane_events::{Entry, Heartbeat, Instance, Service, Timestamp, Unreadable, UnreadableReason};
 use rdkafka::config::ClientConfig;
 use rdkafka::message::{Header, Message, OwnedHeaders};
@@ -298,14 +301,32 @@ async fn our_partitions_are_those_of_a_stock_client() {
 }
 
 #[tokio::test]
-async fn the_producers_time_counts_for_nobody_but_the_process_that_started_the_broker() {
-    let (world, _, writer) = world().await;
-    let mut elsewhere = pavane_bus::Settings::new(world.kafka(), world.registry_url());
-    elsewhere.client.insert("socket.timeout.ms".to_owned(), "2000".to_owned());
-    writer.append(&ready("shop", 0)).await.expect("appended");
-    let Err(error) = Bus::connect(elsewhere, "test").await else { panic!("its topics cannot be verified") };
-    let Error::TopicConfig { topic, setting, .. } = &error else { panic!("{error}") };
+async fn another_process_may_act_on_the_embedded_broker_and_must_not_judge_by_it() {
+    let (world, bus, writer) = world().await;
+    let place = writer.append(&ready("shop", 0)).await.expect("appended");
+    // What another process knows is the two addresses.
+    let elsewhere = Settings::new(world.kafka(), world.registry_url());
+    let refused = verify_topics(&elsewhere).await.expect_err("it does not stamp records");
+    let Error::TopicConfig { topic, setting, .. } = &refused else { panic!("{refused}") };
     assert_eq!((topic.as_str(), setting.as_str()), ("pavane.lifecycle", "message.timestamp.type"));
+    let there = Bus::connect(elsewhere.clone(), "test").await.expect("connected");
+    let Err(refused) = there.reader(&domain("shop"), Policy::Structural).await else { panic!("a sentinel") };
+    assert_eq!(refused.class(), "topic_config");
+
+    let mut sidecar = there.reader(&domain("shop"), Policy::AllowList).await.expect("a reader");
+    assert_eq!(entry(&mut sidecar).await.0.at(), place.at);
+    let answer = there.writer().await.expect("a writer").append(&ready("shop", 1)).await.expect("appended");
+    assert_eq!(answer.offset, 1);
+    let mut judging = bus.reader(&domain("shop"), Policy::Structural).await.expect("a reader");
+    judging.seek(1).expect("ordered");
+    assert_eq!(entry(&mut judging).await.0.at(), answer.at);
+
+    let mut moved = world.settings();
+    moved.kafka = "127.0.0.1:1".to_owned();
+    let refused = verify_topics(&moved).await.expect_err("the permission does not travel to another address");
+    assert!(matches!(refused, Error::Unreachable { .. }), "{refused}");
+    let outcomes = apply_topics(&elsewhere, ApplyOptions::default()).await.expect("nothing to do");
+    assert!(outcomes.iter().all(|outcome| outcome.action == TopicAction::Exists), "{outcomes:?}");
 }
 
 async fn world() -> (Embedded, Bus, Writer) {

@@ -6,7 +6,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
-use crate::topics::Topic;
+use crate::topics::{self, Topic};
 use crate::{ApplyOptions, Error};
 
 /// A broker in memory. Dropping it ends it, and with it all that it holds.
@@ -84,5 +84,6 @@ fn set_up(prefix: &str) -> Result<Cluster, KafkaError> {
         let partitions = topic.partitions(ApplyOptions::default().partitions);
         cluster.create_topic(&topic.name(prefix), partitions, 1)?;
     }
+    cluster.create_topic(&topics::embedded_marker(prefix), 1, 1)?;
     Ok(cluster)
 }

@@ -10,7 +10,7 @@ use rdkafka::admin::{
     AdminOptions, AlterConfig, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication,
 };
 
-use super::verify::{self, Admin, Described};
+use super::verify::{self, Admin, Clock, Described};
 use super::{Need, Topic};
 use crate::client;
 use crate::{Error, Settings};
@@ -63,7 +63,10 @@ pub async fn apply_topics(settings: &Settings, options: ApplyOptions) -> Result<
     for topic in Topic::ALL {
         let name = topic.name(&settings.prefix);
         let outcome = if let Some(found) = before.topics.get(&name) {
-            let action = mend(&admin, topic, &name).await?;
+            let action = match before.clock(settings) {
+                Clock::Broker => mend(settings, &admin, topic, &name).await?,
+                Clock::Ours | Clock::Theirs => TopicAction::Exists,
+            };
             let (partitions, replication) = (found.partitions, found.replication);
             TopicOutcome { topic: name, action, partitions, replication }
         } else {
@@ -123,8 +126,8 @@ fn wanted(topic: Topic, replication: i32) -> Vec<(&'static str, String)> {
     values
 }
 
-async fn mend(admin: &Admin, topic: Topic, name: &str) -> Result<TopicAction, Error> {
-    let described = verify::describe(admin, name).await?;
+async fn mend(settings: &Settings, admin: &Admin, topic: Topic, name: &str) -> Result<TopicAction, Error> {
+    let described = verify::describe(settings, admin, name).await?;
     let changes = changes(topic, &described);
     if changes.is_empty() {
         return Ok(TopicAction::Exists);

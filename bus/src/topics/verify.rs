@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigSource, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
@@ -14,9 +13,6 @@ use crate::{Error, Settings};
 
 /// The client that asks; shared, since some of its questions block a thread.
 pub(crate) type Admin = Arc<AdminClient<DefaultClientContext>>;
-
-/// How long a broker may take to say how a topic is set up. An embedded broker of another process never does.
-const DESCRIBE: Duration = Duration::from_secs(5);
 
 /// What a broker says about its topics.
 #[derive(Debug)]
@@ -41,36 +37,83 @@ pub(crate) struct Found {
 
 pub(crate) type Described = BTreeMap<String, Found>;
 
-/// Refuses a topic that is missing or set up otherwise, by its name; returns what is only worth a warning.
-pub async fn verify_topics(settings: &Settings) -> Result<Vec<String>, Error> {
-    let admin = admin(settings)?;
-    let layout = layout(settings, &admin).await?;
-    let mut warnings = Vec::new();
-    for topic in Topic::ALL {
-        let name = topic.name(&settings.prefix);
-        let Some(shape) = layout.topics.get(&name) else {
-            return Err(Error::TopicMissing { topic: name });
-        };
-        compare(topic, &name, &describe(&admin, &name).await?)?;
-        if shape.replication < 3 {
-            warnings.push(format!(
-                "topic {name} keeps {} of each record; three copies survive the loss of a broker",
-                if shape.replication == 1 { "one copy" } else { "two copies" }
-            ));
-        }
-    }
-    Ok(warnings)
+/// What is worth knowing about a broker before it is used.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    pub(crate) partitions: BTreeMap<Topic, i32>,
+    pub(crate) clock: Clock,
+    pub(crate) warnings: Vec<String>,
 }
 
-/// How many partitions each topic has.
-pub(crate) async fn partitions(settings: &Settings) -> Result<BTreeMap<Topic, i32>, Error> {
-    let layout = layout(settings, &admin(settings)?).await?;
-    let count = |topic: Topic| {
+/// Whose time the records of a broker carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clock {
+    /// The broker's.
+    Broker,
+    /// The producers', on the embedded broker of this process: there is one clock, and it counts.
+    Ours,
+    /// The producers', on the embedded broker of another process: good enough to act by, never to judge by.
+    Theirs,
+}
+
+/// Refuses a topic that is missing or set up otherwise, by its name; returns what is only worth a warning. The
+/// embedded broker of another process is refused too: it does not stamp records.
+pub async fn verify_topics(settings: &Settings) -> Result<Vec<String>, Error> {
+    let survey = survey(settings).await?;
+    match survey.clock {
+        Clock::Broker | Clock::Ours => Ok(survey.warnings),
+        Clock::Theirs => Err(theirs(&Topic::Lifecycle.name(&settings.prefix))),
+    }
+}
+
+/// Finds out what there is, and refuses topics of a real broker that are missing or set up otherwise.
+pub(crate) async fn survey(settings: &Settings) -> Result<Survey, Error> {
+    let admin = admin(settings)?;
+    let layout = layout(settings, &admin).await?;
+    let (mut partitions, mut warnings) = (BTreeMap::new(), Vec::new());
+    let clock = layout.clock(settings);
+    for topic in Topic::ALL {
         let name = topic.name(&settings.prefix);
-        let shape = layout.topics.get(&name).filter(|shape| shape.partitions > 0);
-        shape.map(|shape| (topic, shape.partitions)).ok_or(Error::TopicMissing { topic: name })
-    };
-    Topic::ALL.into_iter().map(count).collect()
+        let Some(shape) = layout.topics.get(&name).filter(|shape| shape.partitions > 0) else {
+            return Err(Error::TopicMissing { topic: name });
+        };
+        partitions.insert(topic, shape.partitions);
+        if clock == Clock::Broker {
+            compare(topic, &name, &describe(settings, &admin, &name).await?)?;
+            warnings.extend(few_copies(&name, shape.replication));
+        }
+    }
+    Ok(Survey { partitions, clock, warnings })
+}
+
+/// Why nobody may judge by the records of an embedded broker that another process has started.
+pub(crate) fn theirs(topic: &str) -> Error {
+    Error::TopicConfig {
+        topic: topic.to_owned(),
+        setting: "message.timestamp.type".to_owned(),
+        expected: "LogAppendTime".to_owned(),
+        found: "CreateTime (the embedded broker of another process; only that process judges by it)"
+            .to_owned(),
+    }
+}
+
+fn few_copies(topic: &str, copies: i32) -> Option<String> {
+    let counted = if copies == 1 { "one copy" } else { "two copies" };
+    let warning =
+        || format!("topic {topic} keeps {counted} of each record; three survive the loss of a broker");
+    (copies < 3).then(warning)
+}
+
+impl Layout {
+    pub(crate) fn clock(&self, settings: &Settings) -> Clock {
+        if settings.is_embedded() {
+            Clock::Ours
+        } else if self.topics.contains_key(&super::embedded_marker(&settings.prefix)) {
+            Clock::Theirs
+        } else {
+            Clock::Broker
+        }
+    }
 }
 
 fn compare(topic: Topic, name: &str, described: &Described) -> Result<(), Error> {
@@ -97,7 +140,7 @@ pub(crate) fn admin(settings: &Settings) -> Result<Admin, Error> {
 /// Asks which topics there are, without making any.
 pub(crate) async fn layout(settings: &Settings, admin: &Admin) -> Result<Layout, Error> {
     let asking = Arc::clone(admin);
-    let answer = client::blocking(move || asking.inner().fetch_metadata(None, client::ASK)).await?;
+    let answer = client::blocking(move || asking.inner().fetch_metadata(None, client::METADATA)).await?;
     let metadata = answer.map_err(|source| Error::Unreachable {
         kafka: settings.kafka.clone(),
         doing: "which topics there are",
@@ -112,16 +155,14 @@ pub(crate) async fn layout(settings: &Settings, admin: &Admin) -> Result<Layout,
 }
 
 /// Asks how a topic is set up.
-pub(crate) async fn describe(admin: &Admin, name: &str) -> Result<Described, Error> {
+pub(crate) async fn describe(settings: &Settings, admin: &Admin, name: &str) -> Result<Described, Error> {
     let failed = |why: String| Error::TopicAdmin { topic: name.to_owned(), doing: "describe", why };
-    let options = AdminOptions::new().request_timeout(Some(DESCRIBE));
+    let options = AdminOptions::new().request_timeout(Some(client::ASK));
     let answers = admin.describe_configs([&ResourceSpecifier::Topic(name)], &options).await;
-    let answers = answers.map_err(|error| {
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut) {
-            not_told(name)
-        } else {
-            failed(error.to_string())
-        }
+    let answers = answers.map_err(|source| Error::Unreachable {
+        kafka: settings.kafka.clone(),
+        doing: "how a topic is set up",
+        source,
     })?;
     let mut described = Described::new();
     for answer in answers {
@@ -138,17 +179,4 @@ pub(crate) async fn describe(admin: &Admin, name: &str) -> Result<Described, Err
         }
     }
     Ok(described)
-}
-
-/// A topic of which nothing is known is not trusted with the time.
-fn not_told(name: &str) -> Error {
-    Error::TopicConfig {
-        topic: name.to_owned(),
-        setting: "message.timestamp.type".to_owned(),
-        expected: "LogAppendTime".to_owned(),
-        found: format!(
-            "not told by the broker within {} s (the embedded broker of another process never tells)",
-            DESCRIBE.as_secs()
-        ),
-    }
 }
