@@ -11,5 +11,17 @@ mod ground;
 mod log;
 #[path = "real/registry.rs"]
 mod registry;
+#[path = "real/stock.rs"]
+mod stock;
 #[path = "real/story.rs"]
 mod story;
+#[path = "real/story_absent_broker.rs"]
+mod story_absent_broker;
+#[path = "real/story_frozen.rs"]
+mod story_frozen;
+#[path = "real/story_journal.rs"]
+mod story_journal;
+#[path = "real/story_migration.rs"]
+mod story_migration;
+#[path = "real/trace.rs"]
+mod trace;

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
 
 use super::cache;
 use crate::place;
 
-/// Fixed, so that a green run stays green.
-const PACKAGES: [&str; 3] =
-    ["confluent-kafka[avro,schemaregistry]==2.16.0", "cloudevents==2.2.0", "fastavro==1.13.1"];
+/// The packages, with fixed versions.
+const REQUIREMENTS: &str = include_str!("../../../bus/tests/stock_clients/requirements.txt");
 
 /// A Python whose packages lie in the cache.
 #[derive(Clone, Debug)]
@@ -24,14 +24,15 @@ impl Python {
         let cache = place::cache_dir()?;
         let lock = std::fs::File::create(cache.join("lock.python")).context("failed to lock the cache")?;
         lock.lock().context("failed to lock the cache")?;
-        let folder = cache.join("python-1");
+        let digest = Sha256::digest(REQUIREMENTS);
+        let folder = cache.join(format!("python-{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]));
         let whole = folder.join("complete");
         if !whole.exists() {
             // an environment holds its own path, so it is filled in place and marked at the end
             cache::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
             let pip = ["install", "--quiet", "--disable-pip-version-check"];
-            cache::run(Command::new(folder.join("bin/pip")).args(pip).args(PACKAGES))?;
-            std::fs::write(&whole, PACKAGES.join("\n")).context("failed to mark the environment as whole")?;
+            cache::run(Command::new(folder.join("bin/pip")).args(pip).args(REQUIREMENTS.lines()))?;
+            std::fs::write(&whole, REQUIREMENTS).context("failed to mark the environment as whole")?;
         }
         Ok(Self { program: folder.join("bin/python") })
     }
