@@ -1,0 +1,189 @@
+//! Sentinels and sidecars, the real engines of both, beside one log in virtual time: they lag, freeze, crash and
+//! have wrong clocks; services hang, fail and will not go back; people pause and roll back; events are late and come
+//! twice; the broker's clock steps. Whatever happens, all hold the same, and nobody is wronged.
+//!
+//! `PAVANE_SEEDS=N` runs that many seeds (200 by default); a failure names its seed, and a seed is the same run for
+//! ever.
+
+#![cfg(test)]
+
+#[path = "simulation/dice.rs"]
+mod dice;
+#[path = "../sentinel/engine/tests/floor/mod.rs"]
+mod floor;
+#[path = "simulation/sentinel.rs"]
+mod sentinel;
+#[path = "simulation/sidecar.rs"]
+mod sidecar;
+#[path = "simulation/world.rs"]
+mod world;
+
+use std::collections::BTreeMap;
+
+use pavane_events::control::{ProposalKind, Proposed};
+use pavane_events::{Body, Entry};
+use pavane_sentinel_engine::{
+    Counter, Effect, Engine, Input, RolloutView, Status, StepStatus, StepView, View,
+};
+use pavane_sidecar_engine::{Engine as SidecarEngine, Input as Fact, Memory};
+
+use floor::domain;
+use world::World;
+
+/// What the runs reached, for the gate.
+type Seen = BTreeMap<String, usize>;
+
+#[test]
+fn whatever_happens_all_hold_the_same_and_nobody_is_wronged() {
+    let seeds: u64 = std::env::var("PAVANE_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
+    let mut seen = Seen::new();
+    for seed in 0..seeds {
+        let mut world = World::new(seed).run();
+        sentinels_hold_the_same(&mut world);
+        sidecars_believe_what_sentinels_decided(&world);
+        every_verdict_is_just(&world, &mut seen);
+        every_rollout_is_ended_or_told(&world);
+        no_hook_runs_twice_or_against_a_stop(&world, &mut seen);
+    }
+    let must = [
+        "Completed",
+        "RolledBack",
+        "Partial",
+        "Aborted",
+        "Duplicate",
+        "Late",
+        "ProposalVoid(\"RolloutStalled\")",
+        "ProposalAccepted(\"RolloutStalled\")",
+        "ProposalAccepted(\"RollbackRequested\")",
+        "ProposalAccepted(\"RolloutPaused\")",
+        "ProposalAccepted(\"ClockStepped\")",
+        "Verdict(\"RolloutStalled\", \"failed\")",
+        "Verdict(\"RolloutStalled\", \"not_started\")",
+        "Verdict(\"RolloutStalled\", \"not_finished\")",
+        "Verdict(\"RolloutStalled\", \"unreachable\")",
+        "Withdrawn",
+        "hook",
+        "hook uncertain",
+    ];
+    for must in must {
+        let reached = seen.keys().any(|key| key.starts_with(must));
+        assert!(reached || seeds < 100, "no seed reached {must}: {seen:#?}");
+    }
+}
+
+/// Each sentinel, brought to the end of the log, shows what one shows that read the log alone.
+fn sentinels_hold_the_same(world: &mut World) {
+    let expected = format!("{:?}", world.oracle.view());
+    for sentinel in &mut world.sentinels {
+        for entry in &world.log.entries[sentinel.position..] {
+            let _ = sentinel.engine.handle(10_000_000, Input::Read(entry.clone()));
+        }
+        let held = format!("{:?}", sentinel.engine.view());
+        assert_eq!(held, expected, "seed {}: {} differs", world.seed, sentinel.name);
+    }
+}
+
+/// A sidecar reads no proposals, and yet takes part in the rollout that the sentinels say is open.
+fn sidecars_believe_what_sentinels_decided(world: &World) {
+    let view = world.oracle.view();
+    if view.rollouts.iter().any(|rollout| rollout.deciding.is_some()) {
+        return;
+    }
+    for sidecar in &world.sidecars {
+        let mut engine = SidecarEngine::new(sidecar.settings.clone(), Memory::default());
+        for entry in &world.log.entries {
+            let _ = engine.handle(0, Fact::Observed(entry.clone()));
+        }
+        let service = sidecar.settings.service.as_str();
+        let touches = |rollout: &&RolloutView| rollout.steps.iter().any(|step| step.service == service);
+        let owner = view.rollouts.iter().filter(|rollout| rollout.status.is_open()).find(touches);
+        let (believed, owner) = (engine.rollout().cloned(), owner.map(|rollout| rollout.id.clone()));
+        assert_eq!(believed, owner, "seed {}: {} believes something else", world.seed, sidecar.name);
+    }
+}
+
+/// Reads the log again and holds each acceptance against what stood below it.
+fn every_verdict_is_just(world: &World, seen: &mut Seen) {
+    let mut engine = Engine::new(domain(), "again".to_owned());
+    for entry in &world.log.entries {
+        let before = engine.view();
+        let effects = engine.handle(0, Input::Read(entry.clone()));
+        for effect in &effects {
+            match effect {
+                Effect::Count(counter) => *seen.entry(format!("{counter:?}")).or_default() += 1,
+                Effect::Ended(ended) => {
+                    *seen.entry(format!("{:?}", ended.status)).or_default() += 1;
+                    let view = engine.rollout(&ended.rollout).expect("known");
+                    let unmet = view.steps.iter().find(|step| !is_met(step));
+                    let just = ended.status != Status::Completed || unmet.is_none();
+                    assert!(just, "seed {}: completed unmet at {}: {unmet:?}", world.seed, entry.offset());
+                }
+                Effect::Append(_)
+                | Effect::Raise(_)
+                | Effect::DeadLetter { .. }
+                | Effect::Blind { .. }
+                | Effect::Sighted { .. } => {}
+            }
+        }
+        let accepted =
+            |effect: &Effect| matches!(effect, Effect::Count(Counter::ProposalAccepted("RolloutStalled")));
+        if let Some(proposed) = proposal(entry).filter(|_| effects.iter().any(accepted)) {
+            stall_is_just(world.seed, entry, proposed, &before);
+        }
+    }
+}
+
+fn proposal(entry: &Entry) -> Option<&Proposed> {
+    let Entry::Event(record) = entry else { return None };
+    let Body::Proposed(proposed) = &record.event.body else { return None };
+    (proposed.kind == ProposalKind::RolloutStalled).then_some(proposed)
+}
+
+fn stall_is_just(seed: u64, entry: &Entry, proposed: &Proposed, before: &View) {
+    let Entry::Event(record) = entry else { return };
+    let at = entry.offset();
+    let rollout = record.event.envelope.rollout.as_ref().expect("it is about one");
+    let was = before.rollouts.iter().find(|view| view.id == *rollout).expect("known");
+    let id = proposed.step.as_ref().map(ToString::to_string);
+    let step = was.steps.iter().find(|step| Some(&step.id) == id.as_ref()).expect("a step of the plan");
+    let awaited = was.status != Status::Open || step.have < step.want as usize;
+    assert!(awaited, "seed {seed}: a stall at {at} above its event");
+    assert!(!was.paused, "seed {seed}: a stall at {at} while the clocks stand still");
+}
+
+fn is_met(step: &StepView) -> bool {
+    step.have >= step.want as usize || step.state == StepStatus::Overridden
+}
+
+/// No path ends in silence.
+fn every_rollout_is_ended_or_told(world: &World) {
+    for rollout in &world.oracle.view().rollouts {
+        let stands = rollout.steps.iter().any(|step| step.state == StepStatus::Stalled);
+        let told = !rollout.status.is_open() || rollout.paused || stands;
+        assert!(told, "seed {}: neither ended nor told: {rollout:#?}", world.seed);
+    }
+}
+
+/// A hook runs at most once for a rollout, crashes or not, and never above a stop that its sidecar has read.
+fn no_hook_runs_twice_or_against_a_stop(world: &World, seen: &mut Seen) {
+    let mut starts: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+    for sidecar in &world.sidecars {
+        *seen.entry("hook uncertain".to_owned()).or_default() += sidecar.uncertain as usize;
+        for (hook, times) in &sidecar.runs {
+            *seen.entry("hook".to_owned()).or_default() += 1;
+            assert_eq!(*times, 1, "seed {}: {} ran {hook:?} more than once", world.seed, sidecar.name);
+        }
+        for (rollout, position) in &sidecar.hooks {
+            starts.entry(*position).or_default().push(rollout.clone());
+        }
+    }
+    let mut engine = Engine::new(domain(), "hooks".to_owned());
+    for entry in &world.log.entries {
+        let _ = engine.handle(0, Input::Read(entry.clone()));
+        for rollout in starts.remove(&entry.offset()).into_iter().flatten() {
+            let view = engine.rollout(&floor::rollout_id(&rollout)).expect("it has started");
+            let goes = view.status == Status::Open && !view.paused;
+            assert!(goes, "seed {}: a hook ran above a stop at {}", world.seed, entry.offset());
+        }
+    }
+}
