@@ -17,6 +17,10 @@ mod stock;
 mod story;
 #[path = "real/story_absent_broker.rs"]
 mod story_absent_broker;
+#[path = "real/story_cast.rs"]
+mod story_cast;
+#[path = "real/story_claims.rs"]
+mod story_claims;
 #[path = "real/story_frozen.rs"]
 mod story_frozen;
 #[path = "real/story_journal.rs"]

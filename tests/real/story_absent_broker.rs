@@ -7,7 +7,7 @@ use pavane_tests::stage::tool::Tool;
 use pavane_tests::stage::{SOON, Stage};
 use pavane_tests::wait;
 
-const PLAN: &str = r#"apiVersion: pavane/v1
+const PLAN: &str = r"apiVersion: pavane/v1
 kind: Choreography
 metadata: { name: api-alone, owner: shop }
 method: choreography
@@ -20,7 +20,7 @@ steps:
     after: [schema]
     expect: api.DeploymentComplete
     within: 2m
-"#;
+";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sidecar_that_finds_no_broker_says_so_and_takes_part_when_there_is_one() {

@@ -8,7 +8,7 @@ use pavane_tests::stage::log::Log;
 use pavane_tests::stage::tool::{Manner, Tool};
 use pavane_tests::stage::{SOON, Stage};
 
-const PLAN: &str = r#"apiVersion: pavane/v1
+const PLAN: &str = r"apiVersion: pavane/v1
 kind: Choreography
 metadata: { name: api-alone, owner: shop }
 method: choreography
@@ -21,7 +21,7 @@ steps:
     after: [schema]
     expect: api.DeploymentComplete
     within: 5m
-"#;
+";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_sidecar_never_runs_a_hook_twice_and_says_what_became_of_it() {

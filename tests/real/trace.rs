@@ -106,8 +106,8 @@ async fn check(collector: &Collector, rollout: &str) -> Result<()> {
     }
     for service in ["user-service", "messaging", "matchmaking"] {
         let instance = format!("{service}-0");
-        let processed = processes.iter().any(|span| span.teller("service.instance.id") == instance);
-        ensure!(processed, "the sidecar of {service} tells of no event that it processed:\n{}", lines());
+        let moved = processes.iter().any(|span| span.teller("service.instance.id") == instance);
+        ensure!(moved, "the sidecar of {service} tells of no event that it processed:\n{}", lines());
     }
     Ok(())
 }

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`script`] | the demo's files, filled |
 //! | [`dancer`] | a service, and the sidecar beside it |
+//! | [`tool`] | a service that is upgraded by a program, and the sidecar beside it |
 //! | [`sentinel`] | a sentinel that is asked over HTTP |
 //! | [`log`] | the log as it stands on the broker |
 //! | [`collector`] | a collector of traces |
@@ -20,6 +21,7 @@ pub mod forwarder;
 pub mod log;
 pub mod script;
 pub mod sentinel;
+pub mod tool;
 
 use std::io::Write;
 use std::path::Path;

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::sentinel::metrics;
+use super::sentinel::{metrics, stop};
 use super::{SOON, Stage, script};
 use crate::process::Process;
 use crate::program::{self, Program};
@@ -43,6 +43,7 @@ pub struct Sidecar {
     name: String,
     config: String,
     url: String,
+    lives: u32,
 }
 
 impl Dancer {
@@ -56,7 +57,7 @@ impl Dancer {
         let text = script::filled(&format!("sidecars/{name}.yaml"), &values)?;
         // the demo waits for the log in another way: it runs in one process
         let text = format!("{text}ready_needs_kafka: true\n");
-        let sidecar = Sidecar::start(stage, name, &text, &http).await?;
+        let sidecar = Sidecar::start(stage, name, &text, &http, &[]).await?;
         Ok(Self { sidecar, service })
     }
 }
@@ -102,23 +103,37 @@ impl Service {
 }
 
 impl Sidecar {
-    /// Starts a sidecar by the text of its file, in which `http` is its address.
-    pub async fn start(stage: &Stage, name: &str, text: &str, http: &str) -> Result<Self> {
+    /// Starts a sidecar by the text of its file, in which `http` is its address, and with further arguments.
+    pub async fn start(
+        stage: &Stage,
+        name: &str,
+        text: &str,
+        http: &str,
+        arguments: &[&str],
+    ) -> Result<Self> {
         let config = stage.write(&format!("{name}.yaml"), text)?;
-        let process = Self::process(stage, name, &config, name).await?;
-        Ok(Self { process, name: name.to_owned(), config, url: format!("http://{http}") })
+        let process = Self::process(stage, name, &config, name, arguments).await?;
+        Ok(Self { process, name: name.to_owned(), config, url: format!("http://{http}"), lives: 1 })
     }
 
-    /// Starts it again by the same file; what it wrote goes to a log of its own.
+    /// Starts it again by the same file, after it was killed; what it writes goes to a log of its own.
     pub async fn restart(&mut self, stage: &Stage) -> Result<()> {
-        let log = format!("{}-again", self.name);
-        self.process = Self::process(stage, &self.name, &self.config, &log).await?;
+        self.lives += 1;
+        let log = format!("{}-life-{}", self.name, self.lives);
+        self.process = Self::process(stage, &self.name, &self.config, &log, &[]).await?;
         Ok(())
     }
 
-    async fn process(stage: &Stage, name: &str, config: &str, log: &str) -> Result<Process> {
-        let start = Program::Sidecar
-            .start(log, stage.folder(), |command| stage.direct(command).args(["--config", config]));
+    async fn process(
+        stage: &Stage,
+        name: &str,
+        config: &str,
+        log: &str,
+        arguments: &[&str],
+    ) -> Result<Process> {
+        let start = Program::Sidecar.start(log, stage.folder(), |command| {
+            stage.direct(command).args(["--config", config]).args(arguments)
+        });
         start.await.with_context(|| format!("failed to start the sidecar of {name}"))
     }
 
@@ -145,6 +160,11 @@ impl Sidecar {
         let answer = request.send().await.with_context(|| format!("failed to speak to {}", self.name))?;
         let status = answer.status().as_u16();
         Ok((status, answer.json().await.context("failed to read the sidecar's answer")?))
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub async fn stop(&mut self) -> Result<()> {
+        stop(&mut self.process).await.with_context(|| format!("failed to stop the sidecar of {}", self.name))
     }
 
     /// Its numbers as Prometheus text.

@@ -11,6 +11,9 @@ use tokio::task::JoinHandle;
 
 use crate::wait;
 
+/// How long the next pulse may take: a sentinel that has nothing to watch pulses every 30 s.
+const PULSES: Duration = Duration::from_mins(1);
+
 /// A domain's log, read along. It stops when dropped.
 #[derive(Debug)]
 pub struct Log {
@@ -95,6 +98,11 @@ impl Log {
         self.wait_for(what, limit, about).await
     }
 
+    /// Waits for a sentinel's pulse after an offset: whoever reads the log has by then had the time to act on it.
+    pub async fn wait_pulse_after(&self, offset: i64) -> Result<()> {
+        self.wait_for("a pulse", PULSES, |entries| find_pulse(entries, offset)).await
+    }
+
     /// The log in lines.
     pub fn text(&self) -> String {
         self.entries().iter().map(line).collect::<Vec<_>>().join("\n")
@@ -125,6 +133,14 @@ fn record_of<'a>(entry: &'a Entry, rollout: &str) -> Option<&'a Record> {
         }
         Entry::Unreadable(_) => None,
     }
+}
+
+fn find_pulse(entries: &[Entry], after: i64) -> Option<()> {
+    let fits = |entry: &Entry| match entry {
+        Entry::Event(record) => record.offset > after && matches!(record.event.body, Body::Pulse(_)),
+        Entry::Unreadable(_) => false,
+    };
+    entries.iter().any(fits).then_some(())
 }
 
 async fn follow(mut reader: Reader, sender: watch::Sender<Read>) {

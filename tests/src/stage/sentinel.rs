@@ -1,10 +1,10 @@
 //! A sentinel as a process, asked as an operator asks: over HTTP.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::{SOON, Stage, script};
-use crate::process::Process;
+use crate::process::{Process, Signal};
 use crate::program::Program;
 use crate::{place, wait};
 
@@ -84,6 +84,16 @@ impl Sentinel {
         found.await.with_context(|| format!("it held {last:#?}"))
     }
 
+    /// The name of this replica.
+    pub fn replica(&self) -> &str {
+        &self.replica
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub async fn stop(&mut self) -> Result<()> {
+        stop(&mut self.process).await.with_context(|| format!("failed to stop {}", self.replica))
+    }
+
     /// Its numbers as Prometheus text.
     pub async fn metrics(&self) -> Result<String> {
         metrics(&self.url).await
@@ -96,6 +106,14 @@ pub(super) async fn metrics(base: &str) -> Result<String> {
     let answer = reqwest::get(&url).await.with_context(|| format!("failed to ask {url}"))?;
     let answer = answer.error_for_status().with_context(|| format!("failed to ask {url}"))?;
     answer.text().await.with_context(|| format!("failed to read {url}"))
+}
+
+/// Asks a process to end in order, and waits until it has.
+pub(super) async fn stop(process: &mut Process) -> Result<()> {
+    process.signal(Signal::Terminate)?;
+    let ended = wait::until("the process to end", SOON, async || process.exited().transpose()).await??;
+    ensure!(ended.success(), "it ended ({ended}); it wrote:\n{}", process.tail());
+    Ok(())
 }
 
 /// The verdicts of a rollout: kind, step, cause and service of each, in order.
