@@ -1,1 +1,99 @@
-//! pavane-cli
+//! The `pavane` command: check, start, watch, steer, and see it all in a demo.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | `args` [`connection`] | the command line as it is read |
+//! | [`console`] [`paint`] [`failure`] [`exit`] | how it answers |
+//! | [`commands`] | one file per command |
+//! | [`fold`] [`picture`] | how a rollout stands, and how that looks |
+//! | [`demo`] | the story that `pavane demo` tells |
+
+mod args;
+pub mod commands;
+pub mod connection;
+pub mod console;
+pub mod demo;
+pub mod document;
+pub mod exit;
+pub mod failure;
+pub mod fold;
+pub mod interrupt;
+pub mod outage;
+pub mod paint;
+pub mod picture;
+pub mod shell;
+pub mod speaker;
+
+use std::time::Duration;
+
+use clap::Parser;
+use pavane_telemetry::Setup;
+
+use crate::args::{Cli, Command};
+use crate::console::Console;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// How long tasks that are cut off may take to end.
+const LAST_TASKS: Duration = Duration::from_secs(2);
+
+/// Reads the command line, does what it asks, and says how it ended.
+pub fn main() -> Exit {
+    let cli = Cli::parse();
+    let console = Console::new(cli.manner.clone());
+    match run(cli, &console) {
+        Ok(()) => Exit::Ok,
+        Err(failure) => {
+            console.fail(&failure);
+            failure.exit
+        }
+    }
+}
+
+fn run(cli: Cli, console: &Console) -> Result<(), Failure> {
+    // The exporter's client blocks: it is made and ended outside the runtime.
+    let telemetry = setup(&cli)
+        .install()
+        .map_err(|error| Failure::new(Exit::Invalid, "cannot set up logs and traces").because(error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Internal, "cannot start the runtime").because(error))?;
+    let ended = runtime.block_on(commands::run(cli, console));
+    runtime.shutdown_timeout(LAST_TASKS);
+    if let Err(error) = telemetry.shutdown() {
+        console.warn(&format!("warning: the last spans did not reach the collector: {error}"));
+    }
+    ended
+}
+
+fn setup(cli: &Cli) -> Setup {
+    let (service, own) = match &cli.command {
+        Command::Sentinel(_) => ("pavane-sentinel", "info,rdkafka=off"),
+        Command::Sidecar(_) => ("pavane-sidecar", "info,rdkafka=off"),
+        Command::Demo(_) | Command::Dev(_) => ("pavane", "off"),
+        Command::Topics(_)
+        | Command::Schemas(_)
+        | Command::Apply(_)
+        | Command::Plan(_)
+        | Command::Start(_)
+        | Command::Emit(_)
+        | Command::Status(_)
+        | Command::Watch(_)
+        | Command::Pause(_)
+        | Command::Resume(_)
+        | Command::Abort(_)
+        | Command::Rollback(_)
+        | Command::Override(_)
+        | Command::Hold(_)
+        | Command::Release(_) => ("pavane", "warn,rdkafka=off"),
+    };
+    let filter = match (cli.manner.quiet, cli.manner.verbose) {
+        (true, _) => "error,rdkafka=off",
+        (false, 0) => own,
+        (false, 1) => "info,rdkafka=off",
+        (false, _) => "debug",
+    };
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    Setup { service: service.to_owned(), version, instance: String::new(), filter }
+}

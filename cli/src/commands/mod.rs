@@ -1,0 +1,63 @@
+//! One file per command: its options, its help and what it does.
+
+pub mod apply;
+pub mod demo;
+pub mod dev;
+pub mod emit;
+pub mod orders;
+pub mod plan;
+pub mod schemas;
+pub mod sentinel;
+pub mod sidecar;
+pub mod start;
+pub mod status;
+pub mod topics;
+pub mod watch;
+
+use crate::args::{Cli, Command};
+use crate::commands::orders::Verb;
+use crate::connection::Connection;
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::interrupt::or_interrupted;
+
+/// What every command is given.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Where it speaks to.
+    pub console: &'a Console,
+    /// Where Kafka and the registry are.
+    pub connection: &'a Connection,
+}
+
+/// Does what the command line asks.
+pub(crate) async fn run(cli: Cli, console: &Console) -> Result<(), Failure> {
+    let context = Context { console, connection: &cli.connection };
+    let ends_by_itself = !matches!(cli.command, Command::Dev(_) | Command::Sentinel(_) | Command::Sidecar(_));
+    let work = carry_out(cli.command, context);
+    if ends_by_itself { or_interrupted(work).await } else { work.await }
+}
+
+async fn carry_out(command: Command, context: Context<'_>) -> Result<(), Failure> {
+    match command {
+        Command::Demo(demo) => demo.run(context).await,
+        Command::Dev(dev) => dev.run(context).await,
+        Command::Topics(topics) => topics.run(context).await,
+        Command::Schemas(schemas) => schemas.run(context).await,
+        Command::Apply(apply) => apply.run(context).await,
+        Command::Plan(plan) => plan.run(context),
+        Command::Start(start) => start.run(context).await,
+        Command::Emit(emit) => emit.run(context).await,
+        Command::Status(status) => status.run(context).await,
+        Command::Watch(watch) => watch.run(context).await,
+        Command::Pause(order) => order.run(context, Verb::Pause).await,
+        Command::Resume(order) => order.run(context, Verb::Resume).await,
+        Command::Abort(order) => order.run(context, Verb::Abort).await,
+        Command::Rollback(order) => order.run(context, Verb::Rollback).await,
+        Command::Override(order) => order.run(context).await,
+        Command::Hold(grounds) => grounds.hold(context).await,
+        Command::Release(grounds) => grounds.release(context).await,
+        Command::Sentinel(sentinel) => sentinel.run(context).await,
+        Command::Sidecar(sidecar) => sidecar.run(context).await,
+    }
+}

@@ -1,0 +1,176 @@
+//! `pavane start`: begins a rollout, and if asked waits for its end.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use pavane_bus::{Bus, Writer};
+use pavane_choreography::Plan;
+use pavane_events::command::RolloutStarted;
+use pavane_events::{Domain, Event, EventId, RolloutId};
+use serde::Serialize;
+
+use crate::commands::Context;
+use crate::document;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::outage;
+use crate::speaker::{self, Voice};
+
+/// The version of the rules that a rollout started by this program is judged by.
+const RULES: i64 = 1;
+
+/// Starts a rollout.
+///
+/// Of a published choreography, or of a file, which is checked first. The resolved plan travels in the start itself: whatever is published later, this rollout keeps its plan.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  pavane start users-v2                               by the name it was published under
+  pavane start users-v2.yaml --wait --timeout 30m     from a file; exit code 0 only if it completes
+  R=$(pavane start users-v2 --output json | jq -r .rollout)
+
+With --wait: exit code 0 completed, 1 ended otherwise or refused, 5 still open after --timeout.")]
+pub struct Start {
+    /// The name of a published choreography, or a file.
+    #[arg(value_name = "CHOREOGRAPHY|FILE")]
+    choreography: String,
+    /// The rollout's id: the correlation id of all its events. Made up when not given.
+    #[arg(long, value_name = "ID")]
+    rollout: Option<RolloutId>,
+    /// Wait for the rollout's end.
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait at most, e.g. `90s` or `1h30m`.
+    #[arg(long, value_name = "TIME", requires = "wait", value_parser = length)]
+    timeout: Option<Duration>,
+    /// Why; stands on the log.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    reason: String,
+    /// Who.
+    #[command(flatten)]
+    voice: Voice,
+}
+
+/// A rollout that was begun.
+#[derive(Clone, Debug, Serialize)]
+pub struct Started {
+    /// The rollout.
+    pub rollout: RolloutId,
+    /// The id of its `RolloutStarted`.
+    pub id: EventId,
+    /// The partition that all its events stand in.
+    pub partition: i32,
+    /// The place of its `RolloutStarted`.
+    pub offset: i64,
+    /// The trace id of all its spans.
+    pub trace_id: String,
+}
+
+#[derive(Serialize)]
+struct Ended<'a> {
+    #[serde(flatten)]
+    started: &'a Started,
+    outcome: &'static str,
+}
+
+impl Start {
+    /// Starts it.
+    pub async fn run(self, context: Context<'_>) -> Result<(), Failure> {
+        let domain = context.connection.domain()?;
+        let file = as_file(&self.choreography);
+        let checked = file.map(|file| document::read(&file)).transpose()?;
+        let bus = context.connection.bus().await?;
+        let plan = match checked {
+            Some(document) => document.plan,
+            None => document::published(&bus, &domain, &self.choreography).await?.plan,
+        };
+        let rollout = self.rollout.clone().unwrap_or_else(fresh_rollout);
+        let writer = bus.writer().await.map_err(outage::of)?;
+        let started = begin(&writer, &domain, &plan, rollout, &self.voice.by, &self.reason).await?;
+        if self.wait { self.follow(&bus, &domain, &started, context).await } else { tell(&started, context) }
+    }
+
+    async fn follow(
+        &self,
+        bus: &Bus,
+        domain: &Domain,
+        started: &Started,
+        context: Context<'_>,
+    ) -> Result<(), Failure> {
+        context.console.note(&format!("{} started at offset {}", started.rollout, started.offset));
+        let ending = crate::fold::ending(bus, domain, &started.rollout, started.offset, context.console);
+        let outcome = match self.timeout {
+            None => ending.await?,
+            Some(limit) => tokio::time::timeout(limit, ending).await.unwrap_or_else(|_| {
+                let open = format!("{} is still open after {}", started.rollout, jiff_text(limit));
+                Err(Failure::new(Exit::TimedOut, open)
+                    .help(format!("see who is awaited: pavane status {}", started.rollout)))
+            })?,
+        };
+        let human = format!("{} {}\n", started.rollout, outcome.replace('_', " "));
+        context.console.data(&human, &Ended { started, outcome })?;
+        if outcome == "completed" {
+            return Ok(());
+        }
+        Err(Failure::new(Exit::Findings, format!("{} ended {}", started.rollout, outcome.replace('_', " "))))
+    }
+}
+
+/// Appends the start of a rollout.
+pub async fn begin(
+    writer: &Writer,
+    domain: &Domain,
+    plan: &Plan,
+    rollout: RolloutId,
+    by: &str,
+    reason: &str,
+) -> Result<Started, Failure> {
+    let body = RolloutStarted {
+        choreography: plan.name.clone(),
+        plan: plan.to_json(),
+        plan_digest: plan.digest(),
+        rules: RULES,
+        by: by.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let event: Event = speaker::event(domain, Some(&rollout), body);
+    let appended = writer.append(&event).await.map_err(outage::of)?;
+    Ok(Started {
+        trace_id: speaker::trace_id(&rollout),
+        rollout,
+        id: event.envelope.id,
+        partition: appended.partition,
+        offset: appended.offset,
+    })
+}
+
+/// A rollout id that nobody else makes.
+pub fn fresh_rollout() -> RolloutId {
+    RolloutId::new(uuid::Uuid::now_v7().to_string()).expect("a UUID is a name")
+}
+
+fn tell(started: &Started, context: Context<'_>) -> Result<(), Failure> {
+    let rollout = &started.rollout;
+    context.console.note(&format!("follow it with: pavane watch {rollout}"));
+    let place = format!("partition {} offset {}", started.partition, started.offset);
+    let human = format!("{rollout} started at {place}, trace {}\n", started.trace_id);
+    context.console.data(&human, started)
+}
+
+/// What looks like a file is one: it exists, or its name has a slash or ends in `.yaml` or `.yml`.
+fn as_file(text: &str) -> Option<PathBuf> {
+    let path = Path::new(text);
+    let yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
+    (yaml || text.contains('/') || path.is_file()).then(|| path.to_owned())
+}
+
+fn length(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration =
+        text.parse().map_err(|_| format!("{text:?} is not a length of time such as 90s, 30m or 1h30m"))?;
+    Duration::try_from(span).map_err(|_| "a length of time cannot be negative".to_owned())
+}
+
+fn jiff_text(limit: Duration) -> String {
+    crate::picture::lasting(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,59 @@
+//! `pavane status`: how rollouts stand, at this moment.
+
+use clap::Args;
+use pavane_events::RolloutId;
+
+use crate::commands::Context;
+use crate::failure::Failure;
+use crate::fold::Fold;
+use crate::picture;
+
+/// Shows how rollouts stand.
+///
+/// Which step has moved, which is awaited, since when, and what is missing and why. The log is folded by the same engine that the sentinel judges with; nothing is written.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Each step stands with a symbol and a word:
+  ✓ done  ▶ running  ○ awaited  · waiting  ◎ holding  ✗ stalled  ◀ going back  ↺ rolled back  ! not back")]
+pub struct Status {
+    /// One rollout; without it, the open ones in full and the newest ended ones in a line each.
+    rollout: Option<RolloutId>,
+}
+
+/// How many ended rollouts are listed.
+const ENDED: usize = 10;
+
+impl Status {
+    /// Shows it.
+    pub async fn run(self, context: Context<'_>) -> Result<(), Failure> {
+        let domain = context.connection.domain()?;
+        let bus = context.connection.bus().await?;
+        let fold = Fold::of(&bus, &domain).await?;
+        match &self.rollout {
+            Some(id) => {
+                let rollout = fold.known(id)?;
+                context.console.data(&picture::list(&rollout, fold.time()), &rollout)
+            }
+            None => context.console.data(&overview(&fold), &fold.view()),
+        }
+    }
+}
+
+/// The open rollouts of a domain as lists, and its newest ended ones in a line each.
+pub fn overview(fold: &Fold) -> String {
+    let (view, now) = (fold.view(), fold.time());
+    let (open, ended): (Vec<_>, Vec<_>) = view.rollouts.iter().partition(|rollout| rollout.status.is_open());
+    let mut parts: Vec<String> = open.iter().map(|rollout| picture::list(rollout, now)).collect();
+    if open.is_empty() {
+        parts.push(format!("no rollout is open in {}\n", view.domain));
+    }
+    if view.held {
+        parts.insert(0, format!("{} is held: the clocks of all its rollouts stand still\n", view.domain));
+    }
+    let lines = ended.iter().take(ENDED).map(|rollout| format!("  {}\n", picture::line(rollout, now)));
+    let ended: String = lines.collect();
+    if !ended.is_empty() {
+        parts.push(format!("ended:\n{ended}"));
+    }
+    parts.join("\n")
+}

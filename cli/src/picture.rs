@@ -1,0 +1,295 @@
+//! How a rollout looks in a terminal: each step with a symbol and a word, so that no colour is needed to read it.
+
+use anstyle::Style;
+use pavane_events::{Millis, Timestamp};
+use pavane_sentinel_engine::{RolloutView, StepStatus, StepView, VerdictView};
+
+use crate::paint::{BACK, BAD, BUSY, GOOD, QUIET, STRONG, paint};
+
+/// The rollout as a list: two lines of head, a line for each step, a line for each reason.
+pub fn list(rollout: &RolloutView, now: Timestamp) -> String {
+    let mut lines = head(rollout, now);
+    let wide = |text: fn(&StepView) -> &str| {
+        rollout.steps.iter().map(|step| text(step).chars().count()).max().unwrap_or(0)
+    };
+    let (names, events) = (wide(|step| &step.id), wide(|step| &step.expects));
+    for step in &rollout.steps {
+        let line = format!(
+            "  {}  {:<names$}  {:<events$}  {}",
+            paint(style(step.state), &format!("{} {:<11}", symbol(step.state), word(step.state))),
+            step.id,
+            step.expects,
+            remarks(step, rollout.paused, now)
+        );
+        lines.push(line.trim_end().to_owned());
+        lines.extend(reason(step).map(|reason| format!("                 {reason}")));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// The rollout as a row of dancers, for a dance that is one line: names above, states beneath.
+pub fn row(steps: &[StepView]) -> String {
+    const ARROW: &str = " ─▶ ";
+    let cell = |(place, step): (usize, &StepView)| {
+        let state = format!("{} {}", symbol(step.state), word(step.state));
+        let width = step.service.chars().count().max(state.chars().count());
+        let arrow = if place + 1 < steps.len() { ARROW } else { "" };
+        let gap = " ".repeat(arrow.chars().count());
+        let name = paint(STRONG, &format!("{:<width$}", step.service)) + &paint(QUIET, arrow);
+        (name, paint(style(step.state), &format!("{state:<width$}")) + &gap)
+    };
+    let (names, states): (String, String) = steps.iter().enumerate().map(cell).unzip();
+    format!("{names}\n{states}")
+}
+
+/// The rollout in one line.
+pub fn line(rollout: &RolloutView, now: Timestamp) -> String {
+    let met = rollout.steps.iter().filter(|step| is_met(step.state)).count();
+    let reasons = rollout.steps.iter().filter_map(reason).flat_map(|reason| [" · ".to_owned(), reason]);
+    let stalled: String = reasons.collect();
+    let (id, name, steps) = (&rollout.id, &rollout.choreography, rollout.steps.len());
+    format!("{id}  {name}  {}  {met} of {steps} steps met{}{stalled}", status(rollout), age(rollout, now))
+}
+
+/// A verdict in one line.
+pub fn verdict(verdict: &VerdictView) -> String {
+    let step = verdict.step.as_ref().map_or_else(String::new, |step| format!(" · step {step}"));
+    let service = verdict.service.as_ref().map_or_else(String::new, |service| format!(" · {service}"));
+    let cause = verdict.cause.as_ref().map_or_else(String::new, |cause| format!(" · {}", spaced(cause)));
+    format!("{}{step}{service}{cause} · owner {} · offset {}", verdict.kind, verdict.owner, verdict.offset)
+}
+
+/// The symbol of a state, for the eye.
+pub const fn symbol(state: StepStatus) -> &'static str {
+    match state {
+        StepStatus::Waiting => "·",
+        StepStatus::Open => "○",
+        StepStatus::Running => "▶",
+        StepStatus::Holding => "◎",
+        StepStatus::Met => "✓",
+        StepStatus::Overridden => "»",
+        StepStatus::Stalled => "✗",
+        StepStatus::GoingBack => "◀",
+        StepStatus::Back => "↺",
+        StepStatus::NotBack => "!",
+    }
+}
+
+/// The word of a state, for everybody.
+pub const fn word(state: StepStatus) -> &'static str {
+    match state {
+        StepStatus::Waiting => "waiting",
+        StepStatus::Open => "awaited",
+        StepStatus::Running => "running",
+        StepStatus::Holding => "holding",
+        StepStatus::Met => "done",
+        StepStatus::Overridden => "overridden",
+        StepStatus::Stalled => "stalled",
+        StepStatus::GoingBack => "going back",
+        StepStatus::Back => "rolled back",
+        StepStatus::NotBack => "not back",
+    }
+}
+
+/// A length of time as people say it: `0.4 s`, `12 s`, `2m 3s`, `1h 4m`.
+pub fn lasting(ms: Millis) -> String {
+    let sign = if ms < 0 { "-" } else { "" };
+    let ms = ms.unsigned_abs();
+    let seconds = ms / 1000;
+    match seconds {
+        0..=9 if ms % 1000 >= 100 => format!("{sign}{seconds}.{} s", ms % 1000 / 100),
+        0..=59 => format!("{sign}{seconds} s"),
+        60..=3599 => format!("{sign}{}m {}s", seconds / 60, seconds % 60),
+        _ => format!("{sign}{}h {}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+const fn style(state: StepStatus) -> Style {
+    match state {
+        StepStatus::Waiting => QUIET,
+        StepStatus::Open | StepStatus::Running | StepStatus::Holding => BUSY,
+        StepStatus::Met | StepStatus::Overridden => GOOD,
+        StepStatus::Stalled | StepStatus::NotBack => BAD,
+        StepStatus::GoingBack | StepStatus::Back => BACK,
+    }
+}
+
+const fn is_met(state: StepStatus) -> bool {
+    matches!(state, StepStatus::Met | StepStatus::Overridden)
+}
+
+fn head(rollout: &RolloutView, now: Timestamp) -> Vec<String> {
+    let met = rollout.steps.iter().filter(|step| is_met(step.state)).count();
+    let (steps, owner, trace) = (rollout.steps.len(), &rollout.owner, &rollout.trace_id);
+    vec![
+        format!("{}  {}", paint(STRONG, &rollout.choreography), rollout.id),
+        format!(
+            "  {} · {met} of {steps} steps met{} · owner {owner} · trace {trace}",
+            paint(STRONG, &status(rollout)),
+            age(rollout, now)
+        ),
+    ]
+}
+
+fn status(rollout: &RolloutView) -> String {
+    let halted = if rollout.paused && rollout.status.is_open() { ", its clocks stand still" } else { "" };
+    format!("{}{halted}", spaced(rollout.status.as_str()))
+}
+
+fn age(rollout: &RolloutView, now: Timestamp) -> String {
+    match rollout.ended_at {
+        Some(ended) => format!(" · took {}", lasting(ended.since(rollout.started_at))),
+        None => format!(" · for {}", lasting(now.since(rollout.started_at).max(0))),
+    }
+}
+
+fn remarks(step: &StepView, paused: bool, now: Timestamp) -> String {
+    let mut remarks = Vec::new();
+    if step.want > 1 {
+        remarks.push(format!("{} of {} instances", step.have, step.want));
+    }
+    match step.state {
+        StepStatus::Waiting if !step.after.is_empty() => {
+            remarks.push(format!("after {}", step.after.join(", ")));
+        }
+        StepStatus::Waiting
+        | StepStatus::Met
+        | StepStatus::Overridden
+        | StepStatus::Back
+        | StepStatus::NotBack => {}
+        StepStatus::Open
+        | StepStatus::Running
+        | StepStatus::Holding
+        | StepStatus::Stalled
+        | StepStatus::GoingBack => {
+            if paused {
+                remarks.push("its clock stands still".to_owned());
+                return remarks.join(" · ");
+            }
+            remarks.extend(step.since.map(|since| format!("for {}", lasting(now.since(since).max(0)))));
+            remarks.extend(step.deadline.map(|deadline| match deadline.since(now) {
+                left @ 0.. => format!("{} left", lasting(left)),
+                over => format!("{} over its window", lasting(-over)),
+            }));
+        }
+    }
+    remarks.join(" · ")
+}
+
+/// Why a step stands still, what is missing and whose it is.
+fn reason(step: &StepView) -> Option<String> {
+    let cause = step.cause.filter(|_| step.state == StepStatus::Stalled)?;
+    let missing = step.missing.as_deref().unwrap_or(&step.expects);
+    Some(format!("missing {missing} · {} · owner {}", spaced(cause.as_str()), step.owner))
+}
+
+fn spaced(word: &str) -> String {
+    word.replace('_', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use pavane_events::{Cause, RolloutId};
+    use pavane_sentinel_engine::Status;
+
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_read_as_people_say_them() {
+        let told = [0, 40, 400, 3_000, 3_250, 12_900, 123_000, 3_840_000, -1_500].map(lasting);
+        assert_eq!(told, ["0 s", "0 s", "0.4 s", "3 s", "3.2 s", "12 s", "2m 3s", "1h 4m", "-1.5 s"]);
+    }
+
+    #[test]
+    fn a_stalled_step_says_what_is_missing_why_and_whose_it_is() {
+        let text = plain(&list(&rollout(), Timestamp(12_000)));
+        assert_eq!(
+            text,
+            "users-v2  r-1\n  open · 1 of 3 steps met · for 12 s · owner identity · trace abc\n  \
+             ✓ done         schema     schema.DeploymentComplete\n  \
+             ✗ stalled      users      users.DeploymentComplete      for 10 s · 2 s over its window\n                 \
+             missing users.DeploymentComplete · not finished · owner identity\n  \
+             · waiting      messaging  messaging.DeploymentComplete  after users\n"
+        );
+    }
+
+    #[test]
+    fn a_line_names_the_stall_too() {
+        let text = plain(&line(&rollout(), Timestamp(12_000)));
+        assert!(text.contains("1 of 3 steps met · for 12 s · missing users.DeploymentComplete"), "{text}");
+    }
+
+    #[test]
+    fn no_state_is_told_by_colour_alone() {
+        let states = [
+            StepStatus::Waiting,
+            StepStatus::Open,
+            StepStatus::Running,
+            StepStatus::Holding,
+            StepStatus::Met,
+            StepStatus::Overridden,
+            StepStatus::Stalled,
+            StepStatus::GoingBack,
+            StepStatus::Back,
+            StepStatus::NotBack,
+        ];
+        for told in [symbol, word] {
+            let distinct: std::collections::BTreeSet<_> = states.iter().map(|state| told(*state)).collect();
+            assert_eq!(distinct.len(), states.len());
+        }
+    }
+
+    #[test]
+    fn names_and_states_of_a_row_stand_in_columns() {
+        let text = plain(&row(&rollout().steps));
+        let (names, states) = text.split_once('\n').expect("two lines");
+        let column = |line: &str, word: &str| line[..line.find(word).expect(word)].chars().count();
+        assert_eq!(column(names, "users"), column(states, "✗ stalled"));
+        assert_eq!(column(names, "messaging"), column(states, "· waiting"));
+    }
+
+    fn plain(text: &str) -> String {
+        anstream::adapter::strip_str(text).to_string()
+    }
+
+    fn rollout() -> RolloutView {
+        RolloutView {
+            id: RolloutId::new("r-1").expect("a name"),
+            choreography: "users-v2".into(),
+            owner: "identity".into(),
+            status: Status::Open,
+            paused: false,
+            epoch: 1,
+            offset: 0,
+            started_at: Timestamp(0),
+            ended_at: None,
+            trace_id: "abc".into(),
+            deciding: None,
+            steps: vec![
+                step("schema", StepStatus::Met, &[]),
+                step("users", StepStatus::Stalled, &["schema"]),
+                step("messaging", StepStatus::Waiting, &["users"]),
+            ],
+            verdicts: Vec::new(),
+        }
+    }
+
+    fn step(id: &str, state: StepStatus, after: &[&str]) -> StepView {
+        StepView {
+            id: id.into(),
+            expects: format!("{id}.DeploymentComplete"),
+            service: id.into(),
+            owner: "identity".into(),
+            after: after.iter().map(ToString::to_string).collect(),
+            state,
+            have: 0,
+            want: 1,
+            since: Some(Timestamp(2_000)),
+            deadline: Some(Timestamp(10_000)),
+            attempt: 1,
+            cause: (state == StepStatus::Stalled).then_some(Cause::NotFinished),
+            missing: Some(format!("{id}.DeploymentComplete")),
+            instances: Vec::new(),
+        }
+    }
+}
