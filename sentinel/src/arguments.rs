@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
@@ -19,17 +20,19 @@ const INTERNAL: u8 = 70;
 /// A person interrupted it.
 const INTERRUPTED: u8 = 130;
 
+/// How long calls into the Kafka client may go on when all else has ended.
+const LAST_CALLS: Duration = Duration::from_secs(1);
+
 const AFTER: &str = "Logs go to stderr (PAVANE_LOG=debug, PAVANE_LOG_FORMAT=json), traces to \
     OTEL_EXPORTER_OTLP_ENDPOINT. Exit codes: 0 told to stop, 2 bad arguments, 3 bad configuration, 70 a part of it \
     failed, 130 interrupted.";
 
 /// Watches rollouts: says who stands still, why, and what happens next.
-///
 #[derive(Debug, Parser)]
 #[command(name = "pavane-sentinel", version, after_help = AFTER)]
 pub(crate) struct Arguments {
     /// The sentinel's file
-    #[arg(long, value_name = "FILE", env = "PAVANE_SENTINEL_CONFIG")]
+    #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// Kafka's bootstrap addresses
     #[arg(long, value_name = "HOST:PORT", env = "PAVANE_KAFKA")]
@@ -106,9 +109,12 @@ fn read_file(path: &Path) -> Result<String, String> {
 }
 
 fn to_its_end(config: Config, settings: Settings) -> ExitCode {
-    let ended = tokio::runtime::Runtime::new()
-        .context("failed to start the runtime")
-        .and_then(|runtime| runtime.block_on(until_told(config, settings)));
+    let ended = tokio::runtime::Runtime::new().context("failed to start the runtime").and_then(|runtime| {
+        let ended = runtime.block_on(until_told(config, settings));
+        // A call into the Kafka client that nobody waits for any more must not hold the process up.
+        runtime.shutdown_timeout(LAST_CALLS);
+        ended
+    });
     match ended {
         Ok(code) => code,
         Err(error) => {

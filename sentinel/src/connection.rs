@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pavane_bus::{Bus, Error, Settings, Writer};
-use tokio::sync::OnceCell;
+use pavane_sentinel_engine::BlindCause;
+use tokio::sync::{OnceCell, SetOnce, watch};
 
+use crate::eye::blind_cause;
 use crate::telemetry::Trouble;
 
 /// The way to Kafka and the registry. Cheap to clone.
@@ -17,42 +19,60 @@ pub(crate) struct Connection {
 }
 
 struct Inner {
-    settings: Option<Settings>,
-    client_id: String,
-    bus: OnceCell<Bus>,
+    settings: Option<(Settings, String)>,
+    bus: SetOnce<Bus>,
     writer: OnceCell<Writer>,
+    /// Why the last attempt failed.
+    failed: watch::Sender<Option<BlindCause>>,
 }
 
 impl Connection {
     /// A connection that stands.
     pub(crate) fn ready(bus: Bus) -> Self {
-        let inner = Inner {
-            settings: None,
-            client_id: String::new(),
-            bus: OnceCell::new_with(Some(bus)),
-            writer: OnceCell::new(),
-        };
-        Self { inner: Arc::new(inner) }
+        Self::new(None, SetOnce::new_with(Some(bus)))
     }
 
-    /// A connection that is yet to be made.
+    /// A connection that [`Connection::make`] is to make, under this client id.
     pub(crate) fn to(settings: Settings, client_id: String) -> Self {
-        let (bus, writer) = (OnceCell::new(), OnceCell::new());
-        Self { inner: Arc::new(Inner { settings: Some(settings), client_id, bus, writer }) }
+        Self::new(Some((settings, client_id)), SetOnce::new())
     }
 
-    /// The connection; makes it when it does not stand yet.
-    pub(crate) async fn bus(&self) -> Result<&Bus, Error> {
-        let connect = || async {
-            let settings = self.inner.settings.clone().expect("a connection without settings stands already");
-            Bus::connect(settings, &self.inner.client_id).await
-        };
-        self.inner.bus.get_or_try_init(connect).await
+    fn new(settings: Option<(Settings, String)>, bus: SetOnce<Bus>) -> Self {
+        let (writer, failed) = (OnceCell::new(), watch::Sender::new(None));
+        Self { inner: Arc::new(Inner { settings, bus, writer, failed }) }
+    }
+
+    /// Makes the connection, trying for as long as it takes; then only keeps the task alive.
+    pub(crate) async fn make(self) -> anyhow::Result<()> {
+        if let Some((settings, client_id)) = &self.inner.settings {
+            let mut patience = Patience::new("connect");
+            let bus = loop {
+                match Bus::connect(settings.clone(), client_id).await {
+                    Ok(bus) => break bus,
+                    Err(error) => {
+                        self.inner.failed.send_replace(Some(blind_cause(&error)));
+                        patience.wait(&error).await;
+                    }
+                }
+            };
+            self.inner.bus.set(bus).map_err(|_| anyhow::anyhow!("the connection was made twice"))?;
+        }
+        std::future::pending().await
+    }
+
+    /// The connection, as soon as it stands.
+    pub(crate) async fn bus(&self) -> &Bus {
+        self.inner.bus.wait().await
+    }
+
+    /// Why the connection cannot be made; waits for the next failure.
+    pub(crate) fn failures(&self) -> watch::Receiver<Option<BlindCause>> {
+        self.inner.failed.subscribe()
     }
 
     /// The producer that all domains share.
     pub(crate) async fn writer(&self) -> Result<&Writer, Error> {
-        let bus = self.bus().await?;
+        let bus = self.bus().await;
         self.inner.writer.get_or_try_init(|| bus.writer()).await
     }
 

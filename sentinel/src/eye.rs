@@ -53,6 +53,7 @@ struct Eye {
 impl Eye {
     /// Opens the reader at the log's beginning, which must be the partition's: state is a fold of all of it.
     async fn open(&mut self, connection: &Connection) -> anyhow::Result<Reader> {
+        self.connected(connection).await;
         loop {
             match self.try_open(connection).await {
                 Ok((reader, low)) => {
@@ -73,8 +74,23 @@ impl Eye {
         }
     }
 
+    /// Waits for the connection, and says so each time that it fails.
+    async fn connected(&self, connection: &Connection) {
+        let mut failures = connection.failures();
+        loop {
+            tokio::select! {
+                biased;
+                _ = connection.bus() => return,
+                Ok(()) = failures.changed() => {
+                    let cause = *failures.borrow_and_update();
+                    self.tell(Happening::Lost(cause.unwrap_or(BlindCause::Broker))).await;
+                }
+            }
+        }
+    }
+
     async fn try_open(&self, connection: &Connection) -> Result<(Reader, i64), Error> {
-        let reader = connection.bus().await?.reader(&self.domain, Policy::Structural).await?;
+        let reader = connection.bus().await.reader(&self.domain, Policy::Structural).await?;
         let (low, _) = reader.bounds().await?;
         Ok((reader, low))
     }

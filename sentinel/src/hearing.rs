@@ -41,7 +41,7 @@ pub(crate) async fn listen(
 }
 
 async fn open(connection: &Connection) -> Result<HeartbeatReader, Error> {
-    connection.bus().await?.heartbeats().await
+    connection.bus().await.heartbeats().await
 }
 
 fn pass_on(beat: Beat, loops: &BTreeMap<Domain, mpsc::Sender<Happening>>) {

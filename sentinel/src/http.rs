@@ -59,7 +59,7 @@ impl Doors {
     fn ready(&self) -> Result<(), String> {
         let unseen = self.domains.iter().filter_map(|(domain, (_, sight))| match &*sight.borrow() {
             Sight::Sighted => None,
-            Sight::CatchingUp => Some(format!("{domain} is still being read")),
+            Sight::CatchingUp => Some(format!("{domain} is not seen yet: it is being read to its end")),
             Sight::Blind(cause) => Some(format!("{domain} cannot be seen ({cause})")),
         });
         let unseen: Vec<_> = unseen.collect();

@@ -7,6 +7,7 @@ use pavane_events::{Domain, Envelope, Event, EventId, identity};
 use pavane_sentinel_engine::Draft;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
 use crate::connection::{Connection, Patience};
@@ -35,7 +36,11 @@ pub(crate) async fn write(
     domain: Domain,
     mut orders: mpsc::Receiver<Order>,
     back: mpsc::WeakSender<Happening>,
+    stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    if stop.run_until_cancelled(connection.bus()).await.is_none() {
+        return Ok(());
+    }
     let mut patience = Patience::new("append to the log");
     while let Some(Order { event, span, since }) = orders.recv().await {
         if since.elapsed() > STALE {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use pavane_bus::Raw;
+use pavane_events::identity::sha256_hex;
 use pavane_events::{Domain, Entry, EventId, RolloutId, Unreadable};
 use pavane_sentinel_engine::{Alert, AlertStatus, BlindCause, Counter, Draft, Effect, Ended, Status};
 use pavane_telemetry::RootSpan;
@@ -130,8 +131,8 @@ impl Hands {
         sight.send_replace(Sight::Blind(cause.as_str()));
         // Each time of blindness is a story of its own; no log says when it began.
         alert.starts_at = wall();
-        let id = format!("{}-{}", alert.id, alert.starts_at.0);
-        alert.id = EventId::new(id).unwrap_or(alert.id);
+        let story = sha256_hex(&format!("{} {}", alert.id, alert.starts_at.0));
+        alert.id = EventId::new(format!("blind-{story}")).expect("70 characters of a name");
         self.blind = Some(alert.clone());
         self.raise(alert, Way::Straight);
     }

@@ -83,6 +83,7 @@ impl Sentinel {
         let Self { config, listener } = self;
         tracing::info!(http = %listener.local_addr()?, replica = %config.replica, "the sentinel answers");
         let mut tasks = Tasks::new(stop.clone());
+        tasks.spawn("connection", connection.clone().make());
         let (marks, raise) = tell(&config, &connection, &mut tasks);
         let mut house = House { config: &config, connection: &connection, marks, raise, tasks: &mut tasks };
         let domains: BTreeMap<Domain, Watched> =
@@ -99,7 +100,11 @@ impl Sentinel {
         tasks.spawn("ownership", own(connection.clone(), share, speaks));
 
         tasks.watch().await?;
-        connection.flush(FLUSH).await.map_err(|error| anyhow::anyhow!("failed to {error}"))
+        if let Err(error) = connection.flush(FLUSH).await {
+            // What was decided and is not on the log is said by the next owner.
+            tracing::warn!("failed to {error}");
+        }
+        Ok(())
     }
 }
 
@@ -182,7 +187,7 @@ impl House<'_> {
         let name = |what: &str| format!("{domain}: {what}");
 
         self.tasks.spawn(name("read"), eye::watch(connection(), domain.clone(), door.clone()));
-        let pen = pen::write(connection(), domain.clone(), ordered, door.downgrade());
+        let pen = pen::write(connection(), domain.clone(), ordered, door.downgrade(), stop.clone());
         self.tasks.spawn_draining(name("append"), pen);
         let marks = self.marks.clone();
         let aside = dead_letters::write(connection(), domain.clone(), marks, speaks.subscribe(), lettered);
@@ -199,3 +204,6 @@ impl House<'_> {
         watched
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ pub(crate) async fn follow(
     let mut patience = Patience::new("join the sentinels' group");
     let (mut ownership, partitions) = loop {
         let joined: Result<_, Error> = async {
-            let bus = connection.bus().await?;
+            let bus = connection.bus().await;
             let group = format!("{}-{GROUP}", bus.settings().prefix);
             Ok((bus.ownership(&group).await?, bus.partitions()))
         }

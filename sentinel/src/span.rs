@@ -100,7 +100,9 @@ pub(crate) fn decide(draft: &Draft, trail: &Trail) -> Span {
         "pavane.step.id" = step(&draft.body),
     );
     hang_under(&span, rollout_context(rollout));
-    for hop in trail.hops(draft) {
+    // The record whose reading led to it, and those that it names.
+    let reading = Span::current().context().span().span_context().clone();
+    for hop in std::iter::once(reading).chain(trail.hops(draft)).filter(SpanContext::is_valid) {
         span.add_link(hop);
     }
     span
@@ -147,10 +149,86 @@ fn step(body: &Body) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
     use pavane_events::control::Proposed;
-    use pavane_events::{Evidence, EvidenceKind, StepId};
+    use pavane_events::service::DeploymentComplete;
+    use pavane_events::{
+        Domain, Envelope, Event, Evidence, EvidenceKind, RolloutId, Source, StepId, Timestamp,
+    };
+    use pavane_telemetry::opentelemetry::trace::TracerProvider;
+    use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
+
+    const FOREIGN: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    fn rollout() -> RolloutId {
+        RolloutId::new("r-1").expect("a name")
+    }
+
+    fn root() -> SpanContext {
+        rollout_context(&rollout()).span().span_context().clone()
+    }
+
+    fn record(offset: i64, traceparent: &str) -> (Record, Raw) {
+        let source = Source::new("/pavane/shop/users/users-0").expect("a source");
+        let id = EventId::new(format!("e-{offset}")).expect("a name");
+        let mut envelope = Envelope::new(Domain::new("shop").expect("a name"), source, id);
+        envelope.rollout = Some(rollout());
+        envelope.traceparent = Some(traceparent.to_owned());
+        let event = Event { envelope, body: DeploymentComplete::default().into() };
+        let (topic, partition, at) = ("pavane.lifecycle".to_owned(), 3, Timestamp(1));
+        let raw = Raw { topic, partition, offset, at, key: None, value: None, headers: Vec::new() };
+        (Record { offset, at, event }, raw)
+    }
+
+    /// The spans that were told while `act` ran.
+    fn told(act: impl FnOnce()) -> Vec<SpanData> {
+        let exporter = InMemorySpanExporter::default();
+        let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), act);
+        exporter.get_finished_spans().expect("spans")
+    }
+
+    fn links(span: &SpanData) -> Vec<String> {
+        span.links.iter().map(|link| link.span_context.span_id().to_string()).collect()
+    }
+
+    #[test]
+    fn reading_a_record_follows_the_hop_that_wrote_it() {
+        let hop = format!("00-{}-b7ad6b7169203331-01", root().trace_id());
+        let (record, raw) = record(7, &hop);
+        let spans = told(|| drop(process(&record, &raw)));
+        assert_eq!(spans[0].name, "process pavane.lifecycle");
+        assert_eq!(spans[0].span_context.trace_id(), root().trace_id());
+        assert_eq!(spans[0].parent_span_id.to_string(), "b7ad6b7169203331");
+        assert_eq!(links(&spans[0]), ["b7ad6b7169203331"]);
+    }
+
+    #[test]
+    fn a_record_of_another_trace_is_read_in_the_trace_of_its_rollout() {
+        let (record, raw) = record(7, FOREIGN);
+        let spans = told(|| drop(process(&record, &raw)));
+        assert_eq!(spans[0].span_context.trace_id(), root().trace_id());
+        assert_eq!(spans[0].parent_span_id, root().span_id());
+        assert_eq!(links(&spans[0]), ["b7ad6b7169203331"]);
+    }
+
+    #[test]
+    fn a_decision_stands_under_the_root_and_links_to_all_that_it_rests_on() {
+        let mut trail = Trail::default();
+        let ((ground, _), (read, raw)) = (record(7, FOREIGN), record(8, FOREIGN));
+        trail.follow(&Entry::Event(ground));
+        let body = Proposed { cites: Some(7), ..Proposed::default() }.into();
+        let draft = Draft { id: None, rollout: Some(rollout()), causation: None, service: None, body };
+        let spans = told(|| process(&read, &raw).in_scope(|| drop(decide(&draft, &trail))));
+        let [decision, reading] = &spans[..] else { panic!("two spans") };
+        assert_eq!(decision.name, "propose Unknown");
+        assert_eq!(decision.parent_span_id, root().span_id());
+        let reading = reading.span_context.span_id().to_string();
+        assert_eq!(links(decision), [reading.as_str(), "b7ad6b7169203331"]);
+    }
 
     #[test]
     fn a_decision_names_the_records_of_the_log_that_it_rests_on() {

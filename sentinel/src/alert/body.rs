@@ -11,6 +11,9 @@ use pavane_events::identity::sha256_hex;
 use pavane_sentinel_engine::{Alert, AlertStatus};
 use serde::Serialize;
 
+/// The longest annotation that is sent, in characters: a receiver's page is no place for a whole log.
+const LONGEST: usize = 1500;
+
 /// Go's zero time: an alert that is not over ends there.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
@@ -110,7 +113,12 @@ fn group(labels: &BTreeMap<String, String>) -> BTreeMap<&str, &str> {
 }
 
 fn annotations(alert: &Alert) -> BTreeMap<String, String> {
-    let mut annotations = alert.annotations.clone();
+    let cut = |text: &String| match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.clone(),
+    };
+    let mut annotations: BTreeMap<_, _> =
+        alert.annotations.iter().map(|(name, text)| (name.clone(), cut(text))).collect();
     for (name, at) in [("since", alert.since), ("deadline", alert.deadline)] {
         if let Some(at) = at {
             annotations.insert(name.to_owned(), rfc3339(at));
@@ -209,6 +217,15 @@ pub(crate) mod tests {
     fn every_replica_computes_the_same_bytes() {
         let build = || Message::new(&stall("d1"), "platform", "https://pavane.example");
         assert_eq!(build(), build());
+    }
+
+    #[test]
+    fn a_notification_stays_small_whatever_a_hook_has_written() {
+        let mut alert = stall("d1");
+        for name in ["description", "evidence"] {
+            alert.annotations.insert(name.to_owned(), "ü".repeat(100_000));
+        }
+        assert!(Message::new(&alert, "platform", "").body.len() < 20_000);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(crate) async fn read(
 }
 
 async fn open(connection: &Connection) -> Result<TableReader, Error> {
-    connection.bus().await?.table(Topic::Notifications).await
+    connection.bus().await.table(Topic::Notifications).await
 }
 
 /// Writes each row until the broker has it. A row that is not written before a crash costs a second delivery
