@@ -98,7 +98,7 @@ fn a_crossed_arrow_is_named() {
 
 #[test]
 fn there_is_one_tls_stack() {
-    let tree = tree(&["--prefix", "none"]);
+    let tree = tree("normal,build", &["--prefix", "none"]);
     let used = |name: &str| tree.lines().any(|line| line.starts_with(&format!("{name} v")));
     assert!(used("openssl-sys"), "rdkafka brings OpenSSL; if it does not, this test looks at nothing");
     for second in ["rustls", "ring", "aws-lc-sys", "aws-lc-rs"] {
@@ -108,10 +108,21 @@ fn there_is_one_tls_stack() {
 
 #[test]
 fn spans_are_exported_by_a_client_that_needs_no_reactor() {
-    let tree = tree(&["-e", "features", "-i", "opentelemetry-otlp"]);
+    let tree = tree("normal,build,features", &["-i", "opentelemetry-otlp"]);
     assert!(tree.contains("\"reqwest-blocking-client\""), "{tree}");
     // with the other client the export thread panics, and every span is lost without a word
     assert!(!tree.contains("\"reqwest-client\""), "{tree}");
+}
+
+#[test]
+fn programs_that_tests_start_share_the_build_of_the_tests() {
+    let features = |edges: &str| -> BTreeSet<String> {
+        let tree = tree(edges, &["--prefix", "none", "-f", "{p} {f}"]);
+        tree.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+    };
+    let (tests, programs) = (features("normal,build,dev"), features("normal,build"));
+    let twice: Vec<_> = tests.difference(&programs).collect();
+    assert!(twice.is_empty(), "tests/Cargo.toml has to switch on too, or all is built twice: {twice:#?}");
 }
 
 #[test]
@@ -198,9 +209,9 @@ fn metadata() -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn tree(arguments: &[&str]) -> String {
+fn tree(edges: &str, arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--workspace", "--offline", "-e", "normal,build"])
+        .args(["tree", "--workspace", "--offline", "-e", edges])
         .args(arguments)
         .current_dir(workspace())
         .output()
