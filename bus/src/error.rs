@@ -13,15 +13,17 @@ use crate::wire::{ContractError, EncodeError, SchemaRefused};
 pub enum Error {
     /// The broker does not answer.
     #[error(
-        "reach Kafka at {kafka} ({doing}): {source}; check the address, the network and the TLS or SASL settings"
+        "reach Kafka at {kafka} ({doing}): {why}; check the address, the network and the TLS or SASL settings"
     )]
     Unreachable {
         /// The bootstrap addresses.
         kafka: String,
         /// What was being asked.
         doing: &'static str,
-        /// What the client said.
-        source: KafkaError,
+        /// What the client said, as precisely as it did.
+        why: String,
+        /// The error of the request itself.
+        source: Box<KafkaError>,
     },
     /// A client setting is not one, or one that is not for users to change.
     #[error("use the Kafka client setting `{key}`: {why}")]

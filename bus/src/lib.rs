@@ -27,6 +27,7 @@ mod reader;
 mod route;
 mod table;
 mod trust;
+mod witness;
 mod writer;
 
 pub use bus::Bus;

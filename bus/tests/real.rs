@@ -153,6 +153,7 @@ async fn a_broker_that_is_not_there_is_an_error_that_names_it() {
     let settings = Settings::new("127.0.0.1:1", "http://127.0.0.1:1");
     let error = verify_topics(&settings).await.expect_err("nobody listens there");
     assert!(error.to_string().starts_with("reach Kafka at 127.0.0.1:1"), "{error}");
+    assert!(error.to_string().contains("Connection refused"), "the cause is named: {error}");
     assert!(error.is_transient());
 }
 

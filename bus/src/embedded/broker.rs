@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
+use tokio::sync::oneshot;
 
 use crate::topics::{self, Topic};
 use crate::{ApplyOptions, Error};
@@ -19,15 +20,16 @@ pub struct Broker {
 }
 
 #[derive(Debug)]
-enum Order {
-    Reachable(bool),
+struct Order {
+    reachable: bool,
+    done: oneshot::Sender<KafkaResult<()>>,
 }
 
 impl Broker {
     /// Starts a broker with the topics of this prefix.
     pub async fn start(prefix: &str) -> Result<Self, Error> {
         let (orders, inbox) = channel();
-        let (ready, started) = tokio::sync::oneshot::channel();
+        let (ready, started) = oneshot::channel();
         let (prefix, name) = (prefix.to_owned(), "pavane-broker");
         std::thread::Builder::new()
             .name(name.to_owned())
@@ -46,19 +48,22 @@ impl Broker {
         &self.kafka
     }
 
-    /// Cuts the broker off from its clients, or lets them in again.
-    pub fn set_reachable(&self, reachable: bool) -> Result<(), Error> {
-        self.orders.send(Order::Reachable(reachable)).map_err(|_| Error::Stopped {
-            what: "the embedded broker".to_owned(),
-            why: "its thread is gone".to_owned(),
-        })
+    /// Cuts the broker off from its clients, or lets them in again; returns when it is done.
+    pub async fn set_reachable(&self, reachable: bool) -> Result<(), Error> {
+        let (done, answer) = oneshot::channel();
+        let stopped = |why: String| Error::Stopped { what: "the embedded broker".to_owned(), why };
+        self.orders.send(Order { reachable, done }).map_err(|_| stopped("its thread is gone".to_owned()))?;
+        match answer.await {
+            Ok(done) => done.map_err(|error| stopped(error.to_string())),
+            Err(_) => Err(stopped("its thread is gone".to_owned())),
+        }
     }
 }
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 
 /// The cluster must not leave this thread, so the thread holds it until nobody can give orders.
-fn serve(prefix: &str, ready: tokio::sync::oneshot::Sender<KafkaResult<String>>, inbox: &Receiver<Order>) {
+fn serve(prefix: &str, ready: oneshot::Sender<KafkaResult<String>>, inbox: &Receiver<Order>) {
     let cluster = match set_up(prefix) {
         Ok(cluster) => cluster,
         Err(error) => return drop(ready.send(Err(error))),
@@ -66,15 +71,10 @@ fn serve(prefix: &str, ready: tokio::sync::oneshot::Sender<KafkaResult<String>>,
     if ready.send(Ok(cluster.bootstrap_servers())).is_err() {
         return;
     }
-    while let Ok(order) = inbox.recv() {
-        let done = match order {
-            Order::Reachable(true) => cluster.broker_up(-1),
-            Order::Reachable(false) => cluster.broker_down(-1),
-        };
-        if let Err(error) = done {
-            tracing::error!(%error, "the embedded broker does not take an order; ending it");
-            return;
-        }
+    while let Ok(Order { reachable, done }) = inbox.recv() {
+        let told = if reachable { cluster.broker_up(-1) } else { cluster.broker_down(-1) };
+        // Whoever gave the order may have stopped waiting for the answer.
+        drop(done.send(told));
     }
 }
 

@@ -57,7 +57,7 @@ pub enum TopicAction {
 /// Creates or mends every topic; reports what was done to each.
 pub async fn apply_topics(settings: &Settings, options: ApplyOptions) -> Result<Vec<TopicOutcome>, Error> {
     let admin = verify::admin(settings)?;
-    let before = verify::layout(settings, &admin).await?;
+    let before = verify::layout(settings).await?;
     let replication = options.replication.unwrap_or_else(|| before.brokers.min(3));
     let mut outcomes = Vec::with_capacity(Topic::ALL.len());
     for topic in Topic::ALL {
@@ -76,15 +76,15 @@ pub async fn apply_topics(settings: &Settings, options: ApplyOptions) -> Result<
         };
         outcomes.push(outcome);
     }
-    settle(settings, &admin, &outcomes).await?;
+    settle(settings, &outcomes).await?;
     Ok(outcomes)
 }
 
 /// Waits until the broker that is asked lists the topics that were made.
-async fn settle(settings: &Settings, admin: &Admin, outcomes: &[TopicOutcome]) -> Result<(), Error> {
+async fn settle(settings: &Settings, outcomes: &[TopicOutcome]) -> Result<(), Error> {
     let begun = Instant::now();
     loop {
-        let layout = verify::layout(settings, admin).await?;
+        let layout = verify::layout(settings).await?;
         match outcomes.iter().find(|outcome| !layout.topics.contains_key(&outcome.topic)) {
             None => return Ok(()),
             Some(_) if begun.elapsed() < client::ASK => tokio::time::sleep(Duration::from_millis(50)).await,

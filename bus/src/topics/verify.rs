@@ -1,7 +1,6 @@
 //! Compares what the broker says of the topics with what the log needs.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigSource, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
@@ -9,10 +8,10 @@ use rdkafka::types::RDKafkaErrorCode;
 
 use super::Topic;
 use crate::client::{self, Purpose};
-use crate::{Error, Settings};
+use crate::{Error, Settings, witness};
 
-/// The client that asks; shared, since some of its questions block a thread.
-pub(crate) type Admin = Arc<AdminClient<DefaultClientContext>>;
+/// The client that asks and changes.
+pub(crate) type Admin = AdminClient<DefaultClientContext>;
 
 /// What a broker says about its topics.
 #[derive(Debug)]
@@ -69,7 +68,7 @@ pub async fn verify_topics(settings: &Settings) -> Result<Vec<String>, Error> {
 /// Finds out what there is, and refuses topics of a real broker that are missing or set up otherwise.
 pub(crate) async fn survey(settings: &Settings) -> Result<Survey, Error> {
     let admin = admin(settings)?;
-    let layout = layout(settings, &admin).await?;
+    let layout = layout(settings).await?;
     let (mut partitions, mut warnings) = (BTreeMap::new(), Vec::new());
     let clock = layout.clock(settings);
     for topic in Topic::ALL {
@@ -134,18 +133,12 @@ fn compare(topic: Topic, name: &str, described: &Described) -> Result<(), Error>
 /// Makes the client that asks.
 pub(crate) fn admin(settings: &Settings) -> Result<Admin, Error> {
     let config = client::config(settings, Purpose::Administer, "pavane-topics")?;
-    Ok(Arc::new(client::create(&config, "topics")?))
+    client::create(&config, "topics")
 }
 
 /// Asks which topics there are, without making any.
-pub(crate) async fn layout(settings: &Settings, admin: &Admin) -> Result<Layout, Error> {
-    let asking = Arc::clone(admin);
-    let answer = client::blocking(move || asking.inner().fetch_metadata(None, client::METADATA)).await?;
-    let metadata = answer.map_err(|source| Error::Unreachable {
-        kafka: settings.kafka.clone(),
-        doing: "which topics there are",
-        source,
-    })?;
+pub(crate) async fn layout(settings: &Settings) -> Result<Layout, Error> {
+    let metadata = witness::metadata(settings).await?;
     let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
     let topics = metadata.topics().iter().filter(|topic| topic.error().is_none()).map(|topic| {
         let replication = topic.partitions().iter().map(|p| count(p.replicas().len())).min().unwrap_or(0);
@@ -162,7 +155,8 @@ pub(crate) async fn describe(settings: &Settings, admin: &Admin, name: &str) -> 
     let answers = answers.map_err(|source| Error::Unreachable {
         kafka: settings.kafka.clone(),
         doing: "how a topic is set up",
-        source,
+        why: source.to_string(),
+        source: Box::new(source),
     })?;
     let mut described = Described::new();
     for answer in answers {
