@@ -1,0 +1,186 @@
+//! The sidecar's file: who it stands beside, what it reacts to, and how.
+//!
+//! ```yaml
+//! service: user-service
+//! domain: shop
+//! team: identity
+//! instance: user-service-0              # default: the host's name
+//! http: 127.0.0.1:3650                  # the service's door, health and metrics; the default
+//! journal: /var/lib/pavane/user-service-0.journal
+//! version: { http: "http://127.0.0.1:8080/version" }     # or exec, file, env
+//! reactions:
+//!   - on: user-db.Ready                 # or RolloutStarted, RollbackRequested
+//!     instances: 1
+//!     run: { http: { post: "http://127.0.0.1:8080/upgrade" }, timeout: 60s }
+//!     retry: { attempts: 3, backoff: 1s..30s }
+//!     ready: { http: "http://127.0.0.1:8080/readyz", within: 2m, successes: 3 }
+//!     emit: DeploymentComplete
+//!   - on: RollbackRequested
+//!     run: { exec: ["./revert.sh"], env: { MODE: fast } }
+//! ```
+
+mod reaction;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use pavane_choreography::diagnostic::{Code, Diagnostic};
+use pavane_choreography::yaml::{self, Fields, Item, Reported};
+use pavane_events::{Domain, Instance, Service};
+
+pub use reaction::{Command, Hook, Question, Reaction};
+
+/// Where the sidecar answers unless the file says otherwise.
+pub const DEFAULT_HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 3650);
+
+/// What the sidecar's file means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The service that it stands beside.
+    pub service: Service,
+    /// The domain of the service.
+    pub domain: Domain,
+    /// The team that owns the service; empty when none is named.
+    pub team: String,
+    /// The instance of the service; no two that run at a time may share one.
+    pub instance: Instance,
+    /// Where it answers; port 0 takes a free one.
+    pub http: SocketAddr,
+    /// Names under which it may be asked at its door, beside addresses and `localhost`.
+    pub hosts: Vec<String>,
+    /// Whether `/readyz` fails while the log cannot be read. Off by default: the service's own readiness
+    /// would go with it wherever the two share a pod.
+    pub ready_needs_kafka: bool,
+    /// The file that holds what must survive a crash.
+    pub journal: PathBuf,
+    /// How the version that runs is learnt.
+    pub version: Question,
+    /// What the service does when an event comes.
+    pub reactions: Vec<Reaction>,
+}
+
+impl Config {
+    /// Reads a sidecar's file; or else says every defect, in the order of their places.
+    pub fn from_yaml(text: &str, file: &str) -> Result<Self, Vec<Diagnostic>> {
+        yaml::read(text, file, config)
+    }
+}
+
+fn config(item: &Item<'_>) -> Result<Config, Reported> {
+    item.fields(|f| {
+        let (service, domain) = (f.required("service", Item::name), f.required("domain", Item::name));
+        let team = f.optional("team", Item::label);
+        let instance = instance(f);
+        let http = f.optional("http", Item::socket);
+        let hosts = f.optional("hosts", |i| i.list(Item::text));
+        let ready_needs_kafka = f.optional("ready_needs_kafka", Item::boolean);
+        let journal = f.required("journal", Item::text);
+        let version = f.required("version", reaction::version);
+        let reactions = f.optional("reactions", reaction::reactions);
+        Ok(Config {
+            service: service?,
+            domain: domain?,
+            team: team?.unwrap_or_default(),
+            instance: instance?,
+            http: http?.unwrap_or(DEFAULT_HTTP),
+            hosts: hosts?.unwrap_or_default(),
+            ready_needs_kafka: ready_needs_kafka?.unwrap_or(false),
+            journal: PathBuf::from(journal?),
+            version: version?,
+            reactions: reactions?.unwrap_or_default(),
+        })
+    })
+}
+
+/// The instance as it is written, else the name of the host.
+fn instance(f: &mut Fields<'_>) -> Result<Instance, Reported> {
+    if let Some(instance) = f.optional("instance", Item::name)? {
+        return Ok(instance);
+    }
+    let from_env = std::env::var("HOSTNAME").ok();
+    let host = from_env.or_else(|| std::fs::read_to_string("/etc/hostname").ok());
+    host.and_then(|host| Instance::new(host.trim()).ok()).ok_or_else(|| {
+        let message = "`instance` is missing, and the host has no name to take for it";
+        f.refuse(Code::MissingField, message, "add `instance:` here")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use pavane_choreography::Expect;
+    use pavane_events::EventType;
+    use pavane_sidecar_engine::{Readiness, Retry, Trigger};
+
+    use super::*;
+
+    const WHOLE: &str = r#"
+service: user-service
+domain: shop
+team: identity
+instance: user-service-0
+http: 127.0.0.1:0
+journal: /tmp/j
+version: { http: "http://127.0.0.1:8080/version" }
+reactions:
+  - on: user-db.Ready
+    instances: 2
+    run: { http: { post: "http://127.0.0.1:8080/upgrade" }, timeout: 45s }
+    retry: { attempts: 5, backoff: 2s..20s }
+    ready: { http: "http://127.0.0.1:8080/readyz", within: 2m, successes: 3 }
+    emit: DeploymentComplete
+  - on: RollbackRequested
+    run: { exec: ["./revert.sh", "--now"], env: { MODE: fast } }
+    emit: RollbackComplete
+"#;
+
+    #[test]
+    fn a_whole_file_is_read_as_it_is_meant() {
+        let config = Config::from_yaml(WHOLE, "sidecar.yaml").unwrap();
+        let [forward, back] = &config.reactions[..] else { panic!("two reactions") };
+        let ready = Expect { service: Service::new("user-db").unwrap(), event: EventType::Ready };
+        assert_eq!(forward.terms.on, Trigger::Event(ready));
+        assert_eq!((forward.terms.instances, forward.terms.timeout), (2, 45_000));
+        assert_eq!(forward.terms.retry, Retry { attempts: 5, first: 2_000, cap: 20_000 });
+        assert_eq!(forward.terms.ready, Some(Readiness { within: 120_000, successes: 3, every: 1_000 }));
+        let Some(Hook::Exec(command)) = &back.hook else { panic!("a program") };
+        assert_eq!(command.argv, ["./revert.sh", "--now"]);
+        assert_eq!(command.env["MODE"], "fast");
+        assert_eq!(back.terms.emit, EventType::RollbackComplete);
+        assert_eq!(back.terms.retry, Retry { attempts: 3, first: 1_000, cap: 30_000 }, "by default");
+    }
+
+    #[test]
+    fn every_defect_is_said_in_one_go() {
+        let text = "service: user service\ndomain: shop\ninstance: a-0\njurnal: /tmp/j\nversion: { htp: x }\n\
+                    reactions:\n  - on: user-db.Redy\n    run: { http: { post: ftp://x } }\n    \
+                    retry: { attempts: 0, backoff: 30s..1s }\n  - on: RollbackRequested\n    emit: Ready\n  \
+                    - on: RollbackRequested\n    run: { exec: [] }\n";
+        let defects = Config::from_yaml(text, "sidecar.yaml").unwrap_err();
+        let said: Vec<_> = defects.iter().map(|d| format!("{}:{} {}", d.line, d.column, d.message)).collect();
+        for (place, words) in [
+            ("1:10", "user service"),
+            ("1:1", "`journal` is missing"),
+            ("4:1", "`jurnal` is not known here"),
+            ("5:", "htp"),
+            ("7:9", "Redy"),
+            ("8:", "not a URL"),
+            ("9:", "`attempts` is 0"),
+            ("9:", "the shorter first"),
+            ("10:5", "`run` is missing"),
+            ("11:11", "RollbackComplete"),
+            ("13:", "exec"),
+        ] {
+            let found = said.iter().any(|line| line.starts_with(place) && line.contains(words));
+            assert!(found, "{place} {words} is not among {said:#?}");
+        }
+    }
+
+    #[test]
+    fn two_reactions_on_the_same_event_are_refused() {
+        let text = "service: a\ndomain: shop\ninstance: a-0\njournal: /tmp/j\nversion: { env: V }\nreactions:\n  \
+                    - { on: b.Ready }\n  - { on: b.Ready }\n";
+        let defects = Config::from_yaml(text, "sidecar.yaml").unwrap_err();
+        assert_eq!(defects.len(), 1, "{defects:?}");
+        assert_eq!((defects[0].code.as_str(), defects[0].line), ("PAV019", 8));
+    }
+}

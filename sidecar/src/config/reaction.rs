@@ -1,0 +1,239 @@
+//! Reactions, hooks and questions as they stand in the file.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use pavane_choreography::diagnostic::Code;
+use pavane_choreography::expectation::event_of_service;
+use pavane_choreography::yaml::{Fields, Item, Reader, Reported, Spanned};
+use pavane_events::{EventType, Millis};
+use pavane_sidecar_engine::{Reaction as Terms, Readiness, Retry, Trigger};
+
+/// The most that a reaction may ask for.
+const MAX_INSTANCES: u32 = 10_000;
+const MAX_ATTEMPTS: u32 = 100;
+const MAX_SUCCESSES: u32 = 1_000;
+/// What holds where the file says nothing.
+const TIMEOUT: Millis = 60_000;
+const RETRY: Retry = Retry { attempts: 3, first: 1_000, cap: 30_000 };
+const WITHIN: Millis = 120_000;
+const EVERY: Millis = 1_000;
+
+/// One reaction: its terms, and how its hook and its check are carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reaction {
+    /// What the engine must know of it.
+    pub terms: Terms,
+    /// How the service is changed; none when it is only looked at.
+    pub hook: Option<Hook>,
+    /// How the service is seen to be well.
+    pub ready: Option<Question>,
+}
+
+/// How the service is changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// By a POST to this URL.
+    Http(String),
+    /// By a program.
+    Exec(Command),
+}
+
+/// A program to start, without a shell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// The program and its arguments; at least the program.
+    pub argv: Vec<String>,
+    /// Variables of its environment, beside those of the sidecar and `PAVANE_*`.
+    pub env: BTreeMap<String, String>,
+}
+
+/// How something is asked of the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// By a GET of this URL.
+    Http(String),
+    /// By a program.
+    Exec(Command),
+    /// By the content of a file.
+    File(PathBuf),
+    /// By a variable of the sidecar's own environment.
+    Env(String),
+}
+
+/// Reads how the version is learnt.
+pub(super) fn version(item: &Item<'_>) -> Result<Question, Reported> {
+    item.fields(|f| {
+        f.exactly_one(&[
+            ("http", by_http as Reader<'_, Question>),
+            ("exec", by_exec),
+            ("file", by_file),
+            ("env", by_env),
+        ])
+    })
+}
+
+fn by_http(item: &Item<'_>) -> Result<Question, Reported> {
+    item.url().map(Question::Http)
+}
+
+fn by_exec(item: &Item<'_>) -> Result<Question, Reported> {
+    Ok(Question::Exec(Command { argv: argv(item)?, env: BTreeMap::new() }))
+}
+
+fn by_file(item: &Item<'_>) -> Result<Question, Reported> {
+    Ok(Question::File(PathBuf::from(item.text()?)))
+}
+
+fn by_env(item: &Item<'_>) -> Result<Question, Reported> {
+    item.text().map(Question::Env)
+}
+
+/// Reads all reactions; no two may react to the same event.
+pub(super) fn reactions(item: &Item<'_>) -> Result<Vec<Reaction>, Reported> {
+    let read = item.each(reaction)?;
+    let mut known: Vec<Trigger> = Vec::new();
+    let mut twice = None;
+    for reaction in read.iter().flatten() {
+        let on = &reaction.value.terms.on;
+        if known.contains(on) {
+            let message = format!("there is a reaction on {} already", on.name());
+            twice = Some(reaction.item.refuse(Code::Duplicate, message, "make one of the two"));
+        }
+        known.push(on.clone());
+    }
+    let reactions = read.into_iter().map(|reaction| reaction.map(|spanned| spanned.value)).collect();
+    twice.map_or(reactions, Err)
+}
+
+fn reaction<'d>(item: &Item<'d>) -> Result<Spanned<'d, Reaction>, Reported> {
+    item.spanned(|item| {
+        item.fields(|f| {
+            let on = f.required("on", trigger);
+            let instances = f.optional("instances", |i| i.count(1..=MAX_INSTANCES));
+            let run = run(f, on.as_ref().ok());
+            let retry = f.optional("retry", retry);
+            let ready = f.optional("ready", readiness);
+            let emit = f.optional("emit", |i| emit(i, on.as_ref().ok()));
+            let prerequisite = f.optional("prerequisite", Item::text);
+            let once = f.optional("once", Item::boolean);
+            let (on, run, ready) = (on?, run?, ready?);
+            let (hook, timeout) = run.map_or((None, TIMEOUT), |(hook, timeout)| (Some(hook), timeout));
+            let (question, ready) = ready.unzip();
+            let terms = Terms {
+                emit: emit?.unwrap_or_else(|| says(&on)[0]),
+                on,
+                instances: instances?.unwrap_or(1),
+                hook: hook.is_some(),
+                timeout,
+                retry: retry?.unwrap_or(RETRY),
+                ready,
+                prerequisite: prerequisite?.unwrap_or_default(),
+                once: once?.unwrap_or(false),
+            };
+            Ok(Reaction { terms, hook, ready: question })
+        })
+    })
+}
+
+fn trigger(item: &Item<'_>) -> Result<Trigger, Reported> {
+    let text = item.scalar("an event, e.g. `user-db.Ready`")?;
+    if text == EventType::RolloutStarted.as_str() {
+        return Ok(Trigger::RolloutStarted);
+    }
+    if text == EventType::RollbackRequested.as_str() {
+        return Ok(Trigger::RollbackRequested);
+    }
+    event_of_service(item).map(Trigger::Event)
+}
+
+/// What a reaction may say when all went well; the first unless it is written.
+const fn says(on: &Trigger) -> &'static [EventType] {
+    match on {
+        Trigger::RollbackRequested => &[EventType::RollbackComplete],
+        Trigger::RolloutStarted | Trigger::Event(_) => {
+            &[EventType::DeploymentComplete, EventType::Ready, EventType::Drained]
+        }
+    }
+}
+
+fn emit(item: &Item<'_>, on: Option<&Trigger>) -> Result<EventType, Reported> {
+    let text = item.scalar("the name of an event")?;
+    let choices = on.map_or(&[][..], says);
+    if let Some(event) = EventType::from_short(text).filter(|event| on.is_none() || choices.contains(event)) {
+        return Ok(event);
+    }
+    let names: Vec<_> = choices.iter().map(|event| format!("`{event}`")).collect();
+    let message = format!("`emit` cannot be {text:?} here; it is {}", names.join(", "));
+    Err(item.refuse(Code::BadEvent, message, "leave it out to take the first"))
+}
+
+fn run(f: &mut Fields<'_>, on: Option<&Trigger>) -> Result<Option<(Hook, Millis)>, Reported> {
+    if on == Some(&Trigger::RollbackRequested) {
+        return f.required("run", hook).map(Some);
+    }
+    f.optional("run", hook)
+}
+
+fn hook(item: &Item<'_>) -> Result<(Hook, Millis), Reported> {
+    item.fields(|f| {
+        let hook = f.exactly_one(&[("http", hook_by_http as Reader<'_, Hook>), ("exec", hook_by_exec)]);
+        let env = f.optional("env", |i| i.entries(Item::text));
+        let timeout = f.optional("timeout", Item::duration);
+        let (hook, env, timeout) = (hook?, env?, timeout?.unwrap_or(TIMEOUT));
+        let hook = match (hook, env) {
+            (Hook::Exec(command), Some(env)) => Hook::Exec(Command { env, ..command }),
+            (Hook::Http(_), Some(_)) => {
+                let message = "`env` belongs to a program, and this hook is a request";
+                return Err(f.refuse(Code::Contradiction, message, "leave `env` out, or use `exec`"));
+            }
+            (hook, None) => hook,
+        };
+        Ok((hook, timeout))
+    })
+}
+
+fn hook_by_http(item: &Item<'_>) -> Result<Hook, Reported> {
+    item.fields(|f| f.required("post", Item::url).map(Hook::Http))
+}
+
+fn hook_by_exec(item: &Item<'_>) -> Result<Hook, Reported> {
+    Ok(Hook::Exec(Command { argv: argv(item)?, env: BTreeMap::new() }))
+}
+
+fn argv(item: &Item<'_>) -> Result<Vec<String>, Reported> {
+    let argv = item.list(Item::text)?;
+    if argv.is_empty() {
+        let message = format!("`{}` names no program", item.field());
+        return Err(item.refuse(
+            Code::WrongType,
+            message,
+            "write e.g. `exec: [\"./upgrade.sh\", \"--fast\"]`",
+        ));
+    }
+    Ok(argv)
+}
+
+fn retry(item: &Item<'_>) -> Result<Retry, Reported> {
+    item.fields(|f| {
+        let attempts = f.optional("attempts", |i| i.count(1..=MAX_ATTEMPTS));
+        let backoff = f.optional("backoff", Item::duration_range);
+        let (attempts, backoff) = (attempts?, backoff?);
+        let backoff = backoff.unwrap_or(RETRY.first..=RETRY.cap);
+        let attempts = attempts.unwrap_or(RETRY.attempts);
+        Ok(Retry { attempts, first: *backoff.start(), cap: *backoff.end() })
+    })
+}
+
+fn readiness(item: &Item<'_>) -> Result<(Question, Readiness), Reported> {
+    item.fields(|f| {
+        let question = f.exactly_one(&[("http", by_http as Reader<'_, Question>), ("exec", by_exec)]);
+        let within = f.optional("within", Item::duration);
+        let successes = f.optional("successes", |i| i.count(1..=MAX_SUCCESSES));
+        let every = f.optional("every", Item::duration);
+        let (question, within, successes, every) = (question?, within?, successes?, every?);
+        let within = within.unwrap_or(WITHIN);
+        let (successes, every) = (successes.unwrap_or(1), every.unwrap_or(EVERY));
+        Ok((question, Readiness { within, successes, every }))
+    })
+}

@@ -1,0 +1,85 @@
+//! What ends a sidecar, each with its place and the next step.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why a sidecar cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Another process has the journal open.
+    #[error(
+        "open the journal {path}: another process has it open; one sidecar stands beside one instance, \
+         so stop the other or give this one a journal of its own"
+    )]
+    JournalTaken {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The journal is another instance's.
+    #[error("open the journal {path}: it is the journal of {found}, and this is {own}; name another file")]
+    JournalForeign {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Who wants it.
+        own: String,
+    },
+    /// The journal cannot be read or written.
+    #[error(
+        "{doing} the journal {path}: {source}; nothing is done without it, so look at the disk and start again"
+    )]
+    Journal {
+        /// `open`, `read` or `write`.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the store said.
+        source: Box<redb::Error>,
+    },
+    /// A row of the journal cannot be understood.
+    #[error(
+        "read the journal {path}: a row of `{table}` is not what this program writes ({why}); keep the file and report it"
+    )]
+    JournalRow {
+        /// The file.
+        path: PathBuf,
+        /// The table.
+        table: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The address is not to be had.
+    #[error("listen at {address}: {source}; change `http:` in the sidecar's file")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The client for hooks cannot be made.
+    #[error("make the HTTP client: {0}")]
+    Client(#[from] reqwest::Error),
+    /// The log is shorter than what was read from it.
+    #[error(
+        "go on at offset {position} of {topic}/{partition}: the log ends at {end}; the topic was made anew, so \
+         move the journal away once nothing is open"
+    )]
+    LogShrank {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// Where the journal stands.
+        position: i64,
+        /// The end of the log.
+        end: i64,
+    },
+    /// Something about Kafka or the registry that waiting does not heal.
+    #[error(transparent)]
+    Bus(#[from] pavane_bus::Error),
+    /// A part of the sidecar has ended by itself.
+    #[error("go on without {0}, which has ended; start again")]
+    Ended(&'static str),
+}

@@ -1,0 +1,77 @@
+//! A hook that is a request to the service.
+
+use std::time::Duration;
+
+use pavane_sidecar_engine::input::Failure;
+use pavane_sidecar_engine::{Call, HookOutcome};
+use reqwest::{RequestBuilder, Response, header};
+use tokio_util::sync::CancellationToken;
+
+use super::{Caller, answer, told};
+
+/// The most that is read of an answer, in bytes.
+const LONGEST: usize = 64 * 1024;
+
+/// Posts the event to the service and takes its answer.
+pub(super) async fn call(
+    caller: &Caller,
+    url: &str,
+    call: &Call,
+    traceparent: Option<&str>,
+    limit: Duration,
+    cut: &CancellationToken,
+) -> HookOutcome {
+    let body = told::event(caller, call).to_string();
+    let mut request = caller
+        .client
+        .post(url)
+        .header(header::CONTENT_TYPE, "application/cloudevents+json; charset=utf-8")
+        .header("pavane-run", &call.run)
+        .header("pavane-attempt", call.attempt)
+        .header("pavane-timeout-ms", call.limit)
+        .body(body);
+    if let Some(traceparent) = traceparent {
+        request = request.header("traceparent", traceparent);
+    }
+    let failure = |reason: String| Failure { reason, ..Failure::default() };
+    tokio::select! {
+        answered = answered(request) => match answered {
+            Ok((status, body)) => answer::of_response(status, &body),
+            Err(error) => HookOutcome::Retry(failure(format!("POST {url}: {}", causes(&error)))),
+        },
+        () = tokio::time::sleep(limit) => {
+            HookOutcome::Retry(failure(format!("POST {url}: no answer within {} ms", limit.as_millis())))
+        }
+        () = cut.cancelled() => HookOutcome::Failed(failure(format!("POST {url}: cut off before its answer"))),
+    }
+}
+
+async fn answered(request: RequestBuilder) -> Result<(u16, String), reqwest::Error> {
+    let response = request.send().await?;
+    let status = response.status().as_u16();
+    Ok((status, text(response).await?))
+}
+
+/// The body of an answer, as much of it as is read.
+pub(crate) async fn text(mut response: Response) -> Result<String, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        body.extend_from_slice(&chunk);
+        if body.len() >= LONGEST {
+            body.truncate(LONGEST);
+            break;
+        }
+    }
+    Ok(String::from_utf8_lossy(&body).into_owned())
+}
+
+/// An error with what lies behind it: the outermost alone says little.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut inner = error.source();
+    while let Some(cause) = inner {
+        text = format!("{text}: {cause}");
+        inner = cause.source();
+    }
+    text
+}

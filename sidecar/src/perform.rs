@@ -1,0 +1,171 @@
+//! Carries the engine's orders out: first what must be durable, in one transaction, then the rest.
+
+use std::time::Duration;
+
+use pavane_sidecar_engine::input::Failure;
+use pavane_sidecar_engine::{Call, Effect, HookOutcome, Input, Stage};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
+
+use crate::door::Request;
+use crate::error::Error;
+use crate::journal::Batch;
+use crate::letter::Content;
+use crate::question;
+use crate::sidecar::Sidecar;
+use crate::span::context_of;
+use crate::telemetry;
+
+/// How often a dead letter is tried, and how long apart.
+const TRIES: u32 = 5;
+const APART: Duration = Duration::from_secs(2);
+
+impl Sidecar {
+    /// Carries out what the engine orders.
+    pub(crate) fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), Error> {
+        let batch = self.batch(&effects);
+        if !batch.is_empty() {
+            // Written and synced before anything else happens; the disk takes a few milliseconds.
+            self.journal.commit(&batch)?;
+        }
+        for letter in batch.said {
+            self.line.post(letter)?;
+        }
+        for effect in effects {
+            match effect {
+                Effect::ObserveVersion { ticket } => self.observe(ticket),
+                Effect::RunHook(call) => self.run_hook(*call),
+                Effect::CutOff { ticket } => {
+                    if let Some(hook) = self.hooks.get(&ticket) {
+                        hook.cancel();
+                    }
+                }
+                Effect::Probe { ticket, reaction } => self.probe(ticket, &reaction),
+                Effect::DeadLetter { offset } => self.set_aside(offset),
+                Effect::Tell(notice) => telemetry::odd(&notice),
+                Effect::Write(_) | Effect::WriteRejected(_) | Effect::Say(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What of the orders must be durable first.
+    fn batch(&mut self, effects: &[Effect]) -> Batch {
+        let mut batch = Batch::default();
+        let mut span = Span::none();
+        for effect in effects {
+            match effect {
+                Effect::Write(job) => {
+                    span = self.spans.of(job);
+                    if let Stage::Over(ending) = job.stage {
+                        telemetry::ended(&job.key.reaction, &job.key.rollout, ending);
+                    }
+                    batch.jobs.push((**job).clone());
+                }
+                Effect::WriteRejected(offset) => {
+                    span = Span::none();
+                    batch.rejected.push(*offset);
+                }
+                Effect::Say(event) => {
+                    let mut envelope = event.envelope.clone();
+                    envelope.traceparent = context_of(&span);
+                    batch.said.push(self.line.seal(envelope, Content::Own(event.body.clone())));
+                }
+                Effect::ObserveVersion { .. }
+                | Effect::RunHook(_)
+                | Effect::CutOff { .. }
+                | Effect::Probe { .. }
+                | Effect::DeadLetter { .. }
+                | Effect::Tell(_) => {}
+            }
+        }
+        let position = self.engine.resume_from();
+        if !batch.is_empty() && self.engine.is_caught_up() && self.position != Some(position) {
+            batch.position = Some(position);
+            self.position = batch.position;
+        }
+        batch
+    }
+
+    /// Takes an event that the service says at its door into the line.
+    pub(crate) fn accept(&mut self, request: Request) -> Result<(), Error> {
+        let Request { envelope, content, answer } = request;
+        let letter = self.line.seal(envelope, content);
+        self.journal.commit(&Batch { said: vec![letter.clone()], ..Batch::default() })?;
+        self.line.await_answer(letter.number, answer);
+        self.line.post(letter)
+    }
+
+    fn observe(&mut self, ticket: u64) {
+        let (client, config, facts) = (self.caller.client.clone(), self.config.clone(), self.facts.clone());
+        self.errands.spawn(async move {
+            let version = question::version(&client, &config.version).await;
+            // The receiver goes only when the sidecar ends.
+            drop(facts.send(Input::VersionObserved { ticket, version }));
+        });
+    }
+
+    fn probe(&mut self, ticket: u64, reaction: &str) {
+        let found = self.config.reactions.iter().find(|known| known.terms.on.name() == reaction);
+        let question = found.and_then(|reaction| reaction.ready.clone());
+        let (client, facts) = (self.caller.client.clone(), self.facts.clone());
+        self.errands.spawn(async move {
+            let result = match &question {
+                Some(question) => question::well(&client, question).await,
+                None => Ok(()),
+            };
+            drop(facts.send(Input::Probed { ticket, result }));
+        });
+    }
+
+    fn run_hook(&mut self, call: Call) {
+        let found = self.config.reactions.iter().find(|known| known.terms.on.name() == call.reaction);
+        let hook = found.and_then(|reaction| reaction.hook.clone());
+        let (caller, facts, cut) = (self.caller.clone(), self.facts.clone(), CancellationToken::new());
+        self.hooks.insert(call.ticket, cut.clone());
+        let (span, traceparent) = self.spans.hook(&call);
+        let within = span.clone();
+        let errand = async move {
+            let outcome = match &hook {
+                Some(hook) => caller.call(hook, &call, traceparent.as_deref(), &cut).await,
+                None => HookOutcome::Failed(Failure {
+                    reason: format!("the sidecar's file has no hook on {}", call.reaction),
+                    ..Failure::default()
+                }),
+            };
+            within.record("pavane.hook.outcome", word(&outcome));
+            drop(facts.send(Input::HookEnded { ticket: call.ticket, outcome }));
+        };
+        self.errands.spawn(errand.instrument(span));
+    }
+
+    /// Copies an unreadable record to the dead letters; the sentinel does so too, under the same id.
+    fn set_aside(&mut self, offset: i64) {
+        let Some((raw, unreadable)) = self.unreadable.get(&offset).cloned() else { return };
+        let writer = self.writer.clone();
+        self.errands.spawn(async move {
+            let mut tries = 1;
+            let failed = loop {
+                match writer.dead_letter(&raw, &unreadable).await {
+                    Ok(_) => break None,
+                    Err(error) if tries < TRIES && error.is_transient() => {
+                        telemetry::trouble("set aside", &error, APART);
+                    }
+                    Err(error) => break Some(error.to_string()),
+                }
+                tries += 1;
+                tokio::time::sleep(APART).await;
+            };
+            telemetry::dead_letter(offset, failed.as_ref().map(|error| error as &dyn std::fmt::Display));
+        });
+    }
+}
+
+const fn word(outcome: &HookOutcome) -> &'static str {
+    match outcome {
+        HookOutcome::Done => "done",
+        HookOutcome::InProgress { .. } => "in_progress",
+        HookOutcome::Retry(_) => "retry",
+        HookOutcome::Failed(_) => "failed",
+    }
+}

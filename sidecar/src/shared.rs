@@ -1,0 +1,48 @@
+//! What the service's door must know of the sidecar.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use pavane_bus::Writer;
+use pavane_events::Version;
+
+/// What the service's door must know of the sidecar.
+#[derive(Default)]
+pub(crate) struct Shared {
+    /// The way to the broker, once there is one.
+    pub(crate) writer: OnceLock<Writer>,
+    blocked: AtomicBool,
+    sighted: AtomicBool,
+    version: Mutex<Option<Version>>,
+}
+
+impl Shared {
+    /// Whether what was said last could not be brought to the broker.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_blocked(&self, blocked: bool) {
+        self.blocked.store(blocked, Ordering::Relaxed);
+    }
+
+    /// Whether the log has been read to its end and can be read.
+    pub(crate) fn is_sighted(&self) -> bool {
+        self.sighted.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_sighted(&self, sighted: bool) {
+        self.sighted.store(sighted, Ordering::Relaxed);
+    }
+
+    /// The version that the service was last seen to run.
+    pub(crate) fn version(&self) -> Option<Version> {
+        self.version.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_version(&self, version: Option<Version>) {
+        if version.is_some() {
+            *self.version.lock().unwrap_or_else(PoisonError::into_inner) = version;
+        }
+    }
+}

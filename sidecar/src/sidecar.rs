@@ -1,0 +1,258 @@
+//! The sidecar's loop: facts in from the log, the hooks and the door; the engine's orders out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pavane_bus::{Error as BusError, Item, Raw, Reader, Writer};
+use pavane_events::{Entry, Heartbeat, Millis, Unreadable};
+use pavane_sidecar_engine::{Engine, Input};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::door::Request;
+use crate::error::Error;
+use crate::heartbeat;
+use crate::hook::Caller;
+use crate::journal::{Batch, Journal};
+use crate::line::Line;
+use crate::outbox::Sent;
+use crate::question;
+use crate::shared::Shared;
+use crate::span::Spans;
+use crate::telemetry;
+
+/// How long to wait before the log is read again after an error.
+const READ_AGAIN: Duration = Duration::from_secs(1);
+/// How long a running hook, and then the outbox, may take at the end.
+const HOOK_GRACE: Duration = Duration::from_secs(20);
+const OUTBOX_GRACE: Duration = Duration::from_secs(5);
+/// How many unreadable records are held until it has caught up.
+const UNREADABLE: usize = 1_000;
+
+/// A sidecar at work.
+pub(crate) struct Sidecar {
+    pub(crate) config: Arc<Config>,
+    pub(crate) boot: String,
+    pub(crate) engine: Engine,
+    pub(crate) journal: Journal,
+    pub(crate) line: Line,
+    pub(crate) spans: Spans,
+    pub(crate) caller: Caller,
+    pub(crate) writer: Writer,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) facts: UnboundedSender<Input>,
+    pub(crate) beats: watch::Sender<Option<Heartbeat>>,
+    /// What runs as long as the sidecar does; whatever of it ends, ends the sidecar.
+    pub(crate) parts: JoinSet<(&'static str, Result<(), Error>)>,
+    /// Hooks, questions, dead letters.
+    pub(crate) errands: JoinSet<()>,
+    /// What cuts a running hook off, by its ticket.
+    pub(crate) hooks: BTreeMap<u64, CancellationToken>,
+    pub(crate) unreadable: BTreeMap<i64, (Raw, Unreadable)>,
+    pub(crate) begun: Instant,
+    pub(crate) position: Option<i64>,
+    pub(crate) stopping: bool,
+}
+
+/// Where facts come from.
+pub(crate) struct Sources {
+    pub(crate) reader: Reader,
+    pub(crate) facts: UnboundedReceiver<Input>,
+    pub(crate) sent: UnboundedReceiver<Sent>,
+    pub(crate) requests: UnboundedReceiver<Request>,
+}
+
+impl Sidecar {
+    /// Works until it is stopped, and then ends what it began.
+    pub(crate) async fn run(mut self, mut sources: Sources, stop: &CancellationToken) -> Result<(), Error> {
+        let mut beat = interval(heartbeat::EVERY);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut read_again: Option<Instant> = None;
+        self.observe_version();
+        loop {
+            let deadline = self.deadline();
+            // In this order: a stop before the parts that it ends, and the log last, so that a long way to its end
+            // keeps nobody else waiting.
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(part) = self.parts.join_next() => return Err(ended(part)),
+                Some(Err(error)) = self.errands.join_next() => {
+                    tracing::error!(%error, "a hook, a question or a dead letter has ended by itself");
+                    return Err(Error::Ended("one of its errands"));
+                }
+                _ = beat.tick() => self.beat()?,
+                Some(fact) = sources.facts.recv() => self.tell(fact)?,
+                Some(sent) = sources.sent.recv() => self.sent(sent)?,
+                Some(request) = sources.requests.recv() => self.accept(request)?,
+                () = at(deadline) => self.tell(Input::Tick)?,
+                () = at(read_again) => read_again = None,
+                item = sources.reader.next(), if read_again.is_none() => {
+                    read_again = self.read(item, &mut sources.reader).await?;
+                }
+            }
+        }
+        self.finish(&mut sources).await
+    }
+
+    /// Tells the engine a fact and carries out its orders.
+    pub(crate) fn tell(&mut self, fact: Input) -> Result<(), Error> {
+        if let Input::HookEnded { ticket, .. } = &fact {
+            self.hooks.remove(ticket);
+        }
+        let effects = self.engine.handle(self.now(), fact);
+        self.shared.set_version(self.engine.phase().version);
+        self.carry_out(effects)
+    }
+
+    fn now(&self) -> Millis {
+        Millis::try_from(self.begun.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let at = self.engine.next_deadline()?;
+        self.begun.checked_add(Duration::from_millis(at.max(0).unsigned_abs()))
+    }
+
+    /// Takes what the reader yields; after an error, says when to read again.
+    async fn read(
+        &mut self,
+        item: Result<Item, BusError>,
+        reader: &mut Reader,
+    ) -> Result<Option<Instant>, Error> {
+        let error = match item {
+            Ok(Item::Entry { entry, raw }) => {
+                self.spans.follow(&entry);
+                self.hold(&entry, raw);
+                self.tell(Input::Observed(entry))?;
+                return Ok(None);
+            }
+            Ok(Item::CaughtUp { end }) => {
+                tracing::info!(end, "caught up");
+                telemetry::caught_up(true);
+                self.shared.set_sighted(true);
+                self.tell(Input::CaughtUp { end })?;
+                self.unreadable.clear();
+                return Ok(None);
+            }
+            Err(error) => error,
+        };
+        self.shared.set_sighted(false);
+        let lost = matches!(error, BusError::HistoryLost { .. });
+        if !(lost || error.is_transient() || matches!(error, BusError::TopicConfig { .. })) {
+            return Err(error.into());
+        }
+        telemetry::trouble("read", &error, READ_AGAIN);
+        if lost {
+            let (low, _) = reader.bounds().await?;
+            reader.seek(low)?;
+        }
+        Ok(Some(Instant::now() + READ_AGAIN))
+    }
+
+    /// Keeps an unreadable record at hand: the engine may want it set aside.
+    fn hold(&mut self, entry: &Entry, raw: Raw) {
+        if self.engine.is_caught_up() {
+            self.unreadable.clear();
+        }
+        if let Entry::Unreadable(unreadable) = entry
+            && self.unreadable.len() < UNREADABLE
+        {
+            self.unreadable.insert(unreadable.offset, (raw, unreadable.clone()));
+        }
+    }
+
+    /// The broker has a letter, or never will.
+    fn sent(&mut self, sent: Sent) -> Result<(), Error> {
+        let batch = Batch { sent: vec![sent.number], ..Batch::default() };
+        self.journal.commit(&batch)?;
+        self.line.answer(sent, &self.boot);
+        Ok(())
+    }
+
+    /// Says what the sidecar does, and notes how far it has read.
+    fn beat(&mut self) -> Result<(), Error> {
+        let position = self.engine.resume_from();
+        if self.engine.is_caught_up() && self.position != Some(position) {
+            self.journal.commit(&Batch { position: Some(position), ..Batch::default() })?;
+            self.position = Some(position);
+        }
+        let phase = self.engine.phase();
+        self.beats.send_replace(Some(Heartbeat {
+            domain: self.config.domain.clone(),
+            service: self.config.service.clone(),
+            instance: self.config.instance.clone(),
+            boot: self.boot.clone(),
+            version: phase.version.or_else(|| self.shared.version()),
+            phase: if self.stopping { "draining" } else { phase.word }.to_owned(),
+            rollout: phase.rollout,
+            acknowledged: self.line.acknowledged(),
+            outbox: i64::try_from(self.line.depth()).unwrap_or(i64::MAX),
+            position: phase.position,
+        }));
+        Ok(())
+    }
+
+    /// Asks once for the version, so that heartbeats and the door know it before any rollout does.
+    fn observe_version(&mut self) {
+        let (client, config, shared) = (self.caller.client.clone(), self.config.clone(), self.shared.clone());
+        self.errands.spawn(async move {
+            match question::version(&client, &config.version).await {
+                Ok(version) => shared.set_version(Some(version)),
+                Err(error) => tracing::warn!("failed to observe the version: {error}"),
+            }
+        });
+    }
+
+    /// Ends what was begun: the hook that runs, what waits for the broker, the journal.
+    async fn finish(mut self, sources: &mut Sources) -> Result<(), Error> {
+        self.stopping = true;
+        tracing::info!(hooks = self.hooks.len(), outbox = self.line.depth(), "stopping");
+        let hooks = Instant::now() + HOOK_GRACE;
+        while !self.hooks.is_empty() {
+            let Ok(Some(fact)) = timeout_at(hooks, sources.facts.recv()).await else {
+                tracing::error!("a hook has not ended in time; the next start finds out what it did");
+                break;
+            };
+            self.tell(fact)?;
+        }
+        self.beat()?;
+        let outbox = Instant::now() + OUTBOX_GRACE;
+        while self.line.depth() > 0 {
+            let Ok(Some(sent)) = timeout_at(outbox, sources.sent.recv()).await else {
+                tracing::warn!(outbox = self.line.depth(), "the journal keeps what the broker does not have");
+                break;
+            };
+            self.sent(sent)?;
+        }
+        self.errands.shutdown().await;
+        if let Err(error) = self.writer.flush(OUTBOX_GRACE).await {
+            tracing::warn!("failed to {error}");
+        }
+        Ok(())
+    }
+}
+
+/// Waits until a moment; for ever when there is none.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn ended(part: Result<(&'static str, Result<(), Error>), tokio::task::JoinError>) -> Error {
+    match part {
+        Ok((_, Err(error))) => error,
+        Ok((name, Ok(()))) => Error::Ended(name),
+        Err(error) => {
+            tracing::error!(%error, "a part has ended by itself");
+            Error::Ended("one of its parts")
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What the sidecar tells of itself: log line and number together.
+//!
+//! Labels come from the configuration or from closed lists, never from a record.
+
+use std::fmt::Display;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use pavane_sidecar_engine::{Ending, Notice};
+use pavane_telemetry::meter;
+use pavane_telemetry::opentelemetry::KeyValue;
+use pavane_telemetry::opentelemetry::metrics::{Counter, Gauge, Histogram};
+
+macro_rules! counters {
+    ($($name:ident: $metric:literal, $what:literal;)*) => {$(
+        static $name: LazyLock<Counter<u64>> =
+            LazyLock::new(|| meter().u64_counter($metric).with_description($what).build());
+    )*};
+}
+
+counters! {
+    HOOKS: "pavane.sidecar.hooks", "Calls of hooks, by reaction and by how they ended.";
+    REACTIONS: "pavane.sidecar.reactions", "Reactions that came to their end, by reaction and ending.";
+    RECORDS: "pavane.sidecar.records.odd", "Records that changed nothing, by why.";
+    TROUBLE: "pavane.sidecar.trouble", "Failures of what is tried again, by what was being done.";
+    LOST: "pavane.sidecar.outbox.refused", "Events that can never be written, by event.";
+    SAID: "pavane.sidecar.events", "Events that the broker has, by event.";
+    DEAD_LETTERS: "pavane.sidecar.dead_letters", "Records that were set aside, by outcome.";
+    DOOR: "pavane.sidecar.door", "Requests at the service's door, by status.";
+}
+
+static OUTBOX: LazyLock<Gauge<u64>> = LazyLock::new(|| {
+    let depth = meter().u64_gauge("pavane.sidecar.outbox.depth");
+    depth.with_description("Events that wait for the broker.").build()
+});
+
+static CAUGHT_UP: LazyLock<Gauge<u64>> = LazyLock::new(|| {
+    let caught_up = meter().u64_gauge("pavane.sidecar.caught_up");
+    caught_up.with_description("1 when the log was read to the end that was seen at the start.").build()
+});
+
+static SECONDS: LazyLock<Histogram<f64>> = LazyLock::new(|| {
+    let seconds = meter().f64_histogram("pavane.sidecar.hook.duration").with_unit("s");
+    seconds.with_description("How long calls of hooks took, by reaction.").build()
+});
+
+/// A call of a hook has ended.
+pub(crate) struct HookCalled<'a> {
+    pub(crate) reaction: &'a str,
+    pub(crate) outcome: &'static str,
+    pub(crate) reason: &'a str,
+    pub(crate) took: Duration,
+}
+
+impl HookCalled<'_> {
+    pub(crate) fn emit(&self) {
+        let reaction = KeyValue::new("reaction", self.reaction.to_owned());
+        HOOKS.add(1, &[reaction.clone(), KeyValue::new("outcome", self.outcome)]);
+        SECONDS.record(self.took.as_secs_f64(), &[reaction]);
+        let (reaction, outcome, reason) = (self.reaction, self.outcome, self.reason);
+        let took_ms = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX);
+        match outcome {
+            "done" | "in_progress" => tracing::info!(reaction, outcome, took_ms, "the hook has answered"),
+            _ => tracing::warn!(reaction, outcome, took_ms, reason, "the hook has not done its work"),
+        }
+    }
+}
+
+/// A reaction has come to its end.
+pub(crate) fn ended(reaction: &str, rollout: &dyn Display, ending: Ending) {
+    REACTIONS
+        .add(1, &[KeyValue::new("reaction", reaction.to_owned()), KeyValue::new("ending", ending.as_str())]);
+    match ending {
+        Ending::Succeeded | Ending::Superseded | Ending::Yielded => {
+            tracing::info!(reaction, %rollout, ending = ending.as_str(), "the reaction is over");
+        }
+        Ending::Failed | Ending::Refused | Ending::Uncertain => {
+            tracing::warn!(reaction, %rollout, ending = ending.as_str(), "the reaction is over and did not go well");
+        }
+    }
+}
+
+/// The engine has something to tell that changes nothing.
+pub(crate) fn odd(notice: &Notice) {
+    RECORDS.add(1, &[KeyValue::new("kind", notice.kind)]);
+    let Notice { offset, kind, detail } = notice;
+    if *kind == "duplicate" {
+        tracing::debug!(offset, kind, "{detail}");
+    } else {
+        tracing::warn!(offset, kind, "the record changes nothing: {detail}");
+    }
+}
+
+/// Something failed that is tried again.
+pub(crate) fn trouble(doing: &'static str, error: &dyn Display, again: Duration) {
+    TROUBLE.add(1, &[KeyValue::new("doing", doing)]);
+    let again_ms = u64::try_from(again.as_millis()).unwrap_or(u64::MAX);
+    tracing::error!(doing, again_ms, "failed to {error}; trying again");
+}
+
+/// An event can never be written.
+pub(crate) fn refused(event: &'static str, id: &dyn Display, error: &dyn Display) {
+    LOST.add(1, &[KeyValue::new("event", event)]);
+    tracing::error!(event, %id, "failed to {error}; the event is given up, and its number is a gap that sentinels see");
+}
+
+/// The broker has an event.
+pub(crate) fn said(event: &'static str, id: &dyn Display, offset: i64) {
+    SAID.add(1, &[KeyValue::new("event", event)]);
+    tracing::info!(event, %id, offset, "said");
+}
+
+/// A record was set aside, or could not be.
+pub(crate) fn dead_letter(offset: i64, error: Option<&dyn Display>) {
+    DEAD_LETTERS.add(1, &[KeyValue::new("outcome", if error.is_none() { "written" } else { "failed" })]);
+    match error {
+        None => tracing::warn!(offset, "the record cannot be read and was copied to the dead letters"),
+        Some(error) => tracing::error!(offset, "failed to {error}; the sentinel sets the record aside too"),
+    }
+}
+
+/// The service's door was asked.
+pub(crate) fn asked(status: u16) {
+    DOOR.add(1, &[KeyValue::new("status", i64::from(status))]);
+}
+
+/// How many events wait for the broker.
+pub(crate) fn outbox(depth: usize) {
+    OUTBOX.record(depth as u64, &[]);
+}
+
+/// Whether the log was read to the end that was seen at the start.
+pub(crate) fn caught_up(yes: bool) {
+    CAUGHT_UP.record(u64::from(yes), &[]);
+}

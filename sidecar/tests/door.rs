@@ -1,0 +1,165 @@
+//! The service's door, health and metrics; and what is done with records that cannot be read.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod shop;
+
+use pavane_bus::{Policy, TableItem, Topic};
+use pavane_events::service::Ready;
+use pavane_events::{Body, Envelope, EventId, EventType, RolloutId, Service, Source, Version};
+use serde_json::{Value, json};
+use shop::{Running, Shop, Workload, plan};
+use tokio_util::sync::CancellationToken;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_service_says_is_on_the_log_when_it_is_answered() {
+    let (mut shop, service) = (Shop::open().await, Workload::start().await);
+    let sidecar = shop.sidecar(shop.config(&service)).await;
+    let rollout = shop.start(&plan()).await;
+    connected(&sidecar).await;
+    let body = json!({ "event": "Ready", "rollout": rollout.as_str(), "data": { "prerequisite": "cache" } });
+    let (status, answer) = post(&sidecar, "", &body.to_string()).await;
+    assert_eq!(status, 201, "{answer}");
+    let said = shop.until("user-service", EventType::Ready).await;
+    assert_eq!(answer["id"], said.event.envelope.id.as_str());
+    assert_eq!(answer["offset"], said.offset);
+    assert!(answer["partition"].is_number());
+    let envelope = &said.event.envelope;
+    assert_eq!(envelope.version, Some(Version::new("1.0.0").unwrap()), "observed, as none was given");
+    assert_eq!((envelope.sequence, envelope.rollout.as_ref()), (Some(1), Some(&rollout)));
+    let ready = Ready { prerequisite: "cache".into(), detail: String::new() };
+    assert_eq!(said.event.body, Body::from(ready));
+
+    let query = format!("?event=Drained&rollout={rollout}&version=2.0.0&id=mine-1");
+    let (status, answer) = post(&sidecar, &query, "{}").await;
+    assert_eq!((status, &answer["id"]), (201, &json!("mine-1")));
+    let drained = shop.until("user-service", EventType::Drained).await;
+    assert_eq!(drained.event.envelope.version, Some(Version::new("2.0.0").unwrap()));
+    assert_eq!(drained.event.envelope.sequence, Some(2));
+    sidecar.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_breaks_the_contract_is_refused_with_every_pointer() {
+    let (shop, service) = (Shop::open().await, Workload::start().await);
+    let sidecar = shop.sidecar(shop.config(&service)).await;
+    connected(&sidecar).await;
+    let body = r#"{"event":"Ready","rollout":"r-1","data":{"prerequisit":"x","detail":7}}"#;
+    let (status, answer) = post(&sidecar, "", body).await;
+    assert_eq!(status, 422, "{answer}");
+    let pointers: Vec<_> =
+        answer["errors"].as_array().unwrap().iter().map(|e| e["pointer"].as_str().unwrap()).collect();
+    assert_eq!(pointers, ["/prerequisit", "/detail"], "{answer}");
+
+    let (status, answer) = post(&sidecar, "", r#"{"event":"RolloutAborted"}"#).await;
+    assert_eq!((status, &answer["errors"][0]["pointer"]), (422, &json!("/event")), "a service is no person");
+    let long = format!(r#"{{"event":"Ready","data":{{"detail":"{}"}}}}"#, "x".repeat(70_000));
+    assert_eq!(post(&sidecar, "", &long).await.0, 413);
+    let (low, high) =
+        shop.bus.reader(&shop::domain(), Policy::Structural).await.unwrap().bounds().await.unwrap();
+    assert_eq!(low, high, "nothing of it reached the log");
+    sidecar.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_door_is_shut_to_web_pages_and_to_names_that_lead_here_by_a_trick() {
+    let (shop, service) = (Shop::open().await, Workload::start().await);
+    let sidecar = shop.sidecar(shop.config(&service)).await;
+    connected(&sidecar).await;
+    for (header, value, status) in [
+        ("host", "evil.example", 403),
+        ("origin", "http://evil.example", 403),
+        ("content-type", "text/plain", 415),
+        ("host", "localhost:3650", 201),
+    ] {
+        let request = reqwest::Client::new()
+            .post(format!("{}/v1/events", sidecar.url))
+            .header("content-type", "application/json")
+            .body(r#"{"event":"Ready"}"#);
+        let mut request = request.build().unwrap();
+        request.headers_mut().insert(header, value.parse().unwrap());
+        let answer = reqwest::Client::new().execute(request).await.unwrap();
+        assert_eq!(answer.status(), status, "{header}: {value}");
+    }
+    sidecar.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_kafka_the_door_says_when_to_ask_again_and_the_sidecar_stays_ready() {
+    let (shop, service) = (Shop::open().await, Workload::start().await);
+    let config = shop.config(&service);
+    let nowhere = pavane_bus::Settings::new("127.0.0.1:1", shop.embedded.registry_url());
+    let (token, url) = (CancellationToken::new(), format!("http://{}", config.http));
+    let work = tokio::spawn(pavane_sidecar::run_with(config, nowhere, token.clone()));
+    let sidecar = Running { stop: token, url, work };
+    sidecar.until_answers("/healthz").await;
+    let answer = ask(&sidecar, "", r#"{"event":"Ready"}"#).await;
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers()["retry-after"], "2");
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    assert_eq!(sidecar.until_answers("/readyz").await, "ready\n");
+    sidecar.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_sidecar_on_the_same_journal_is_refused() {
+    let (shop, service) = (Shop::open().await, Workload::start().await);
+    let config = shop.config(&service);
+    let sidecar = shop.sidecar(config.clone()).await;
+    let second = pavane_sidecar::run(config, shop.bus.clone(), CancellationToken::new()).await;
+    let error = second.unwrap_err().to_string();
+    assert!(error.contains("another process has it open"), "{error}");
+    sidecar.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_poison_record_costs_one_dead_letter_and_stops_nothing() {
+    let (mut shop, service) = (Shop::open().await, Workload::start().await);
+    let sidecar = shop.sidecar(shop.config(&service)).await;
+    let rollout = shop.start(&plan()).await;
+    shop.say("/db", &rollout, Some(("messaging", "m-0", "1.0.0")), Ready::default()).await;
+    let good = shop.until("messaging", EventType::Ready).await;
+    poison(&shop, &rollout).await;
+    let rejected = shop.until("user-service", EventType::EventRejected).await;
+    let Body::EventRejected(body) = &rejected.event.body else { panic!("{rejected:?}") };
+    assert_eq!((body.event.as_str(), body.offset), ("Ready", good.offset + 1));
+    assert_eq!(rejected.event.envelope.rollout.as_ref(), Some(&rollout));
+
+    shop.say("/db", &rollout, Some(("user-db", "user-db-0", "2.0.0")), Ready::default()).await;
+    shop.until("user-service", EventType::DeploymentComplete).await;
+    let mut rows = shop.bus.table(Topic::DeadLetters).await.unwrap();
+    let mut keys = Vec::new();
+    while let TableItem::Row(row) = rows.next().await.unwrap() {
+        keys.push(row.key);
+    }
+    assert_eq!(keys.len(), 1, "{keys:?}");
+    assert!(keys[0].ends_with(&format!("-{}", body.offset)), "{keys:?}");
+    sidecar.stop().await;
+}
+
+/// Appends a record whose headers are those of `user-db.Ready` and whose value is nothing of the kind.
+async fn poison(shop: &Shop, rollout: &RolloutId) {
+    let (id, source) = (EventId::new("poison-1").unwrap(), Source::new("/db").unwrap());
+    let mut envelope = Envelope::new(shop::domain(), source, id);
+    envelope.rollout = Some(rollout.clone());
+    envelope.service = Some(Service::new("user-db").unwrap());
+    let sent = shop.writer.append_encoded(&envelope, EventType::Ready, b"garbage".to_vec(), "urn:none").await;
+    sent.unwrap();
+}
+
+async fn connected(sidecar: &Running) {
+    let caught_up =
+        async { while !sidecar.until_answers("/metrics").await.contains("pavane_sidecar_caught_up 1") {} };
+    tokio::time::timeout(shop::PATIENCE, caught_up).await.unwrap();
+}
+
+async fn ask(sidecar: &Running, query: &str, body: &str) -> reqwest::Response {
+    let url = format!("{}/v1/events{query}", sidecar.url);
+    let request = reqwest::Client::new().post(url).header("content-type", "application/json");
+    request.body(body.to_owned()).send().await.unwrap()
+}
+
+async fn post(sidecar: &Running, query: &str, body: &str) -> (u16, Value) {
+    let answer = ask(sidecar, query, body).await;
+    (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+}
