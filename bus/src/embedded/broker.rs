@@ -1,6 +1,7 @@
 //! The mock cluster that the Kafka client carries, on a thread of its own, with our topics.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::mocking::MockCluster;
@@ -9,6 +10,9 @@ use tokio::sync::oneshot;
 
 use crate::topics::{self, Topic};
 use crate::{ApplyOptions, Error};
+
+/// How long the cluster is left alone between two orders.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// A broker in memory. Dropping it ends it, and with it all that it holds.
 ///
@@ -80,10 +84,13 @@ fn serve(prefix: &str, ready: oneshot::Sender<KafkaResult<String>>, inbox: &Rece
 
 fn set_up(prefix: &str) -> Result<Cluster, KafkaError> {
     let cluster = MockCluster::new(1)?;
-    for topic in Topic::ALL {
-        let partitions = topic.partitions(ApplyOptions::default().partitions);
-        cluster.create_topic(&topic.name(prefix), partitions, 1)?;
+    let of_ours =
+        Topic::ALL.map(|topic| (topic.name(prefix), topic.partitions(ApplyOptions::default().partitions)));
+    let marker = (topics::embedded_marker(prefix), 1);
+    for (name, partitions) in of_ours.into_iter().chain([marker]) {
+        // An order that comes while the cluster still wakes up from the one before waits for its next second.
+        std::thread::sleep(PAUSE);
+        cluster.create_topic(&name, partitions, 1)?;
     }
-    cluster.create_topic(&topics::embedded_marker(prefix), 1, 1)?;
     Ok(cluster)
 }
