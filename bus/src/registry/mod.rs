@@ -218,7 +218,7 @@ fn fit(registered: &RegisteredSchema) -> Found {
         let found = format!("{:?}", registered.schema_type).to_uppercase();
         Err(SchemaRefused::NotAvro { found })
     } else if registered.references.is_empty() {
-        Contract::parse(&registered.schema)
+        Contract::parse_to_read(&registered.schema)
     } else {
         Err(SchemaRefused::References)
     };

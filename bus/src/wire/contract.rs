@@ -66,6 +66,21 @@ impl Contract {
         Ok(contract)
     }
 
+    /// Parses a schema that somebody registered, to read by alone: without its defaults, which only a reader's own
+    /// schema needs, and which the parser follows through every reference, however many there are.
+    pub fn parse_to_read(text: &str) -> Result<Self, SchemaRefused> {
+        if text.len() > MAX_SCHEMA || brackets(text) > 4 * MAX_DEPTH {
+            return Self::parse(text);
+        }
+        match serde_json::from_str(text) {
+            Ok(mut schema) => {
+                strip_defaults(&mut schema);
+                Self::parse(&schema.to_string())
+            }
+            Err(_) => Self::parse(text),
+        }
+    }
+
     /// The full name of the record; the subject in the registry.
     pub fn full_name(&self) -> String {
         self.record().name.to_string()
@@ -152,9 +167,18 @@ impl Contract {
             Schema::Record(record) => View::Record(record),
             Schema::Ref { name } => {
                 let named = self.named.get(name.as_ref() as &str);
-                self.view(named.expect("the parser refuses a reference to nothing"))
+                self.view(named.expect("parse refuses a reference to nothing"))
             }
         }
+    }
+}
+
+fn strip_defaults(schema: &mut serde_json::Value) {
+    if let Some(members) = schema.as_object_mut() {
+        members.shift_remove("default");
+        members.values_mut().for_each(strip_defaults);
+    } else if let Some(items) = schema.as_array_mut() {
+        items.iter_mut().for_each(strip_defaults);
     }
 }
 
@@ -216,6 +240,11 @@ impl Lint<'_> {
     fn check(&mut self, schema: &Schema) -> Result<Extent, SchemaRefused> {
         let leaf = |zero_width| Ok(Extent { depth: 1, zero_width });
         let contract = self.contract;
+        if let Schema::Ref { name } = schema
+            && !contract.named.contains_key(name.as_ref() as &str)
+        {
+            return Err(SchemaRefused::Undefined { name: name.to_string() });
+        }
         match contract.view(schema) {
             View::Null => leaf(true),
             View::Fixed(fixed) => leaf(fixed.size == 0),

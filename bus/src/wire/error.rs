@@ -88,6 +88,14 @@ pub enum SchemaRefused {
     /// Not a record at the top.
     #[error("take the schema: an event is a record, and this is not one")]
     NotARecord,
+    /// A reference to a name under which the schema defines nothing.
+    #[error(
+        "take the schema: it defines no {name}; write the type out where it is first used, and use its name, not an alias"
+    )]
+    Undefined {
+        /// The name.
+        name: String,
+    },
     /// Needs other subjects of the registry.
     #[error("take the schema: it refers to other subjects; repeat their types inline")]
     References,

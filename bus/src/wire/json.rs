@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::compat::kind;
 use super::contract::{Contract, View};
+use super::datum::MAX_VALUES;
 use super::error::{ContractError, Finding};
 use super::node::{self, Node};
 
@@ -24,7 +25,7 @@ pub(crate) fn read(contract: &Contract, body: &[u8]) -> Result<Value, ContractEr
     let findings = match node::parse(body) {
         Err(finding) => vec![finding],
         Ok(node) => {
-            let mut reading = Reading { contract, findings: Vec::new(), pointer: Vec::new() };
+            let mut reading = Reading::new(contract);
             match reading.value(contract.root(), &node) {
                 Some(value) if reading.findings.is_empty() => return Ok(value),
                 _ => reading.findings,
@@ -40,7 +41,7 @@ pub(crate) fn default_value(
     schema: &Schema,
     default: &serde_json::Value,
 ) -> Result<Value, Finding> {
-    let mut reading = Reading { contract, findings: Vec::new(), pointer: Vec::new() };
+    let mut reading = Reading::new(contract);
     let value = reading.value(schema, &Node::from(default));
     match (value, reading.findings.into_iter().next()) {
         (Some(value), None) => Ok(value),
@@ -66,10 +67,19 @@ struct Reading<'a> {
     contract: &'a Contract,
     findings: Vec<Finding>,
     pointer: Vec<String>,
+    left: usize,
 }
 
 impl<'a> Reading<'a> {
+    const fn new(contract: &'a Contract) -> Self {
+        Self { contract, findings: Vec::new(), pointer: Vec::new(), left: MAX_VALUES }
+    }
+
     fn value(&mut self, schema: &'a Schema, node: &Node) -> Option<Value> {
+        let Some(left) = self.left.checked_sub(1) else {
+            return self.report(Finding::new(format!("the body makes more than {MAX_VALUES} values")));
+        };
+        self.left = left;
         let view = self.contract.view(schema);
         match (&view, node) {
             (View::Union(variants), node) => self.branch(variants, node),
@@ -101,8 +111,10 @@ impl<'a> Reading<'a> {
                 continue;
             }
             let mut attempt =
-                Reading { contract: self.contract, findings: Vec::new(), pointer: self.pointer.clone() };
-            match attempt.value(variant, node) {
+                Reading { pointer: self.pointer.clone(), left: self.left, ..Self::new(self.contract) };
+            let value = attempt.value(variant, node);
+            self.left = attempt.left;
+            match value {
                 Some(value) if attempt.findings.is_empty() => {
                     let place = u32::try_from(place).expect("a union has few branches");
                     return Some(Value::Union(place, Box::new(value)));

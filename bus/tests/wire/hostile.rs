@@ -156,7 +156,7 @@ fn schemas_that_could_hurt_a_reader_are_refused() {
         );
         assert!(matches!(Contract::parse(&schema), Err(SchemaRefused::ZeroWidthItems)), "{items}");
     }
-    for levels in [20, 100, 5000] {
+    for levels in [20, 58, 100, 5000] {
         let (open, close) = (r#"{"type":"array","items":"#.repeat(levels), "}".repeat(levels));
         let schema =
             format!(r#"{{"type":"record","name":"D","fields":[{{"name":"a","type":{open}"int"{close}}}]}}"#);
@@ -166,6 +166,55 @@ fn schemas_that_could_hurt_a_reader_are_refused() {
     assert!(matches!(Contract::parse("{"), Err(SchemaRefused::Invalid(_))));
     let long = format!(r#"{{"type":"record","name":"L","doc":"{}","fields":[]}}"#, "x".repeat(300_000));
     assert!(matches!(Contract::parse(&long), Err(SchemaRefused::TooLarge { .. })));
+}
+
+#[test]
+fn a_schema_with_any_byte_changed_or_lost_is_fit_or_refused() {
+    let text = include_str!("dressed.avsc").trim_end();
+    let datum = framed(&[0; 64]);
+    let (mut fit, mut refused) = (0, 0);
+    for place in 0..text.len() {
+        for byte in *b"\0\"{],0aI." {
+            let mut changed = text.as_bytes().to_vec();
+            changed[place] = byte;
+            let changed = String::from_utf8(changed).expect("all of it is ASCII");
+            match Contract::parse(&changed) {
+                Ok(contract) => {
+                    drop(contract.readable());
+                    drop(contract.misfit_defaults());
+                    drop(to_json(&contract, &datum));
+                    fit += 1;
+                }
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(Contract::parse(&text[..place]).is_err(), "cut at {place}");
+    }
+    assert!(fit > 1000 && refused > 1000, "{fit} fit, {refused} refused");
+}
+
+#[test]
+fn a_type_that_is_called_by_an_alias_is_refused() {
+    let schema = r#"{"type":"record","name":"R","namespace":"n","fields":[
+        {"name":"a","type":{"type":"fixed","name":"F","aliases":["G"],"size":1}},{"name":"b","type":"G"}]}"#;
+    assert!(matches!(Contract::parse(schema), Err(SchemaRefused::Undefined { name }) if name == "n.G"));
+}
+
+#[test]
+fn defaults_that_multiply_cost_a_reader_nothing() {
+    let mut schema = r#""int""#.to_owned();
+    for level in 0..14 {
+        let default = if level == 0 { "0" } else { "{}" };
+        let again = if level == 0 { "\"int\"".to_owned() } else { format!("\"L{}\"", level - 1) };
+        let more = ["b", "c", "d", "e"]
+            .map(|name| format!(r#",{{"name":"{name}","type":{again},"default":{default}}}"#));
+        schema = format!(
+            r#"{{"type":"record","name":"L{level}","fields":[{{"name":"a","type":{schema},"default":{default}}}{}]}}"#,
+            more.concat()
+        );
+    }
+    let contract = Contract::parse_to_read(&schema).expect("flat enough");
+    assert!(contract.readable().is_err());
 }
 
 fn framed(datum: &[u8]) -> Vec<u8> {
