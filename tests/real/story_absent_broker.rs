@@ -35,12 +35,12 @@ async fn play(stage: &Stage) -> Result<()> {
     let address = door.address();
     let mut api = Tool::enter(stage, "api", "user-db.Ready", &["--kafka", &address]).await?;
     let unready = wait::until("the sidecar to say that it is not ready", SOON, async || {
-        api.sidecar.readiness().await.filter(|(code, text)| *code == 503 && text.contains("Kafka"))
+        api.sidecar.readiness().await.filter(|(code, text)| *code == 503 && text.contains("the log"))
     });
     unready.await.with_context(|| format!("it wrote:\n{}", api.sidecar.process.tail()))?;
     let blind = wait::until("a number that says so", SOON, async || {
         let page = api.sidecar.metrics().await.ok()?;
-        page.lines().any(|line| line == "pavane_sidecar_connected 0").then_some(())
+        page.lines().any(|line| counts_tries(line)).then_some(())
     });
     blind.await?;
     // twice: it keeps trying, and each time says where
@@ -62,6 +62,11 @@ async fn play(stage: &Stage) -> Result<()> {
     log.wait_said(&rollout, Some("api"), "DeploymentComplete", SOON).await?;
     ensure!(api.upgrades() == 1, "the hook ran {} times", api.upgrades());
     Ok(())
+}
+
+fn counts_tries(line: &str) -> bool {
+    let tries = line.strip_prefix(r#"pavane_sidecar_trouble_total{doing="connect"} "#);
+    tries.and_then(|tries| tries.parse().ok()).is_some_and(|tries: u64| tries > 0)
 }
 
 fn is_loud(line: &str, address: &str) -> bool {
