@@ -11,7 +11,7 @@ use apache_avro::schema::{EnumSchema, FixedSchema, InnerDecimalSchema, RecordSch
 use pavane_events::identity::sha256_hex;
 
 use super::error::{Finding, SchemaRefused};
-use super::{canonical, catalog, compat, json};
+use super::{canonical, catalog, compat, json, lint};
 
 /// The longest text of a schema, in bytes.
 pub const MAX_SCHEMA: usize = 256 * 1024;
@@ -24,7 +24,7 @@ pub const URN: &str = "urn:pavane:schema:sha256:";
 #[derive(Debug)]
 pub struct Contract {
     schema: Schema,
-    named: BTreeMap<String, Schema>,
+    pub(super) named: BTreeMap<String, Schema>,
     fingerprint: String,
     readable: OnceLock<Result<(), Finding>>,
 }
@@ -61,7 +61,7 @@ impl Contract {
         name_types(&schema, &mut named);
         let mut contract = Self { schema, named, fingerprint: String::new(), readable: OnceLock::new() };
         let View::Record(_) = contract.root_view() else { return Err(SchemaRefused::NotARecord) };
-        Lint { contract: &contract, done: BTreeMap::new(), open: Vec::new() }.check(&contract.schema)?;
+        lint::check(&contract)?;
         contract.fingerprint = sha256_hex(&canonical::form(&contract));
         Ok(contract)
     }
@@ -220,85 +220,4 @@ fn name_types(schema: &Schema, named: &mut BTreeMap<String, Schema>) {
     if let Schema::Union(union) = schema {
         union.variants().iter().for_each(|variant| name_types(variant, named));
     }
-}
-
-/// Depth and width of a type.
-#[derive(Clone, Copy)]
-struct Extent {
-    depth: usize,
-    zero_width: bool,
-}
-
-/// Walks each named type once, so that a schema of many references costs no more than its text.
-struct Lint<'a> {
-    contract: &'a Contract,
-    done: BTreeMap<String, Extent>,
-    open: Vec<String>,
-}
-
-impl Lint<'_> {
-    fn check(&mut self, schema: &Schema) -> Result<Extent, SchemaRefused> {
-        let leaf = |zero_width| Ok(Extent { depth: 1, zero_width });
-        let contract = self.contract;
-        if let Schema::Ref { name } = schema
-            && !contract.named.contains_key(name.as_ref() as &str)
-        {
-            return Err(SchemaRefused::Undefined { name: name.to_string() });
-        }
-        match contract.view(schema) {
-            View::Null => leaf(true),
-            View::Fixed(fixed) => leaf(fixed.size == 0),
-            View::Array(items) | View::Map(items) => {
-                let inner = self.check(items)?;
-                if inner.zero_width && matches!(schema, Schema::Array(_)) {
-                    return Err(SchemaRefused::ZeroWidthItems);
-                }
-                deeper(inner.depth, false)
-            }
-            View::Union(variants) => {
-                let mut depth = 0;
-                for variant in variants {
-                    depth = depth.max(self.check(variant)?.depth);
-                }
-                deeper(depth, false)
-            }
-            View::Record(record) => self.check_record(record),
-            View::Boolean
-            | View::Int
-            | View::Long
-            | View::Float
-            | View::Double
-            | View::Bytes
-            | View::String
-            | View::Enum(_) => leaf(false),
-        }
-    }
-
-    fn check_record(&mut self, record: &RecordSchema) -> Result<Extent, SchemaRefused> {
-        let name = record.name.to_string();
-        if let Some(extent) = self.done.get(&name) {
-            return Ok(*extent);
-        }
-        if self.open.contains(&name) {
-            return Err(SchemaRefused::Recursive { name });
-        }
-        self.open.push(name.clone());
-        let (mut depth, mut zero_width) = (0, true);
-        for field in &record.fields {
-            let inner = self.check(&field.schema)?;
-            depth = depth.max(inner.depth);
-            zero_width &= inner.zero_width;
-        }
-        self.open.pop();
-        let extent = deeper(depth, zero_width)?;
-        self.done.insert(name, extent);
-        Ok(extent)
-    }
-}
-
-fn deeper(depth: usize, zero_width: bool) -> Result<Extent, SchemaRefused> {
-    if depth >= MAX_DEPTH {
-        return Err(SchemaRefused::TooDeep { limit: MAX_DEPTH });
-    }
-    Ok(Extent { depth: depth + 1, zero_width })
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`record`] | an event to value and headers, and back |
 //! | [`headers`] | the envelope as `CloudEvents` headers |
-//! | [`contract`] | schemas that are fit to read and write by |
+//! | [`contract`] `lint` | schemas that are fit to read and write by |
 //! | [`catalog`] | the embedded ones |
 //! | `datum` `resolve` | Avro binary, and what a reader makes of it |
 //! | `json` `node` `show` | JSON bodies in, strictly; JSON out |
@@ -19,6 +19,7 @@ mod datum;
 pub mod error;
 pub mod headers;
 mod json;
+mod lint;
 mod node;
 pub mod record;
 mod resolve;
