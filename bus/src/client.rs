@@ -83,6 +83,14 @@ const DEFAULTS_TO_OWN: &[(&str, &str)] = &[
     ("partition.assignment.strategy", "cooperative-sticky"),
 ];
 
+/// Second names of what is set here: two names of one setting would be applied in no order.
+const SECOND_NAMES: &[(&str, &str)] = &[
+    ("delivery.timeout.ms", "message.timeout.ms"),
+    ("queue.buffering.max.ms", "linger.ms"),
+    ("compression.type", "compression.codec"),
+    ("max.partition.fetch.bytes", "fetch.message.max.bytes"),
+];
+
 /// Settings that are not the user's, with the reason.
 const NOT_FOR_USERS: &[(&str, &str)] = &[
     ("bootstrap.servers", "the address is the setting `kafka`"),
@@ -109,13 +117,30 @@ pub(crate) fn config(settings: &Settings, purpose: Purpose, client_id: &str) -> 
     for (key, value) in defaults(purpose) {
         config.set(key, value);
     }
-    config.extend(user);
+    for (key, value) in user {
+        config.set(canonical(&key), value);
+    }
     config.set("bootstrap.servers", &settings.kafka).set("client.id", client_id);
     for (key, value) in &required {
         config.set(*key, *value);
     }
     assert_effective(&config, &required)?;
     Ok(config)
+}
+
+/// How long a record may be on its way: what the library took for it, under whichever name it was set.
+pub(crate) fn delivery_limit(config: &ClientConfig) -> Result<Duration, Error> {
+    let key = "message.timeout.ms";
+    let native = config.create_native_config().map_err(setting_error)?;
+    let found = native.get(key).map_err(setting_error)?;
+    match found.parse() {
+        Ok(limit) if limit > 0 => Ok(Duration::from_millis(limit)),
+        Ok(_) | Err(_) => {
+            let why =
+                format!("it is {found}; set a number of milliseconds above 0, no append waits for ever");
+            Err(Error::Setting { key: key.to_owned(), why })
+        }
+    }
 }
 
 /// Makes a client; `purpose` says in the error what it was for.
@@ -134,6 +159,11 @@ pub(crate) async fn blocking<T: Send + 'static>(
         what: "a question to the broker".to_owned(),
         why: error.to_string(),
     })
+}
+
+/// The first name of a setting.
+fn canonical(key: &str) -> &str {
+    SECOND_NAMES.iter().find(|(second, _)| *second == key).map_or(key, |(_, first)| first)
 }
 
 fn required(purpose: Purpose) -> Vec<(&'static str, &'static str)> {
@@ -247,6 +277,20 @@ mod tests {
                 assert_eq!(native.get(key).expect("known"), value, "{purpose:?} {key}");
             }
         }
+    }
+
+    #[test]
+    fn an_append_never_waits_for_ever() {
+        let mut settings = Settings::new("127.0.0.1:1", "http://registry");
+        let limit = |settings: &Settings| {
+            delivery_limit(&config(settings, Purpose::Append, "test").expect("a config"))
+        };
+        assert_eq!(limit(&settings).expect("the default"), Duration::from_secs(10));
+        settings.client.insert("delivery.timeout.ms".to_owned(), "7000".to_owned());
+        assert_eq!(limit(&settings).expect("by its second name"), Duration::from_secs(7));
+        settings.client.insert("delivery.timeout.ms".to_owned(), "0".to_owned());
+        let error = limit(&settings).expect_err("0 is for ever").to_string();
+        assert!(error.starts_with("use the Kafka client setting `message.timeout.ms`: it is 0"), "{error}");
     }
 
     #[test]

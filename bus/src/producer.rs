@@ -14,6 +14,8 @@ use crate::{Bus, Error};
 
 /// How long a full queue is waited for.
 const QUEUE: Duration = Duration::from_secs(1);
+/// How long after its own limit the client may take to report.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Where a record stands, as the broker has said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,7 @@ pub(crate) struct Outgoing<'a> {
 #[derive(Clone)]
 pub(crate) struct Producer {
     inner: FutureProducer,
+    limit: Duration,
     clock: Clock,
     metrics: Metrics,
 }
@@ -45,8 +48,9 @@ pub(crate) struct Producer {
 impl Producer {
     pub(crate) fn new(bus: &Bus) -> Result<Self, Error> {
         let config = client::config(bus.settings(), Purpose::Append, bus.client_id())?;
+        let limit = client::delivery_limit(&config)? + QUEUE + GRACE;
         let inner = client::create(&config, "appending")?;
-        Ok(Self { inner, clock: bus.clock(), metrics: bus.metrics().clone() })
+        Ok(Self { inner, limit, clock: bus.clock(), metrics: bus.metrics().clone() })
     }
 
     /// Appends a record and waits for the broker's answer. Abandoning the wait does not take the record back.
@@ -58,19 +62,20 @@ impl Producer {
         record.payload = outgoing.value;
         record.timestamp = created.map(|created| created.0);
         let begun = Instant::now();
-        let answer = self.inner.send(record, QUEUE).await;
-        let result = match answer {
-            Ok(delivery) if delivery.offset < 0 => Err(Error::OutcomeUnknown {
-                topic: topic.to_owned(),
-                partition,
-                why: "the broker has it and does not say at which offset".to_owned(),
-            }),
-            Ok(delivery) => Ok(Appended {
+        let unknown = |why: &str| {
+            Err(Error::OutcomeUnknown { topic: topic.to_owned(), partition, why: why.to_owned() })
+        };
+        let result = match tokio::time::timeout(self.limit, self.inner.send(record, QUEUE)).await {
+            Err(_) => unknown("the client has not reported in time"),
+            Ok(Ok(delivery)) if delivery.offset < 0 => {
+                unknown("the broker has it and does not say at which offset")
+            }
+            Ok(Ok(delivery)) => Ok(Appended {
                 partition: delivery.partition,
                 offset: delivery.offset,
                 at: created.unwrap_or_else(|| Timestamp(delivery.timestamp.to_millis().unwrap_or(0))),
             }),
-            Err((error, _)) => Err(self.failed(topic, partition, error)),
+            Ok(Err((error, _))) => Err(self.failed(topic, partition, error)),
         };
         self.metrics.sent(topic, begun.elapsed(), result.as_ref().err().map(Error::class));
         result
