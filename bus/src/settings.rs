@@ -5,6 +5,10 @@
 //! `ssl.ca.location=/etc/pavane/ca.pem`, `ssl.certificate.location=…` and `ssl.key.location=…` for mutual
 //! TLS. A secret need not stand there in the clear: `sasl.password.file=/run/secrets/kafka` names a file
 //! that holds the value. The few settings that correctness stands on are refused by name.
+//!
+//! On a broker with access lists a program needs `Describe` and `DescribeConfigs` on the topics, `Read` on those
+//! that it reads, `Write` on those that it writes, `IdempotentWrite` on a cluster older than Kafka 3, and `Read` on
+//! the group that is named like its client id (never joined by readers; sentinels join their own).
 
 use std::collections::BTreeMap;
 use std::fmt;
