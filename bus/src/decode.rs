@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use pavane_events::{Entry, Event, Heartbeat, Record, Unreadable, UnreadableReason};
 
-use crate::wire::{self, Contract, Defect, Sealed};
+use crate::wire::{self, Contract, Defect, Sealed, catalog, compat};
 use crate::{Bus, Error, Policy, Raw};
 
 /// Reads a record of the log.
@@ -51,15 +51,27 @@ async fn event(bus: &Bus, raw: &Raw, policy: Policy) -> Result<Result<Event, Def
         Err(defect) => return Ok(Err(defect)),
     };
     if !is_trusted(bus, &sealed, &writer, policy).await? {
-        let detail = format!(
-            "the schema {} (fingerprint {}) is neither built in nor published; publish it with `pavane schemas push`",
-            writer.full_name(),
-            writer.fingerprint()
-        );
-        let (reason, field) = (UnreadableReason::SchemaNotAllowed, String::new());
-        return Ok(Err(Defect { reason, field, detail }));
+        return Ok(Err(untrusted(&sealed, &writer)));
     }
     Ok(sealed.decode(&writer))
+}
+
+/// Nobody was told of this schema. Where it also differs from what is read, the field that differs is the news.
+fn untrusted(sealed: &Sealed<'_>, writer: &Contract) -> Defect {
+    let told = format!(
+        "the schema {} (fingerprint {}) is neither built in nor published; publish it with `pavane schemas push`",
+        writer.full_name(),
+        writer.fingerprint()
+    );
+    let differences = sealed.event_type().map(|event| compat::can_read(writer, catalog::of(event)));
+    match differences.unwrap_or_default().into_iter().next() {
+        Some(first) => Defect {
+            reason: UnreadableReason::Incompatible,
+            field: first.pointer,
+            detail: format!("{}; {told}", first.message),
+        },
+        None => Defect { reason: UnreadableReason::SchemaNotAllowed, field: String::new(), detail: told },
+    }
 }
 
 async fn contract_of(bus: &Bus, sealed: &Sealed<'_>) -> Result<Result<Arc<Contract>, Defect>, Error> {
