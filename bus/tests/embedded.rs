@@ -180,10 +180,10 @@ async fn a_broker_that_is_cut_off_is_told_by_bounds_and_reading_goes_on_afterwar
     let (world, bus, writer) = world().await;
     let mut reader = bus.reader(&domain("shop"), Policy::AllowList).await.expect("a reader");
     assert!(matches!(next(&mut reader).await, Item::CaughtUp { .. }));
-    world.broker().set_reachable(false).await.expect("told");
+    world.broker().set_reachable(false).expect("told");
     let error = reader.bounds().await.expect_err("nobody answers");
     assert!(error.is_transient(), "{error}");
-    world.broker().set_reachable(true).await.expect("told");
+    world.broker().set_reachable(true).expect("told");
     writer.append(&ready("shop", 0)).await.expect("appended");
     let reading = async {
         loop {
@@ -202,7 +202,7 @@ async fn an_append_that_nobody_answers_has_an_unknown_outcome() {
     settings.client.insert("message.timeout.ms".to_owned(), "1000".to_owned());
     let bus = Bus::connect(settings, "test").await.expect("connected");
     let writer = bus.writer().await.expect("a writer");
-    world.broker().set_reachable(false).await.expect("told");
+    world.broker().set_reachable(false).expect("told");
     let error = writer.append(&ready("shop", 0)).await.expect_err("nobody answers");
     assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error}");
 }

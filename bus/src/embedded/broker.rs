@@ -13,6 +13,8 @@ use crate::{ApplyOptions, Error};
 
 /// How long the cluster is left alone between two orders.
 const PAUSE: Duration = Duration::from_millis(5);
+/// How long the cluster may take to carry out an order.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// A broker in memory. Dropping it ends it, and with it all that it holds.
 ///
@@ -26,7 +28,7 @@ pub struct Broker {
 #[derive(Debug)]
 struct Order {
     reachable: bool,
-    done: oneshot::Sender<KafkaResult<()>>,
+    done: Sender<KafkaResult<()>>,
 }
 
 impl Broker {
@@ -52,14 +54,14 @@ impl Broker {
         &self.kafka
     }
 
-    /// Cuts the broker off from its clients, or lets them in again; returns when it is done.
-    pub async fn set_reachable(&self, reachable: bool) -> Result<(), Error> {
-        let (done, answer) = oneshot::channel();
+    /// Cuts the broker off from its clients, or lets them in again; returns when it is done, within milliseconds.
+    pub fn set_reachable(&self, reachable: bool) -> Result<(), Error> {
+        let (done, answer) = channel();
         let stopped = |why: String| Error::Stopped { what: "the embedded broker".to_owned(), why };
         self.orders.send(Order { reachable, done }).map_err(|_| stopped("its thread is gone".to_owned()))?;
-        match answer.await {
+        match answer.recv_timeout(ANSWER) {
             Ok(done) => done.map_err(|error| stopped(error.to_string())),
-            Err(_) => Err(stopped("its thread is gone".to_owned())),
+            Err(error) => Err(stopped(error.to_string())),
         }
     }
 }
