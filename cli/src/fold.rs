@@ -11,6 +11,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::{outage, picture};
 
+/// How long to wait before a broker or registry that is away is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
 /// How long a refused start waits for the sentinel to say why.
 const REASON: Duration = Duration::from_secs(3);
 
@@ -62,6 +64,19 @@ impl Fold {
                 let effects = self.engine.handle(millis(self.begun), Input::Read(entry.clone()));
                 effects.iter().try_for_each(seeing)?;
                 Ok(Next::Entry(Box::new(entry)))
+            }
+        }
+    }
+
+    /// Reads one entry and folds it; a broker or registry that is away is told and waited for.
+    pub async fn next_however_long(&mut self, console: &Console) -> Result<Next, Failure> {
+        loop {
+            match self.next().await {
+                Err(failure) if failure.exit == Exit::Unreachable => {
+                    console.warn(&format!("{failure}; trying again"));
+                    tokio::time::sleep(AGAIN).await;
+                }
+                ended => return ended,
             }
         }
     }
@@ -133,7 +148,7 @@ pub async fn ending(
     let mut fold = Fold::open(bus, domain).await?;
     let mut told = 0;
     loop {
-        let Next::Entry(entry) = fold.next().await? else { continue };
+        let Next::Entry(entry) = fold.next_however_long(console).await? else { continue };
         let Some(rollout) = fold.rollout(id) else {
             if entry.offset() >= start {
                 return Err(refused(&mut fold, id, start).await);

@@ -86,10 +86,10 @@ fn setup(cli: &Cli) -> Setup {
         | Command::Rollback(_)
         | Command::Override(_)
         | Command::Hold(_)
-        | Command::Release(_) => ("pavane", "warn,rdkafka=off"),
+        | Command::Release(_) => ("pavane", "warn,rdkafka=off,librdkafka=off"),
     };
     let filter = match (cli.manner.quiet, cli.manner.verbose) {
-        (true, _) => "error,rdkafka=off",
+        (true, _) => "error,rdkafka=off,librdkafka=off",
         (false, 0) => own,
         (false, 1) => "info,rdkafka=off",
         (false, _) => "debug",

@@ -34,7 +34,7 @@ pub struct Context<'a> {
 pub(crate) async fn run(cli: Cli, console: &Console) -> Result<(), Failure> {
     let context = Context { console, connection: &cli.connection };
     let ends_by_itself = !matches!(cli.command, Command::Dev(_) | Command::Sentinel(_) | Command::Sidecar(_));
-    let work = carry_out(cli.command, context);
+    let work = Box::pin(carry_out(cli.command, context));
     if ends_by_itself { or_interrupted(work).await } else { work.await }
 }
 

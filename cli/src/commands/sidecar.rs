@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::commands::Context;
 use crate::failure::Failure;
-use crate::shell;
+use crate::{interrupt, shell};
 
 /// Runs a sidecar until Ctrl-C.
 #[derive(Args, Debug)]
@@ -20,8 +20,14 @@ impl Sidecar {
     /// Runs it.
     pub async fn run(self, context: Context<'_>) -> Result<(), Failure> {
         let (text, name) = shell::read(&self.config)?;
-        let config = pavane_sidecar::Config::from_yaml(&text, &name)
+        let mut config = pavane_sidecar::Config::from_yaml(&text, &name)
             .map_err(|diagnostics| Failure::invalid(&name, diagnostics))?;
-        shell::run("pavane-sidecar", context, |bus, stop| pavane_sidecar::run(config, bus, stop)).await
+        if let Some(domain) = &context.connection.domain {
+            config.domain = domain.clone();
+        }
+        let settings = context.connection.settings()?;
+        let stop = interrupt::token()?;
+        let ended = pavane_sidecar::run_with(config, settings, stop).await;
+        ended.map_err(|error| shell::ended("the sidecar", error))
     }
 }

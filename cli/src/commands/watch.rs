@@ -54,7 +54,10 @@ impl Watch {
             if self.has_ended(fold)? {
                 return Ok(());
             }
-            tokio::select! { next = fold.next() => { next?; }, () = tokio::time::sleep(FRAME) => {} }
+            tokio::select! {
+                next = fold.next_however_long(context.console) => drop(next?),
+                () = tokio::time::sleep(FRAME) => {}
+            }
         }
     }
 
@@ -73,7 +76,7 @@ impl Watch {
             if self.has_ended(fold)? {
                 return Ok(());
             }
-            while !matches!(fold.next().await?, Next::Entry(_)) {}
+            while !matches!(fold.next_however_long(context.console).await?, Next::Entry(_)) {}
         }
     }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::cast;
 use super::log::Chronicle;
+use super::narrator::Narrator;
 use super::report::{Act, Report};
 use super::stage::{OLD, Stage};
 use crate::exit::Exit;
@@ -24,7 +25,6 @@ const SUBJECT: &str = "io.pavane.arena.matchmaking.Ready";
 /// Act 1: a rollout goes through.
 pub async fn completes(stage: &mut Stage) -> Result<Act, Failure> {
     let narrator = stage.narrator.clone();
-    curtain(stage).await;
     let about = [
         "users-v2: the users table gets a new column. Then everyone who reads it moves to 2.0.0,",
         "each when it has read on the log that the one before has.",
@@ -63,7 +63,7 @@ pub async fn breaks_a_contract(stage: &mut Stage) -> Result<Act, Failure> {
     let refused = force_schema(stage).await?;
     let fault = Instant::now();
     publish_past_the_sidecar(stage, &rollout).await?;
-    let alert = stage.alert_of(&rollout).await?;
+    let alert = stage.alert(&rollout, "firing").await?;
     let latency = alert.at.saturating_duration_since(fault);
     let mut act = stage.act("contract-broken", &rollout, Some(latency));
     expect_verdicts(&mut act, &["RolloutStalled ratings contract_broken matchmaking"]);
@@ -81,6 +81,7 @@ pub async fn breaks_a_contract(stage: &mut Stage) -> Result<Act, Failure> {
     );
     narrator.moral(&moral).await;
     mend(stage, &rollout).await?;
+    act.alerts = stage.alerts(&rollout);
     Ok(act)
 }
 
@@ -101,8 +102,9 @@ pub async fn hangs(stage: &mut Stage) -> Result<Act, Failure> {
     let rollout = stage.start(cast::PLATFORM_V3).await?;
     narrator.beat(Duration::from_millis(600)).await;
     stage.say("user-db", "Ready", &rollout, json!({ "prerequisite": "schema-v3" })).await?;
-    let alert = stage.alert_of(&rollout).await?;
+    let alert = stage.alert(&rollout, "firing").await?;
     stage.end_of(&rollout).await?;
+    stage.alert(&rollout, "resolved").await?;
     let fault = stage.service("matchmaking").hung_at().unwrap_or(alert.at);
     let mut act = stage.act("hangs", &rollout, Some(alert.at.saturating_duration_since(fault)));
     let told = [
@@ -122,7 +124,7 @@ pub async fn hangs(stage: &mut Stage) -> Result<Act, Failure> {
 }
 
 /// Says where to go next.
-pub async fn close(stage: &Stage, report: &Report) {
+pub fn close(stage: &Stage, report: &Report) {
     let ms = |act: usize| report.acts[act].fault_to_alert_ms.unwrap_or_default();
     let heard = format!(
         "Three rollouts, {:.0} s. From fault to alert: {} ms for the broken contract, {:.1} s for the hang (5 s of them its window).",
@@ -139,19 +141,19 @@ pub async fn close(stage: &Stage, report: &Report) {
         "  docs/architecture.md             how it works, on a page",
         "  pavane --help                    all commands",
     ];
-    stage.narrator.act("THE END", &lines).await;
+    stage.narrator.end(&lines);
 }
 
 /// Says who is there before the first act.
-async fn curtain(stage: &Stage) {
-    let place = format!("Kafka {} · registry {} · both inside this process", stage.kafka(), stage.registry());
+pub async fn curtain(narrator: &Narrator, kafka: &str, registry: &str) {
+    let place = format!("Kafka {kafka} · registry {registry} · both inside this process");
     let lines = [
         "Five services: user-db, user-service, messaging, matchmaking, tournament. All run 1.0.0.",
         "Beside each stands a sidecar. They meet on one log, where every record is checked against a schema.",
         "At the side of the floor stands a sentinel. It says who has stopped, why, and what happens next.",
         place.as_str(),
     ];
-    stage.narrator.act("PAVANE · a slow dance that nobody conducts", &lines).await;
+    narrator.act("PAVANE · a slow dance that nobody conducts", &lines).await;
 }
 
 /// The registry refuses the new format; somebody switches its check off and registers it all the same.
@@ -162,7 +164,8 @@ async fn force_schema(stage: &Stage) -> Result<bool, Failure> {
     let (status, answer) = stage.ask_registry(false, &versions, &body).await?;
     let refused = status == 409;
     let message = answer["message"].as_str().unwrap_or_default();
-    narrator.aside("registry", &format!("{status} refused"), &shortened(message));
+    let why = message.rsplit_once("\": ").map_or(message, |(_, why)| why);
+    narrator.aside("registry", &format!("{status} refused"), &shortened(why));
     narrator.beat(Duration::from_millis(1_500)).await;
     let config = format!("/config/{SUBJECT}");
     stage.ask_registry(true, &config, &json!({ "compatibility": "NONE" })).await?;
@@ -218,6 +221,7 @@ async fn mend(stage: &mut Stage, rollout: &RolloutId) -> Result<(), Failure> {
     let event: Event = speaker::event(&stage.domain, Some(rollout), body);
     stage.writer.append(&event).await.map_err(outage::of)?;
     stage.end_of(rollout).await?;
+    stage.alert(rollout, "resolved").await?;
     Ok(())
 }
 
@@ -267,7 +271,7 @@ fn asked_back(chronicle: &Chronicle, rollout: &RolloutId) -> Vec<String> {
 }
 
 fn shortened(text: &str) -> String {
-    const WIDE: usize = 90;
+    const WIDE: usize = 72;
     if text.chars().count() <= WIDE {
         return text.to_owned();
     }

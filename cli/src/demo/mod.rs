@@ -41,8 +41,8 @@ pub async fn play(narrator: Narrator) -> Result<Report, Failure> {
         acts::breaks_a_contract(&mut stage).await?,
         acts::hangs(&mut stage).await?,
     ];
-    let report = Report { acts, seconds: begun.elapsed().as_secs_f64() };
-    acts::close(&stage, &report).await;
+    let report = Report { acts, seconds: (begun.elapsed().as_secs_f64() * 1e3).round() / 1e3 };
+    acts::close(&stage, &report);
     stage.clear().await?;
     Ok(report)
 }

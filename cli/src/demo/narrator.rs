@@ -48,6 +48,14 @@ impl Narrator {
         self.beat(Duration::from_millis(90 * words as u64)).await;
     }
 
+    /// Says the last lines.
+    pub fn end(&self, lines: &[&str]) {
+        self.tell(&format!("\n{}", paint(STRONG, "THE END")));
+        for line in lines {
+            self.tell(&format!("  {line}"));
+        }
+    }
+
     /// Says how something ended.
     pub async fn moral(&self, line: &str) {
         self.tell("");

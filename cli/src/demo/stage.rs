@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::acts;
 use super::cast::{self, SERVICES};
 use super::log::{self, Chronicle};
 use super::narrator::Narrator;
@@ -40,8 +41,7 @@ const POLL: Duration = Duration::from_millis(25);
 pub struct Stage {
     /// Tells what happens.
     pub narrator: Arc<Narrator>,
-    /// The bus.
-    pub bus: Bus,
+    bus: Bus,
     /// Appends for the people of the story.
     pub writer: Writer,
     /// The domain.
@@ -55,16 +55,27 @@ pub struct Stage {
     shells: JoinSet<Result<(), Failure>>,
     stop: CancellationToken,
     scratch: Scratch,
-    embedded: Embedded,
+    embedded: Arc<Embedded>,
 }
 
 /// A directory that is gone when the story is over.
 struct Scratch(PathBuf);
 
 impl Stage {
-    /// Sets the stage and waits until everybody is ready.
+    /// Sets the stage and waits until everybody is ready; meanwhile the narrator says who is there.
     pub async fn set(narrator: Arc<Narrator>) -> Result<Self, Failure> {
-        let embedded = embedded::start().await.map_err(outage::of)?;
+        let embedded = Arc::new(embedded::start().await.map_err(outage::of)?);
+        let curtain = acts::curtain(&narrator, embedded.kafka(), embedded.registry_url());
+        let set = async {
+            let mut stage = Self::furnish(Arc::clone(&embedded), Arc::clone(&narrator)).await?;
+            stage.enter().await?;
+            Ok(stage)
+        };
+        tokio::join!(set, curtain).0
+    }
+
+    /// The bus with its schemas, the phone on call, and who reads along.
+    async fn furnish(embedded: Arc<Embedded>, narrator: Arc<Narrator>) -> Result<Self, Failure> {
         let bus = Bus::connect(embedded.settings(), "demo").await.map_err(outage::of)?;
         let domain = Domain::new(cast::DOMAIN).expect("a name");
         let scratch = Scratch::new()?;
@@ -76,7 +87,7 @@ impl Stage {
         let receiver = Receiver::start(Arc::clone(&narrator)).await?;
         let mut shells = JoinSet::new();
         shells.spawn(log::follow(fold, sender, Arc::clone(&narrator)));
-        let mut stage = Self {
+        Ok(Self {
             narrator,
             bus,
             writer,
@@ -91,9 +102,7 @@ impl Stage {
             stop: CancellationToken::new(),
             scratch,
             embedded,
-        };
-        stage.enter().await?;
-        Ok(stage)
+        })
     }
 
     /// Everybody enters: the sentinel, then each service with its sidecar.
@@ -120,7 +129,7 @@ impl Stage {
             .map_err(|diagnostics| Failure::invalid("sentinel.yaml", diagnostics))?;
         let sentinel =
             Sentinel::bind(config).await.map_err(|error| shell::unusable("sentinel.yaml", error))?;
-        let (bus, stop) = (self.connect("demo-sentinel").await?, self.stop.clone());
+        let (bus, stop) = (self.bus.clone(), self.stop.clone());
         self.shells.spawn(async move {
             sentinel.run(bus, stop).await.map_err(|error| shell::ended("the sentinel", error))
         });
@@ -133,16 +142,12 @@ impl Stage {
         let text = cast::sidecar(service, url, &http, &journal).expect("every service has a sidecar's file");
         let config = pavane_sidecar::Config::from_yaml(&text, &file)
             .map_err(|diagnostics| Failure::invalid(&file, diagnostics))?;
-        let (bus, stop) = (self.connect(service).await?, self.stop.clone());
+        let (bus, stop) = (self.bus.clone(), self.stop.clone());
         self.shells.spawn(async move {
             let ended = pavane_sidecar::run(config, bus, stop).await;
             ended.map_err(|error| shell::ended(&format!("the sidecar of {service}"), error))
         });
         Ok(format!("http://{http}"))
-    }
-
-    async fn connect(&self, client: &str) -> Result<Bus, Failure> {
-        Bus::connect(self.embedded.settings(), client).await.map_err(outage::of)
     }
 
     async fn ready(&mut self, door: &str) -> Result<(), Failure> {
@@ -170,19 +175,9 @@ impl Stage {
         self.services.iter().map(|(name, service)| (*name, service.version())).collect()
     }
 
-    /// Where Kafka is.
-    pub fn kafka(&self) -> &str {
-        self.embedded.kafka()
-    }
-
-    /// Where the registry is.
-    pub fn registry(&self) -> &str {
-        self.embedded.registry_url()
-    }
-
     /// Asks the registry something, as anyone with a terminal could; returns the status and the answer.
     pub async fn ask_registry(&self, put: bool, path: &str, body: &Value) -> Result<(u16, Value), Failure> {
-        let url = format!("{}{path}", self.registry());
+        let url = format!("{}{path}", self.embedded.registry_url());
         let request = if put { self.http.put(&url) } else { self.http.post(&url) };
         let cannot = |error| Failure::new(Exit::Unreachable, format!("cannot ask {url}")).because(error);
         let answer = request.json(body).send().await.map_err(cannot)?;
@@ -246,15 +241,22 @@ impl Stage {
         self.until("the rollout to end", ended).await
     }
 
-    /// Waits until an alert about a rollout has come in and burns.
-    pub async fn alert_of(&mut self, rollout: &RolloutId) -> Result<Arrival, Failure> {
-        let burns = |_: &Chronicle, arrivals: &[Arrival]| {
+    /// Waits until an alert about a rollout has come in with this status: `firing` or `resolved`.
+    pub async fn alert(&mut self, rollout: &RolloutId, status: &str) -> Result<Arrival, Failure> {
+        let came = |_: &Chronicle, arrivals: &[Arrival]| {
             let mine = |arrival: &&Arrival| {
-                arrival.alert.labels.rollout == rollout.as_str() && arrival.alert.status == "firing"
+                arrival.alert.labels.rollout == rollout.as_str() && arrival.alert.status == status
             };
             arrivals.iter().find(mine).cloned()
         };
-        self.until("the alert to come in", burns).await
+        self.until("the alert to come in", came).await
+    }
+
+    /// The alerts about a rollout that have come in so far.
+    pub fn alerts(&self, rollout: &RolloutId) -> Vec<Told> {
+        let arrivals = self.arrivals.borrow();
+        let mine = arrivals.iter().filter(|arrival| arrival.alert.labels.rollout == rollout.as_str());
+        mine.map(Told::from).collect()
     }
 
     /// What has come of a rollout so far.
@@ -266,14 +268,12 @@ impl Stage {
         };
         let outcome = rollout
             .map_or("unknown", |rollout| if stalled(rollout) { "stalled" } else { rollout.status.as_str() });
-        let arrivals = self.arrivals.borrow();
-        let mine = arrivals.iter().filter(|arrival| arrival.alert.labels.rollout == id.as_str());
         Act {
             name,
             rollout: id.clone(),
             outcome: outcome.to_owned(),
             verdicts: rollout.map(|rollout| rollout.verdicts.clone()).unwrap_or_default(),
-            alerts: mine.map(Told::from).collect(),
+            alerts: self.alerts(id),
             fault_to_alert_ms: fault_to_alert.map(super::report::millis),
             surprises: self.receiver.refused(),
         }

@@ -57,14 +57,13 @@ fn speaker(record: &Record) -> Option<String> {
 const fn moves(body: &Body) -> bool {
     matches!(
         body,
-        Body::Ready(_)
-            | Body::DeploymentComplete(_)
-            | Body::DeploymentFailed(_)
+        Body::DeploymentStarted(_)
             | Body::RollbackComplete(_)
             | Body::RollbackFailed(_)
             | Body::RollbackRefused(_)
             | Body::StepOverridden(_)
             | Body::RolloutStalled(_)
+            | Body::RolloutCompleted(_)
             | Body::RolloutPartial(_)
     )
 }
@@ -117,9 +116,7 @@ fn rejected(body: &EventRejected) -> String {
 fn requested(body: &RollbackRequested) -> String {
     match &body.service {
         None => "everyone who has moved goes back, in reverse order".to_owned(),
-        Some(service) => {
-            format!("{service}, please go back: {}", arrow(body.expected.as_ref(), body.target.as_ref()))
-        }
+        Some(service) => format!("{service}, please go back to {}", name(body.target.as_ref())),
     }
 }
 
