@@ -17,9 +17,9 @@ use crate::alert::delivery::Route;
 use crate::alert::dispatcher::{Dispatcher, Raised};
 use crate::alert::ledger;
 use crate::alert::marks::Marks;
-use crate::alert::signature::Secrets;
+use crate::alert::webhook::Caller;
 use crate::clock::Clock;
-use crate::config::{Config, Webhook};
+use crate::config::{Config, Receiver};
 use crate::connection::Connection;
 use crate::happening::{self, Happening};
 use crate::http::{self, Doors};
@@ -34,25 +34,24 @@ const FLUSH: Duration = Duration::from_secs(5);
 /// A sentinel that answers at its address and watches nothing yet.
 pub struct Sentinel {
     config: Config,
+    routes: Routes,
     listener: TcpListener,
 }
+
+type Routes = Vec<Arc<Route<Caller>>>;
 
 impl Sentinel {
     /// Takes the address that the configuration names, and reads every receiver's secret once, so that a missing
     /// one is found before the first alert.
     pub async fn bind(config: Config) -> anyhow::Result<Self> {
-        for receiver in &config.receivers {
-            Secrets::read(&receiver.webhook.secret_file)
-                .map_err(|error| anyhow::anyhow!("failed to {error}"))
-                .with_context(|| format!("receiver {}", receiver.name))?;
-        }
+        let routes = config.receivers.iter().map(route).collect::<Result<_, _>>()?;
         if config.receivers.is_empty() {
             tracing::warn!("no receiver is configured: verdicts stand on the log, and nobody is told");
         }
         let listener = TcpListener::bind(config.http).await.with_context(|| {
             format!("failed to listen at {} (`http` in the sentinel's file)", config.http)
         })?;
-        Ok(Self { config, listener })
+        Ok(Self { config, routes, listener })
     }
 
     /// Where it answers.
@@ -80,11 +79,11 @@ impl Sentinel {
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         pavane_telemetry::meter();
-        let Self { config, listener } = self;
+        let Self { config, routes, listener } = self;
         tracing::info!(http = %listener.local_addr()?, replica = %config.replica, "the sentinel answers");
         let mut tasks = Tasks::new(stop.clone());
         tasks.spawn("connection", connection.clone().make());
-        let (marks, raise) = tell(&config, &connection, &mut tasks);
+        let (marks, raise) = tell(&config, routes, &connection, &mut tasks);
         let mut house = House { config: &config, connection: &connection, marks, raise, tasks: &mut tasks };
         let domains: BTreeMap<Domain, Watched> =
             config.domains.iter().map(|domain| (domain.clone(), house.domain(domain, &stop))).collect();
@@ -135,9 +134,16 @@ async fn own(
     }
 }
 
+fn route(receiver: &Receiver) -> anyhow::Result<Arc<Route<Caller>>> {
+    let caller = Caller::new(receiver.webhook.clone());
+    let caller = caller.with_context(|| format!("receiver {} cannot be used", receiver.name))?;
+    Ok(Arc::new(Route::new(receiver.name.clone(), caller)))
+}
+
 /// Starts what brings alerts to receivers.
 fn tell(
     config: &Config,
+    routes: Routes,
     connection: &Connection,
     tasks: &mut Tasks,
 ) -> (Arc<Marks>, mpsc::UnboundedSender<Raised>) {
@@ -146,11 +152,8 @@ fn tell(
     let receivers = config.receivers.iter().map(|receiver| receiver.name.clone()).collect();
     tasks.spawn("notifications read", ledger::read(connection.clone(), marks.clone(), receivers));
     tasks.spawn("notifications write", ledger::write(connection.clone(), rows));
-    let route = |receiver: &crate::config::Receiver| -> Arc<Route<Webhook>> {
-        Arc::new(Route::new(receiver.name.clone(), receiver.webhook.clone()))
-    };
     let dispatcher = Dispatcher {
-        routes: config.receivers.iter().map(route).collect(),
+        routes,
         marks: marks.clone(),
         replica: config.replica.to_string(),
         external_url: config.external_url.clone(),

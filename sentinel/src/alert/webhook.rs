@@ -1,14 +1,14 @@
 //! One attempt: a signed POST to an address that was looked at, and what its answer means.
 
 use std::error::Error as _;
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER, USER_AGENT};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 
 use crate::alert::body::Message;
-use crate::alert::egress::{self, Refused};
+use crate::alert::egress::{self, Allowed, Refused};
 use crate::alert::schedule::Pace;
 use crate::alert::signature::Secrets;
 use crate::config::Webhook;
@@ -40,7 +40,65 @@ pub(crate) trait Post: Send + Sync + 'static {
     fn post(&self, message: &Message) -> impl Future<Output = Answer> + Send;
 }
 
-impl Post for Webhook {
+/// Brings notifications to one webhook. Its client goes to addresses that were looked at and to no other: no
+/// redirect, no proxy, and every name is resolved by [`Vetting`], for each attempt anew.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    webhook: Webhook,
+    client: Client,
+}
+
+impl Caller {
+    /// Makes the client once, as reading the system's certificates takes longer than a delivery, and reads the
+    /// secret, so that a missing one is found before the first alert.
+    pub(crate) fn new(webhook: Webhook) -> anyhow::Result<Self> {
+        Secrets::read(&webhook.secret_file).map_err(|error| anyhow::anyhow!("failed to {error}"))?;
+        let url = egress::check_url(&webhook.url, webhook.allowed)
+            .map_err(|refused| anyhow::anyhow!("failed to {refused}"))?;
+        let client = Client::builder()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .dns_resolver(Vetting { url, allowed: webhook.allowed })
+            .connect_timeout(CONNECT)
+            .timeout(TOTAL)
+            .pool_max_idle_per_host(0)
+            .build()?;
+        Ok(Self { webhook, client })
+    }
+
+    async fn attempt(&self, message: &Message) -> Answer {
+        let Webhook { url, secret_file, allowed } = &self.webhook;
+        let secrets = match Secrets::read(secret_file) {
+            Ok(secrets) => secrets,
+            Err(error) => return failed("secret", format!("failed to {error}"), Pace::Soon(None)),
+        };
+        // An address that is no name is asked of no resolver.
+        let url = match egress::check_url(url, *allowed) {
+            Ok(url) => url,
+            Err(refused) => return refusal(&refused),
+        };
+        match self.send(url, message, &secrets).await {
+            Ok(response) => judge(response).await,
+            Err(error) => transport(&error),
+        }
+    }
+
+    async fn send(&self, url: Url, message: &Message, secrets: &Secrets) -> reqwest::Result<Response> {
+        let timestamp = jiff::Timestamp::now().as_second();
+        self.client
+            .post(url)
+            .header(CONTENT_TYPE, "application/json")
+            .header(USER_AGENT, concat!("pavane-sentinel/", env!("CARGO_PKG_VERSION")))
+            .header("webhook-id", &message.id)
+            .header("webhook-timestamp", timestamp)
+            .header("webhook-signature", secrets.sign(&message.id, timestamp, &message.body))
+            .body(message.body.clone())
+            .send()
+            .await
+    }
+}
+
+impl Post for Caller {
     async fn post(&self, message: &Message) -> Answer {
         let attempt = tokio::time::timeout(TOTAL, self.attempt(message));
         attempt
@@ -49,56 +107,23 @@ impl Post for Webhook {
     }
 }
 
-impl Webhook {
-    async fn attempt(&self, message: &Message) -> Answer {
-        let secrets = match Secrets::read(&self.secret_file) {
-            Ok(secrets) => secrets,
-            Err(error) => return failed("secret", format!("failed to {error}"), Pace::Soon(None)),
-        };
-        let (url, addresses) = match self.where_to().await {
-            Ok(place) => place,
-            Err(refused) => return refusal(&refused),
-        };
-        match send(&url, &addresses, message, &secrets).await {
-            Ok(response) => judge(response).await,
-            Err(error) => transport(&error),
-        }
-    }
-
-    async fn where_to(&self) -> Result<(Url, Vec<SocketAddr>), Refused> {
-        let url = egress::check_url(&self.url, self.allowed)?;
-        let resolve = async |host: String, port| Ok(tokio::net::lookup_host((host, port)).await?.collect());
-        let addresses = egress::vetted(&url, self.allowed, resolve).await?;
-        Ok((url, addresses))
-    }
+/// Resolves names, and gives only answers of which every address is allowed.
+#[derive(Clone, Debug)]
+struct Vetting {
+    url: Url,
+    allowed: Allowed,
 }
 
-/// Sends to the addresses that were looked at and to no other: no redirect, no proxy, no second resolution.
-async fn send(
-    url: &Url,
-    addresses: &[SocketAddr],
-    message: &Message,
-    secrets: &Secrets,
-) -> reqwest::Result<Response> {
-    let client = Client::builder()
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .resolve_to_addrs(url.host_str().unwrap_or_default(), addresses)
-        .connect_timeout(CONNECT)
-        .timeout(TOTAL)
-        .pool_max_idle_per_host(0)
-        .build()?;
-    let timestamp = jiff::Timestamp::now().as_second();
-    client
-        .post(url.clone())
-        .header(CONTENT_TYPE, "application/json")
-        .header(USER_AGENT, concat!("pavane-sentinel/", env!("CARGO_PKG_VERSION")))
-        .header("webhook-id", &message.id)
-        .header("webhook-timestamp", timestamp)
-        .header("webhook-signature", secrets.sign(&message.id, timestamp, &message.body))
-        .body(message.body.clone())
-        .send()
-        .await
+impl Resolve for Vetting {
+    fn resolve(&self, _: Name) -> Resolving {
+        let Self { url, allowed } = self.clone();
+        Box::pin(async move {
+            let resolve =
+                async |host: String, port| Ok(tokio::net::lookup_host((host, port)).await?.collect());
+            let addresses = egress::vetted(&url, allowed, resolve).await?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
 }
 
 async fn judge(response: Response) -> Answer {
@@ -158,6 +183,9 @@ fn transport(error: &reqwest::Error) -> Answer {
     let mut why = Vec::new();
     let mut cause = error.source();
     while let Some(error) = cause {
+        if let Some(refused) = error.downcast_ref() {
+            return refusal(refused);
+        }
         why.push(error.to_string());
         cause = error.source();
     }
@@ -185,12 +213,11 @@ mod tests {
     use tokio::task::JoinHandle;
 
     use super::*;
-    use crate::alert::egress::Allowed;
 
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
     struct Fixture {
-        webhook: Webhook,
+        caller: Caller,
         message: Message,
         asked: JoinHandle<String>,
         _secret: tempfile::NamedTempFile,
@@ -217,8 +244,9 @@ mod tests {
         writeln!(secret, "{SECRET}").expect("written");
         let allowed = Allowed { loopback: true, private: false };
         let webhook = Webhook { url, secret_file: secret.path().into(), allowed };
+        let caller = Caller::new(webhook).expect("a client");
         let message = Message { id: "d1.firing".to_owned(), body: b"{\"a\":1}".to_vec() };
-        Fixture { webhook, message, asked, _secret: secret }
+        Fixture { caller, message, asked, _secret: secret }
     }
 
     fn reason(answer: &Answer) -> (&'static str, Pace) {
@@ -231,7 +259,7 @@ mod tests {
     #[tokio::test]
     async fn a_notification_arrives_signed_with_its_id() {
         let f = receiver(b"HTTP/1.1 204 No Content\r\n\r\n", false).await;
-        assert_eq!(f.webhook.post(&f.message).await, Answer::Delivered);
+        assert_eq!(f.caller.post(&f.message).await, Answer::Delivered);
         let request = f.asked.await.expect("no panic");
         let header = |name: &str| {
             let line =
@@ -249,7 +277,7 @@ mod tests {
         );
         let timestamp: i64 = header("webhook-timestamp").parse().expect("seconds");
         assert!((jiff::Timestamp::now().as_second() - timestamp).abs() < 60);
-        let secrets = Secrets::read(&f.webhook.secret_file).expect("a secret");
+        let secrets = Secrets::read(&f.caller.webhook.secret_file).expect("a secret");
         assert_eq!(header("webhook-signature"), secrets.sign("d1.firing", timestamp, &f.message.body));
     }
 
@@ -257,7 +285,7 @@ mod tests {
     async fn a_redirect_is_a_failure_and_is_never_followed() {
         let answer = b"HTTP/1.1 307 Temporary Redirect\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n";
         let f = receiver(answer, false).await;
-        assert_eq!(reason(&f.webhook.post(&f.message).await), ("redirect", Pace::Slowly));
+        assert_eq!(reason(&f.caller.post(&f.message).await), ("redirect", Pace::Slowly));
     }
 
     #[tokio::test]
@@ -265,13 +293,13 @@ mod tests {
         let answer = b"HTTP/1.1 503 Busy\r\nretry-after: 42\r\ncontent-length: 0\r\n\r\n";
         let f = receiver(answer, false).await;
         let soon = Pace::Soon(Some(Duration::from_secs(42)));
-        assert_eq!(reason(&f.webhook.post(&f.message).await), ("server", soon));
+        assert_eq!(reason(&f.caller.post(&f.message).await), ("server", soon));
     }
 
     #[tokio::test]
     async fn an_endless_answer_is_dropped_after_its_beginning() {
         let f = receiver(b"HTTP/1.1 500 No\r\ntransfer-encoding: identity\r\n\r\n", true).await;
-        let answer = tokio::time::timeout(Duration::from_secs(10), f.webhook.post(&f.message)).await;
+        let answer = tokio::time::timeout(Duration::from_secs(10), f.caller.post(&f.message)).await;
         assert_eq!(reason(&answer.expect("dropped")).0, "server");
         f.asked.await.expect("the connection was closed");
     }
@@ -281,7 +309,7 @@ mod tests {
         let mut f = receiver(b"", false).await;
         f.asked.abort();
         let _ended = (&mut f.asked).await;
-        let answer = f.webhook.post(&f.message).await;
+        let answer = f.caller.post(&f.message).await;
         assert_eq!(reason(&answer), ("transport", Pace::Soon(None)));
         assert!(!format!("{answer:?}").contains("hidden"), "{answer:?}");
     }
@@ -289,18 +317,27 @@ mod tests {
     #[tokio::test]
     async fn no_connection_is_made_to_where_the_receiver_may_not_point() {
         let mut f = receiver(b"HTTP/1.1 200 OK\r\n\r\n", false).await;
-        f.webhook.allowed = Allowed::default();
-        assert_eq!(reason(&f.webhook.post(&f.message).await), ("egress", Pace::Slowly));
+        f.caller.webhook.allowed = Allowed::default();
+        assert_eq!(reason(&f.caller.post(&f.message).await), ("egress", Pace::Slowly));
+        assert!(!f.asked.is_finished());
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_where_it_may_not_is_refused_before_any_connection() {
+        let mut f = receiver(b"HTTP/1.1 200 OK\r\n\r\n", false).await;
+        let url = f.caller.webhook.url.replace("127.0.0.1", "localhost");
+        // Allowed when it was configured, and leading elsewhere when it is used.
+        let allowed = Allowed { loopback: false, private: true };
+        f.caller = Caller::new(Webhook { url, allowed, ..f.caller.webhook }).expect("a client");
+        assert_eq!(reason(&f.caller.post(&f.message).await), ("egress", Pace::Slowly));
         assert!(!f.asked.is_finished());
     }
 
     #[tokio::test]
     async fn a_secret_that_went_missing_is_a_failure_with_its_file() {
         let mut f = receiver(b"HTTP/1.1 200 OK\r\n\r\n", false).await;
-        f.webhook.secret_file = PathBuf::from("/nowhere/secret");
-        let Answer::Failed { reason, why, .. } = f.webhook.post(&f.message).await else {
-            panic!("delivered")
-        };
+        f.caller.webhook.secret_file = PathBuf::from("/nowhere/secret");
+        let Answer::Failed { reason, why, .. } = f.caller.post(&f.message).await else { panic!("delivered") };
         assert_eq!(reason, "secret");
         assert!(why.contains("/nowhere/secret"), "{why}");
     }
