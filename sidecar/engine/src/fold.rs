@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use pavane_choreography::{Expect, Plan};
 use pavane_events::identity::{sentinel_source, sha256_hex};
-use pavane_events::{Body, Domain, EventId, Record, RolloutId, Service, Source, Speaker, StepId, Timestamp};
+use pavane_events::{Body, Domain, EventId, Record, RolloutId, Service, Source, Speaker, Timestamp};
 
 use crate::effect::Notice;
 use crate::rollout::{Rollout, Status};
@@ -171,15 +171,7 @@ impl Fold {
         }
         let plan =
             Plan::from_json(&started.plan).map_err(|error| format!("the plan cannot be read: {error}"))?;
-        if plan.steps.is_empty() {
-            return Err("the plan has no steps".to_owned());
-        }
-        for (i, step) in plan.steps.iter().enumerate() {
-            let before = |id: &StepId| plan.steps[..i].iter().any(|other| other.id == *id);
-            if let Some(id) = step.after.iter().find(|id| !before(id)) {
-                return Err(format!("step {} waits for {id}, which is not before it", step.id));
-            }
-        }
+        plan.check().map_err(|error| format!("the plan cannot be followed: {error}"))?;
         let open = || self.rollouts.iter().filter(|rollout| rollout.status.is_open());
         let taken = plan.steps.iter().map(|step| &step.expect.service).find_map(|service| {
             open().find(|rollout| rollout.touches(service)).map(|owner| (service, &owner.id))

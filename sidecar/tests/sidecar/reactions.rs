@@ -1,13 +1,9 @@
 //! A sidecar beside a real service, on the embedded broker: what it does when events come.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
-
-mod shop;
-
+use crate::shop::{PATIENCE, Shop, Workload, plan};
 use pavane_events::command::{RollbackRequested, RolloutPaused, RolloutResumed};
 use pavane_events::service::Ready;
 use pavane_events::{Body, EventType, Service, StepId, Version};
-use shop::{PATIENCE, Shop, Workload, plan};
 
 const DB: Option<(&str, &str, &str)> = Some(("user-db", "user-db-0", "2.0.0"));
 
@@ -115,7 +111,7 @@ async fn a_hook_runs_once_across_a_restart_with_the_same_journal() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hook_that_was_cut_short_by_a_crash_is_not_run_again() {
     let (mut shop, service) = (Shop::open().await, Workload::start().await);
-    service.with(|state| state.hangs = true);
+    service.with(|state| state.hangs.send_replace(true));
     let config = shop.config(&service);
     let sidecar = shop.sidecar(config.clone()).await;
     let rollout = shop.start(&plan()).await;
@@ -149,7 +145,7 @@ async fn a_service_goes_back_when_the_sentinel_asks_it_by_name() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hook_that_hangs_does_not_keep_the_service_from_going_back() {
     let (mut shop, service) = (Shop::open().await, Workload::start().await);
-    service.with(|state| state.hangs = true);
+    service.with(|state| state.hangs.send_replace(true));
     let sidecar = shop.sidecar(shop.config(&service)).await;
     let rollout = shop.start(&plan()).await;
     shop.say("/db", &rollout, DB, Ready::default()).await;
@@ -175,6 +171,82 @@ async fn a_pause_keeps_the_hook_waiting_until_it_is_lifted() {
     shop.say("/ci", &rollout, None, RolloutResumed::default()).await;
     shop.until("user-service", EventType::DeploymentComplete).await;
     sidecar.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_said_while_the_broker_was_away_survives_a_crash_and_comes_once() {
+    let (mut shop, service) = (Shop::open().await, Workload::start().await);
+    service.with(|state| state.hangs.send_replace(true));
+    let config = shop.config(&service);
+    let sidecar = shop.sidecar(config.clone()).await;
+    let rollout = shop.start(&plan()).await;
+    shop.say("/db", &rollout, DB, Ready::default()).await;
+    service.until("the hook", |state| !state.upgrades.is_empty()).await;
+    shop.embedded.broker().set_reachable(false).unwrap();
+    service.with(|state| state.hangs.send_replace(false));
+    sidecar.until_shows("pavane_sidecar_outbox_depth 1").await;
+    sidecar.kill().await;
+
+    shop.embedded.broker().set_reachable(true).unwrap();
+    let again = shop.sidecar(config).await;
+    let complete = shop.until("user-service", EventType::DeploymentComplete).await;
+    all_is_read(&shop).await;
+    again.stop().await;
+    shop.until("user-service", EventType::DeploymentStarted).await;
+    let id = &complete.event.envelope.id;
+    let same =
+        |record: &&pavane_events::Record| record.event.body.event_type() == EventType::DeploymentComplete;
+    assert!(shop.seen.iter().filter(same).all(|record| record.event.envelope.id == *id), "{:?}", shop.told());
+    assert_eq!(service.with(|state| state.upgrades.len()), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_is_a_hook_like_any_other() {
+    let mut shop = Shop::open().await;
+    let dir = shop.dir.path().to_owned();
+    std::fs::write(dir.join("version"), "1.0.0").unwrap();
+    let script = "cat > told; env | grep ^PAVANE_ > env; printf 2.0.0 > version; echo moved";
+    let text = format!(
+        "service: user-service\ndomain: shop\ninstance: user-service-0\nhttp: 127.0.0.1:0\n\
+         journal: {dir}/journal\nversion: {{ file: {dir}/version }}\nreactions:\n  - on: user-db.Ready\n    \
+         run: {{ exec: [\"/bin/sh\", \"-c\", \"cd {dir}; {script}\"], timeout: 20s }}\n",
+        dir = dir.display(),
+    );
+    let config = pavane_sidecar::Config::from_yaml(&text, "sidecar.yaml").unwrap();
+    let token = tokio_util::sync::CancellationToken::new();
+    let work = tokio::spawn(pavane_sidecar::run(config, shop.bus.clone(), token.clone()));
+    let rollout = shop.start(&plan()).await;
+    shop.say("/db", &rollout, DB, Ready::default()).await;
+    let complete = shop.until("user-service", EventType::DeploymentComplete).await;
+    assert_eq!(complete.event.envelope.version, Some(Version::new("2.0.0").unwrap()));
+    let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&read("told")).unwrap();
+    assert_eq!(told["type"], "io.pavane.lifecycle.v1.Ready");
+    for line in ["PAVANE_SERVICE=user-service", "PAVANE_STEP=users", "PAVANE_FROM=1.0.0", "PAVANE_ATTEMPT=1"]
+    {
+        assert!(read("env").lines().any(|found| found == line), "{line} is not in {}", read("env"));
+    }
+    token.cancel();
+    work.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_lets_the_hook_that_runs_come_to_its_end() {
+    let (mut shop, service) = (Shop::open().await, Workload::start().await);
+    service.with(|state| state.hangs.send_replace(true));
+    let config = shop.config(&service);
+    let sidecar = shop.sidecar(config.clone()).await;
+    let rollout = shop.start(&plan()).await;
+    shop.say("/db", &rollout, DB, Ready::default()).await;
+    service.until("the hook", |state| !state.upgrades.is_empty()).await;
+    sidecar.stop.cancel();
+    service.with(|state| state.hangs.send_replace(false));
+    sidecar.stop().await;
+
+    let again = shop.sidecar(config).await;
+    shop.until("user-service", EventType::DeploymentComplete).await;
+    assert_eq!(service.with(|state| state.upgrades.len()), 1, "what it did was written down");
+    again.stop().await;
 }
 
 fn plan_of(service: &str) -> pavane_choreography::Plan {
@@ -203,7 +275,7 @@ fn addressed(decision: i64, expected: Option<&str>) -> RollbackRequested {
 
 /// Waits until the sidecar has read all that stands on the log, as its heartbeat says.
 async fn all_is_read(shop: &Shop) {
-    let reader = shop.bus.reader(&shop::domain(), pavane_bus::Policy::Structural).await.unwrap();
+    let reader = shop.bus.reader(&crate::shop::domain(), pavane_bus::Policy::Structural).await.unwrap();
     let (_, end) = reader.bounds().await.unwrap();
     let mut beats = shop.bus.heartbeats().await.unwrap();
     let reading = async { while beats.next().await.unwrap().heartbeat.position < end - 1 {} };

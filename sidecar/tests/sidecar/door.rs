@@ -1,14 +1,10 @@
 //! The service's door, health and metrics; and what is done with records that cannot be read.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
-
-mod shop;
-
+use crate::shop::{Running, Shop, Workload, plan};
 use pavane_bus::{Policy, TableItem, Topic};
 use pavane_events::service::Ready;
 use pavane_events::{Body, Envelope, EventId, EventType, RolloutId, Service, Source, Version};
 use serde_json::{Value, json};
-use shop::{Running, Shop, Workload, plan};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -16,7 +12,7 @@ async fn what_the_service_says_is_on_the_log_when_it_is_answered() {
     let (mut shop, service) = (Shop::open().await, Workload::start().await);
     let sidecar = shop.sidecar(shop.config(&service)).await;
     let rollout = shop.start(&plan()).await;
-    connected(&sidecar).await;
+    sidecar.until_shows("pavane_sidecar_caught_up 1").await;
     let body = json!({ "event": "Ready", "rollout": rollout.as_str(), "data": { "prerequisite": "cache" } });
     let (status, answer) = post(&sidecar, "", &body.to_string()).await;
     assert_eq!(status, 201, "{answer}");
@@ -43,7 +39,7 @@ async fn what_the_service_says_is_on_the_log_when_it_is_answered() {
 async fn what_breaks_the_contract_is_refused_with_every_pointer() {
     let (shop, service) = (Shop::open().await, Workload::start().await);
     let sidecar = shop.sidecar(shop.config(&service)).await;
-    connected(&sidecar).await;
+    sidecar.until_shows("pavane_sidecar_caught_up 1").await;
     let body = r#"{"event":"Ready","rollout":"r-1","data":{"prerequisit":"x","detail":7}}"#;
     let (status, answer) = post(&sidecar, "", body).await;
     assert_eq!(status, 422, "{answer}");
@@ -56,7 +52,7 @@ async fn what_breaks_the_contract_is_refused_with_every_pointer() {
     let long = format!(r#"{{"event":"Ready","data":{{"detail":"{}"}}}}"#, "x".repeat(70_000));
     assert_eq!(post(&sidecar, "", &long).await.0, 413);
     let (low, high) =
-        shop.bus.reader(&shop::domain(), Policy::Structural).await.unwrap().bounds().await.unwrap();
+        shop.bus.reader(&crate::shop::domain(), Policy::Structural).await.unwrap().bounds().await.unwrap();
     assert_eq!(low, high, "nothing of it reached the log");
     sidecar.stop().await;
 }
@@ -65,7 +61,7 @@ async fn what_breaks_the_contract_is_refused_with_every_pointer() {
 async fn the_door_is_shut_to_web_pages_and_to_names_that_lead_here_by_a_trick() {
     let (shop, service) = (Shop::open().await, Workload::start().await);
     let sidecar = shop.sidecar(shop.config(&service)).await;
-    connected(&sidecar).await;
+    sidecar.until_shows("pavane_sidecar_caught_up 1").await;
     for (header, value, status) in [
         ("host", "evil.example", 403),
         ("origin", "http://evil.example", 403),
@@ -140,17 +136,11 @@ async fn a_poison_record_costs_one_dead_letter_and_stops_nothing() {
 /// Appends a record whose headers are those of `user-db.Ready` and whose value is nothing of the kind.
 async fn poison(shop: &Shop, rollout: &RolloutId) {
     let (id, source) = (EventId::new("poison-1").unwrap(), Source::new("/db").unwrap());
-    let mut envelope = Envelope::new(shop::domain(), source, id);
+    let mut envelope = Envelope::new(crate::shop::domain(), source, id);
     envelope.rollout = Some(rollout.clone());
     envelope.service = Some(Service::new("user-db").unwrap());
     let sent = shop.writer.append_encoded(&envelope, EventType::Ready, b"garbage".to_vec(), "urn:none").await;
     sent.unwrap();
-}
-
-async fn connected(sidecar: &Running) {
-    let caught_up =
-        async { while !sidecar.until_answers("/metrics").await.contains("pavane_sidecar_caught_up 1") {} };
-    tokio::time::timeout(shop::PATIENCE, caught_up).await.unwrap();
 }
 
 async fn ask(sidecar: &Running, query: &str, body: &str) -> reqwest::Response {

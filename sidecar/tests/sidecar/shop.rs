@@ -1,7 +1,5 @@
 //! A shop to try a sidecar in: the embedded broker and registry, a service, and a way to speak and to read.
 
-#![expect(dead_code, reason = "shared by test files that each use a part of it")]
-
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,6 +17,7 @@ use pavane_events::{
     Version, identity,
 };
 use pavane_sidecar::Config;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -97,11 +96,17 @@ impl Shop {
         }
         let reading = async {
             loop {
-                if let Item::Entry { entry: Entry::Event(record), .. } = self.reader.next().await.unwrap() {
-                    self.seen.push(record.clone());
-                    if fits(&record) {
-                        return record;
+                let record = match self.reader.next().await {
+                    Ok(Item::Entry { entry: Entry::Event(record), .. }) => record,
+                    Ok(_) => continue,
+                    Err(error) => {
+                        assert!(error.is_transient(), "{error}");
+                        continue;
                     }
+                };
+                self.seen.push(record.clone());
+                if fits(&record) {
+                    return record;
                 }
             }
         };
@@ -175,6 +180,12 @@ impl Running {
         drop(self.work.await);
     }
 
+    /// Waits until the metrics show a line.
+    pub(crate) async fn until_shows(&self, line: &str) {
+        let looking = async { while !self.until_answers("/metrics").await.contains(line) {} };
+        timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("{line} never shows"));
+    }
+
     /// Waits until a page answers with success; returns it.
     pub(crate) async fn until_answers(&self, path: &str) -> String {
         let url = format!("{}{path}", self.url);
@@ -206,8 +217,8 @@ pub(crate) struct Inside {
     pub(crate) reverts: u32,
     /// What the next upgrades answer, instead of doing their work.
     pub(crate) answers: Vec<(u16, String)>,
-    /// Whether an upgrade that has begun never ends.
-    pub(crate) hangs: bool,
+    /// Whether upgrades do not end while this holds.
+    pub(crate) hangs: watch::Sender<bool>,
 }
 
 impl Workload {
@@ -217,7 +228,7 @@ impl Workload {
             upgrades: Vec::new(),
             reverts: 0,
             answers: Vec::new(),
-            hangs: false,
+            hangs: watch::Sender::new(false),
         }));
         let app = Router::new()
             .route("/version", get(async |State(state): State<Shared>| state.lock().unwrap().version.clone()))
@@ -253,18 +264,16 @@ async fn upgrade(
     headers: HeaderMap,
     body: axum::body::Bytes,
 ) -> (StatusCode, String) {
-    let hangs = {
+    let mut hangs = {
         let mut state = state.lock().unwrap();
         state.upgrades.push((headers, serde_json::from_slice(&body).unwrap()));
         if !state.answers.is_empty() {
             let (status, text) = state.answers.remove(0);
             return (StatusCode::from_u16(status).unwrap(), text);
         }
-        state.hangs
+        state.hangs.subscribe()
     };
-    if hangs {
-        std::future::pending::<()>().await;
-    }
+    hangs.wait_for(|hangs| !hangs).await.unwrap();
     "2.0.0".clone_into(&mut state.lock().unwrap().version);
     (StatusCode::OK, String::new())
 }

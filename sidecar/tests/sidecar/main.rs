@@ -1,0 +1,7 @@
+//! A sidecar beside a real service, on the embedded broker and registry.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod door;
+mod reactions;
+mod shop;
