@@ -1,11 +1,12 @@
 //! The sentinel on the embedded broker and registry: everything real but the durability.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use pavane_bus::{Bus, Item, Policy, TableItem, Topic, Writer, embedded};
 use pavane_choreography::Plan;
@@ -32,6 +33,7 @@ struct Stage {
     bus: Bus,
     writer: Writer,
     inbox: Inbox,
+    open: Arc<AtomicBool>,
     webhook: String,
     secret: tempfile::NamedTempFile,
 }
@@ -48,10 +50,11 @@ impl Stage {
         let bus = Bus::connect(embedded.settings(), "test").await.expect("connected");
         let writer = bus.writer().await.expect("a writer");
         let inbox = Inbox::default();
-        let webhook = receiver(inbox.clone()).await;
+        let open = Arc::new(AtomicBool::new(true));
+        let webhook = receiver(inbox.clone(), open.clone()).await;
         let mut secret = tempfile::NamedTempFile::new().expect("a file");
         writeln!(secret, "{SECRET}").expect("written");
-        Self { embedded, bus, writer, inbox, webhook, secret }
+        Self { embedded, bus, writer, inbox, open, webhook, secret }
     }
 
     fn config(&self, replica: &str) -> Config {
@@ -115,8 +118,9 @@ impl Stage {
         }
     }
 
-    async fn notifications(&self) -> Vec<String> {
-        let mut table = self.bus.table(Topic::Notifications).await.expect("a table");
+    /// The keys that stand on a topic of rows.
+    async fn keys(&self, topic: Topic) -> Vec<String> {
+        let mut table = self.bus.table(topic).await.expect("a table");
         let mut keys = Vec::new();
         loop {
             match table.next().await.expect("readable") {
@@ -198,7 +202,7 @@ async fn a_standby_does_not_double_what_the_owner_told_and_a_restart_tells_nothi
     until("the alert arrives", async || !stage.inbox().is_empty()).await;
     let id = stage.inbox().remove(0).0;
     let key = format!("{}/platform", id.trim_end_matches(".firing"));
-    until("it is noted", async || stage.notifications().await.contains(&key)).await;
+    until("it is noted", async || stage.keys(Topic::Notifications).await.contains(&key)).await;
     owner.leave().await;
 
     // The third reads the whole story anew. It tells that an alert is over only after that it burns: what comes
@@ -223,6 +227,62 @@ async fn a_standby_takes_over_when_the_owner_is_gone() {
     stage.say("r-1", "start-1", None, start(300)).await;
     until("the alert arrives", async || !stage.inbox().is_empty()).await;
     assert_eq!(stage.on_the_log(EventType::RolloutStalled).await.len(), 1);
+    standby.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_raised_and_not_taken_is_told_after_a_restart_under_the_same_id_with_the_same_bytes() {
+    let stage = Stage::set().await;
+    stage.open.store(false, Ordering::SeqCst);
+    let first = stage.enter("a", Share::OfGroup).await;
+    stage.say("r-1", "start-1", None, start(300)).await;
+    until("it is tried", async || !stage.inbox().is_empty()).await;
+    first.leave().await;
+    let tried = stage.inbox().len();
+    stage.open.store(true, Ordering::SeqCst);
+    let second = stage.enter("b", Share::OfGroup).await;
+    until("it is taken", async || stage.inbox().len() > tried).await;
+    let inbox = stage.inbox.lock().expect("no panic").clone();
+    let told: Vec<_> = inbox.iter().map(|(headers, body)| (&headers["webhook-id"], body)).collect();
+    assert!(told.windows(2).all(|pair| pair[0] == pair[1]), "{told:?}");
+    second.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_nobody_can_read_costs_one_dead_letter_and_stops_nothing() {
+    let stage = Stage::set().await;
+    let (owner, standby) = (stage.enter("a", Share::OfGroup).await, stage.enter("b", Share::OfNobody).await);
+    stage.say("r-1", "start-1", None, start(3_000)).await;
+    let source = Source::new("/pavane/shop/user-service/user-service-0").expect("a source");
+    let mut envelope = Envelope::new(domain(), source, EventId::new("poison").expect("a name"));
+    envelope.rollout = Some(RolloutId::new("r-1").expect("a name"));
+    envelope.service = Some(Service::new("user-service").expect("a name"));
+    let garbage = b"not the wire format".to_vec();
+    let poison = stage.writer.append_encoded(&envelope, EventType::DeploymentComplete, garbage, "urn:none");
+    let poison = poison.await.expect("appended");
+    let key = format!("pavane.lifecycle-{}-{}", poison.partition, poison.offset);
+    until("it is set aside", async || stage.keys(Topic::DeadLetters).await.contains(&key)).await;
+
+    // It could have been the awaited event: that is why the step stands still.
+    until("the alert arrives", async || !stage.inbox().is_empty()).await;
+    assert_eq!(stage.inbox()[0].1["alerts"][0]["labels"]["cause"], "contract_broken");
+    let late = DeploymentComplete::default();
+    stage.say("r-1", "done-1", Some(("user-service", "user-service-0")), late).await;
+    until("the rollout ends", async || owner.get("/api/v1/rollouts/r-1").await.1["status"] == "completed")
+        .await;
+    let mark = format!("dead-letter/{key}");
+    until("it is noted", async || stage.keys(Topic::Notifications).await.contains(&mark)).await;
+    owner.leave().await;
+
+    // One that reads all of it anew sets nothing aside a second time: the next dead letter is that of the next
+    // record.
+    let third = stage.enter("c", Share::OfGroup).await;
+    let next =
+        stage.writer.append_encoded(&envelope, EventType::DeploymentComplete, vec![1], "urn:none").await;
+    let next = format!("pavane.lifecycle-{}-{}", poison.partition, next.expect("appended").offset);
+    until("the next is set aside", async || stage.keys(Topic::DeadLetters).await.contains(&next)).await;
+    assert_eq!(stage.keys(Topic::DeadLetters).await, [key, next]);
+    third.leave().await;
     standby.leave().await;
 }
 
@@ -299,9 +359,11 @@ fn start(within: i64) -> RolloutStarted {
     }
 }
 
-async fn receiver(inbox: Inbox) -> String {
+/// A receiver that keeps what it is sent, and takes it only while it is open.
+async fn receiver(inbox: Inbox, open: Arc<AtomicBool>) -> String {
     let take = move |headers: HeaderMap, body: Bytes| async move {
         inbox.lock().expect("no panic").push((headers, body));
+        if open.load(Ordering::SeqCst) { StatusCode::NO_CONTENT } else { StatusCode::SERVICE_UNAVAILABLE }
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
