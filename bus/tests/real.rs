@@ -1,7 +1,5 @@
-//! Topics, time and groups on a real broker, whose address is in `PAVANE_TEST_KAFKA`.
-//!
-//! Without an address each test says so and passes; with `PAVANE_REQUIRE_REAL=1` that is a failure. The registry
-//! is the embedded one: what a real one does is seen elsewhere.
+//! Topics, time and groups on a real broker. The registry is the embedded one: what a real one does is seen
+//! elsewhere.
 
 mod said;
 
@@ -24,7 +22,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn topics_are_made_once_and_mended_when_they_are_wrong() {
-    let Some(settings) = real() else { return };
+    let Some(settings) = real().await else { return };
     let error = verify_topics(&settings).await.expect_err("nothing is there yet");
     let log = Topic::Lifecycle.name(&settings.prefix);
     assert!(matches!(&error, Error::TopicMissing { topic } if *topic == log), "{error}");
@@ -41,7 +39,7 @@ async fn topics_are_made_once_and_mended_when_they_are_wrong() {
 
 #[tokio::test]
 async fn a_topic_with_the_producers_time_is_refused_by_name_and_mended() {
-    let Some(settings) = real() else { return };
+    let Some(settings) = real().await else { return };
     let log = Topic::Lifecycle.name(&settings.prefix);
     make(&settings, &NewTopic::new(&log, 3, TopicReplication::Fixed(1)).set("segment.bytes", "2097152"))
         .await;
@@ -134,7 +132,7 @@ async fn a_table_is_read_to_its_end_on_a_real_broker_too() {
 
 #[tokio::test]
 async fn a_group_shares_out_the_partitions_and_takes_over_those_of_a_member_that_leaves() {
-    let Some(settings) = real() else { return };
+    let Some(settings) = real().await else { return };
     apply_topics(&settings, ApplyOptions::default()).await.expect("made");
     let bus = Bus::connect(settings.clone(), "pavane-test").await.expect("connected");
     let group = format!("{}-sentinels", settings.prefix);
@@ -172,7 +170,7 @@ async fn next(reader: &mut pavane_bus::Reader) -> Item {
 
 /// Topics of the test's own on the real broker, beside a registry that holds our schemas.
 async fn with_registry() -> Option<(Registry, Settings)> {
-    let mut settings = real()?;
+    let mut settings = real().await?;
     let registry = Registry::start().await.expect("started");
     settings.registry = registry.url();
     apply_topics(&settings, ApplyOptions::default()).await.expect("made");
@@ -180,13 +178,8 @@ async fn with_registry() -> Option<(Registry, Settings)> {
 }
 
 /// Settings with a prefix of the test's own; none when there is no real broker.
-fn real() -> Option<Settings> {
-    let Ok(kafka) = std::env::var("PAVANE_TEST_KAFKA") else {
-        let required = std::env::var("PAVANE_REQUIRE_REAL").is_ok_and(|value| value == "1");
-        assert!(!required, "PAVANE_REQUIRE_REAL=1 and PAVANE_TEST_KAFKA names no broker");
-        eprintln!("SKIPPED: PAVANE_TEST_KAFKA names no broker");
-        return None;
-    };
+async fn real() -> Option<Settings> {
+    let kafka = pavane_tests::real::kafka("the bus on a real broker").await?;
     Some(Settings::new(kafka, "http://127.0.0.1:1").with_prefix(format!("t-{}", Uuid::now_v7())))
 }
 

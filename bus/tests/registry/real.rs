@@ -1,6 +1,4 @@
-//! A real registry does what the embedded one does; its base URL is in `PAVANE_TEST_REGISTRY`.
-//!
-//! Without an address each test says so and passes; with `PAVANE_REQUIRE_REAL=1` that is a failure.
+//! A real registry does what the embedded one does.
 
 use pavane_bus::Registry;
 use pavane_bus::registry::{PushOutcome, RegistryError, push};
@@ -10,13 +8,8 @@ use uuid::Uuid;
 
 use crate::{client, push::services};
 
-fn real() -> Option<Registry> {
-    let Ok(url) = std::env::var("PAVANE_TEST_REGISTRY") else {
-        let required = std::env::var("PAVANE_REQUIRE_REAL").is_ok_and(|required| required == "1");
-        assert!(!required, "PAVANE_REQUIRE_REAL=1 and PAVANE_TEST_REGISTRY names no registry");
-        eprintln!("SKIPPED: PAVANE_TEST_REGISTRY names no registry");
-        return None;
-    };
+async fn real() -> Option<Registry> {
+    let url = pavane_tests::real::registry("the bus on a real registry").await?;
     Some(client(&url))
 }
 
@@ -29,7 +22,7 @@ fn fresh(fields: &str, run: &Uuid) -> (String, String) {
 
 #[tokio::test]
 async fn everything_is_pushed_found_by_content_and_read_by_id() {
-    let Some(registry) = real() else { return };
+    let Some(registry) = real().await else { return };
     let pushed = push(&registry, &services()).await.expect("pushed");
     for one in &pushed {
         let there = matches!(one.outcome, PushOutcome::Registered | PushOutcome::Present);
@@ -49,7 +42,7 @@ async fn everything_is_pushed_found_by_content_and_read_by_id() {
 
 #[tokio::test]
 async fn what_does_not_fit_is_refused_and_what_is_not_there_is_not_found() {
-    let Some(registry) = real() else { return };
+    let Some(registry) = real().await else { return };
     let run = Uuid::now_v7();
     let (subject, int) = fresh(r#"{"name":"a","type":"int","default":0}"#, &run);
     let (_, text) = fresh(r#"{"name":"a","type":"string","default":""}"#, &run);
