@@ -92,6 +92,18 @@ pub async fn push(registry: &Registry, request: &PushRequest) -> Result<Vec<Push
     Ok(outcomes)
 }
 
+/// Sets the compatibility before anything is registered. Of two pushes at once a registry may refuse the second
+/// order; it is content when the level stands by then.
+async fn fix_level(registry: &Registry, subject: &str) -> Result<(), RegistryError> {
+    if registry.compatibility(subject).await?.as_deref() == Some(LEVEL) {
+        return Ok(());
+    }
+    match registry.set_compatibility(subject, LEVEL).await {
+        Err(_) if registry.compatibility(subject).await?.as_deref() == Some(LEVEL) => Ok(()),
+        ended => ended,
+    }
+}
+
 /// A schema on its way to the registry.
 struct Candidate {
     source: String,
@@ -118,8 +130,8 @@ impl Candidate {
         if !defects.is_empty() {
             return Ok(self.ended(&subject, &fingerprint, None, PushOutcome::Refused(defects)));
         }
-        if !dry_run && registry.compatibility(&subject).await?.as_deref() != Some(LEVEL) {
-            registry.set_compatibility(&subject, LEVEL).await?;
+        if !dry_run {
+            fix_level(registry, &subject).await?;
         }
         if let Some(id) = registry.id_of(&subject, &self.schema).await? {
             return Ok(self.ended(&subject, &fingerprint, Some(id), PushOutcome::Present));
