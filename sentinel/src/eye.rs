@@ -58,12 +58,7 @@ impl Eye {
             match self.try_open(connection).await {
                 Ok((reader, low)) => {
                     if low > 0 {
-                        let error = format!(
-                            "fold domain {}: its partition begins at offset {low}, not at 0, and there is no snapshot",
-                            self.domain
-                        );
-                        telemetry::Trouble { doing: "read the log", error: &error, wait: Duration::ZERO }
-                            .emit();
+                        telemetry::BeginningLost { domain: &self.domain, low }.emit();
                         self.tell(Happening::Lost(BlindCause::HistoryLost)).await;
                     }
                     self.patience.reset();

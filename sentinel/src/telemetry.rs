@@ -201,6 +201,24 @@ impl Trouble<'_> {
     }
 }
 
+/// The log no longer begins where the state would have to.
+pub(crate) struct BeginningLost<'a> {
+    pub(crate) domain: &'a Domain,
+    pub(crate) low: i64,
+}
+
+impl BeginningLost<'_> {
+    pub(crate) fn emit(&self) {
+        let Self { domain, low } = self;
+        tracing::error!(
+            %domain,
+            low,
+            "the domain's partition does not begin at offset 0 any more and there is no snapshot; state is a fold of \
+             all of it, so nothing is judged"
+        );
+    }
+}
+
 /// A queue was full.
 pub(crate) struct Dropped<'a> {
     pub(crate) queue: &'static str,

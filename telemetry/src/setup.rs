@@ -17,7 +17,7 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry::{KeyValue, global};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing_subscriber::filter::{EnvFilter, LevelFilter, Targets};
+use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -68,7 +68,7 @@ impl Setup {
                 .with_threads(false)
                 .with_filter(Targets::new().with_target("pavane", LevelFilter::INFO))
         });
-        tracing_subscriber::registry().with(spans).with(logs(json).with_filter(filter)).try_init()?;
+        tracing_subscriber::registry().with(spans).with(logs(json, filter)).try_init()?;
         if let Some(provider) = &provider {
             global::set_tracer_provider(provider.clone());
         }
@@ -156,12 +156,17 @@ fn traces_wanted(get: impl Fn(&str) -> Option<String>) -> bool {
     !disabled && named.iter().any(|name| get(name).is_some())
 }
 
-fn logs<S>(json: bool) -> Box<dyn Layer<S> + Send + Sync>
+/// Lines for people say what happened and no more; lines for machines carry the spans around it too.
+fn logs<S>(json: bool, filter: EnvFilter) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'span> LookupSpan<'span>,
 {
     let layer = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
-    if json { layer.json().flatten_event(true).boxed() } else { layer.boxed() }
+    if json {
+        return layer.json().flatten_event(true).with_filter(filter).boxed();
+    }
+    let no_spans = filter_fn(|what| !what.is_span());
+    layer.with_filter(filter.and(no_spans)).boxed()
 }
 
 #[cfg(test)]

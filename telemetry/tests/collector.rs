@@ -59,6 +59,7 @@ async fn a_collector_that_refuses_costs_counted_spans_and_nothing_else() {
     assert!(output.status.success(), "{output:?}");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("the trace collector did not take spans"), "{said}");
+    assert!(said.contains("decided step=\"users\"") && !said.contains("decide{"), "{said}");
     let shown = String::from_utf8_lossy(&output.stdout);
     assert!(shown.contains("pavane_traces_lost_total 3"), "{shown}");
 }
