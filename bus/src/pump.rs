@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::Duration;
 
-use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::Offset;
+use rdkafka::{ClientContext, TopicPartitionList};
 use tokio::sync::mpsc;
 
 use crate::client::{self, Purpose};
@@ -39,11 +39,24 @@ pub(crate) type Starts = Vec<(i32, Offset)>;
 /// The near end of the thread. Dropping it ends the thread.
 pub(crate) struct Pump {
     topic: String,
-    consumer: Arc<BaseConsumer>,
+    consumer: Arc<BaseConsumer<Ear>>,
     orders: Sender<Order>,
     records: mpsc::Receiver<(u64, Pumped)>,
     generation: u64,
 }
+
+/// Hears what the client says beside its records. That a partition was read to its end is no error.
+struct Ear;
+
+impl ClientContext for Ear {
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+            tracing::warn!(%error, reason, "the Kafka client met an error and goes on");
+        }
+    }
+}
+
+impl ConsumerContext for Ear {}
 
 struct Order {
     generation: u64,
@@ -56,7 +69,9 @@ impl Pump {
         let mut config = client::config(settings, Purpose::Read, client_id)?;
         // The library wants a group for a consumer that is polled; it is never joined nor committed to.
         config.set("group.id", client_id);
-        let consumer: Arc<BaseConsumer> = Arc::new(client::create(&config, "reading")?);
+        let made = config.create_with_context(Ear);
+        let made = made.map_err(|source| Error::Client { purpose: "reading".to_owned(), source })?;
+        let consumer: Arc<BaseConsumer<Ear>> = Arc::new(made);
         let (orders, inbox) = channel();
         let (outbox, records) = mpsc::channel(WAITING);
         let worker = Worker { topic: topic.clone(), consumer: Arc::clone(&consumer), inbox, outbox };
@@ -120,7 +135,7 @@ impl Pump {
 
 struct Worker {
     topic: String,
-    consumer: Arc<BaseConsumer>,
+    consumer: Arc<BaseConsumer<Ear>>,
     inbox: Receiver<Order>,
     outbox: mpsc::Sender<(u64, Pumped)>,
 }

@@ -130,6 +130,8 @@ impl Sidecar {
                 self.spans.follow(&entry);
                 self.hold(&entry, raw);
                 self.tell(Input::Observed(entry))?;
+                // what made it blind in between is over
+                self.shared.set_sighted(self.engine.is_caught_up());
                 return Ok(None);
             }
             Ok(Item::CaughtUp { end }) => {
