@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use axum::http::StatusCode;
 use pavane_events::Body;
 use pavane_tests::program::Program;
 use pavane_tests::real::Services;
@@ -99,6 +100,8 @@ async fn hangs(stage: &Stage, cast: &mut Cast) -> Result<(String, Verdicts)> {
         cast.dancers[service].service.lay_ready("3.0.0").await?;
     }
     cast.dancers["matchmaking"].service.behave(json!({ "mode": "hang" })).await?;
+    // whoever is on call does not hear the first time
+    stage.on_call().answer_next([StatusCode::SERVICE_UNAVAILABLE]);
     let rollout = begin(stage, "platform-v3").await?;
     cast.the_migration_is_done(&rollout).await?;
     let killed = cast.kill_who_proposes_the_stall(&rollout).await?;
@@ -106,6 +109,9 @@ async fn hangs(stage: &Stage, cast: &mut Cast) -> Result<(String, Verdicts)> {
     let call = firing(stage, &rollout).await?;
     names_all_that_one_must_know(&call, &cast.log, &rollout)?;
     resolved(stage, &rollout).await?;
+    let calls = stage.on_call().deliveries().into_iter().filter(|delivery| delivery.id == call.id);
+    let answers: Vec<u16> = calls.map(|delivery| delivery.answered).collect();
+    ensure!(answers.starts_with(&[503, 200]), "the alert must come again under its id: {answers:?}");
     decided_once(&cast.log, &rollout, &["matchmaking", "messaging", "user-service"])?;
     ensure!(cast.spoke_after(&rollout, &killed), "nothing was left to say for the one that was not killed");
     let after = cast.state().await?;

@@ -1,4 +1,5 @@
-//! A sidecar that is started before the broker is up: it says so, keeps trying, and takes part when it can.
+//! A sidecar that is started before the broker is up, and one whose registry goes away: it says so, keeps trying,
+//! and takes part when it can.
 
 use anyhow::{Context, Result, ensure};
 use pavane_tests::real::Services;
@@ -27,10 +28,18 @@ async fn a_sidecar_that_finds_no_broker_says_so_and_takes_part_when_there_is_one
     let test = "a_sidecar_that_finds_no_broker_says_so_and_takes_part_when_there_is_one";
     let Some(services) = Services::get(test).await else { return };
     let stage = Stage::set("absent", "shop", &services).await.unwrap();
-    play(&stage).await.unwrap();
+    before_the_broker(&stage).await.unwrap();
 }
 
-async fn play(stage: &Stage) -> Result<()> {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sidecar_whose_registry_goes_away_holds_and_goes_on_when_it_is_back() {
+    let test = "a_sidecar_whose_registry_goes_away_holds_and_goes_on_when_it_is_back";
+    let Some(services) = Services::get(test).await else { return };
+    let stage = Stage::set("away", "shop", &services).await.unwrap();
+    while_the_registry_is_away(&stage).await.unwrap();
+}
+
+async fn before_the_broker(stage: &Stage) -> Result<()> {
     let mut door = Door::shut();
     let address = door.address();
     let mut api = Tool::enter(stage, "api", "user-db.Ready", &["--kafka", &address]).await?;
@@ -54,14 +63,52 @@ async fn play(stage: &Stage) -> Result<()> {
     door.open(&stage.settings().kafka).await?;
     api.sidecar.ready().await?;
     let log = stage.log().await?;
+    let rollout = begin(stage).await?;
+    log.wait_said(&rollout, Some("api"), "DeploymentComplete", SOON).await?;
+    ensure!(api.upgrades() == 1, "the hook ran {} times", api.upgrades());
+    Ok(())
+}
+
+async fn while_the_registry_is_away(stage: &Stage) -> Result<()> {
+    let registry = &stage.settings().registry;
+    let host = registry.split('/').nth(2).context("a URL has a host")?;
+    let mut door = Door::shut();
+    door.open(host).await?;
+    let behind = registry.replace(host, &door.address());
+    let mut api = Tool::enter(stage, "api", "user-db.Ready", &["--registry", &behind]).await?;
+    api.sidecar.ready().await?;
+    let log = stage.log().await?;
+
+    door.close();
+    // nothing of this kind was read before, so its schema must be asked for
+    let rollout = begin(stage).await?;
+    let unready = wait::until("the sidecar to say that it cannot read", SOON, async || {
+        api.sidecar.readiness().await.filter(|(code, _)| *code == 503)
+    });
+    unready.await.with_context(|| format!("it wrote:\n{}", api.sidecar.process.tail()))?;
+    api.sidecar.process.must_run()?;
+    ensure!(api.upgrades() == 0, "it moved by what it could not read");
+
+    door.open(host).await?;
+    log.wait_said(&rollout, Some("api"), "DeploymentComplete", SOON).await?;
+    api.sidecar.ready().await.context("after the registry was back")?;
+    ensure!(api.upgrades() == 1, "the hook ran {} times", api.upgrades());
+    ensure!(
+        log.said(&rollout, "EventRejected").is_empty(),
+        "what could not be read yet is not bad:\n{}",
+        log.text()
+    );
+    Ok(())
+}
+
+/// Starts the rollout and says that the schema is there.
+async fn begin(stage: &Stage) -> Result<String> {
     let plan = stage.write("plan.yaml", PLAN)?;
     let rollout = stage.start(&plan).await?;
     let ready =
         ["emit", "--rollout", &rollout, "--service", "user-db", "--version", "2.0.0", "--event", "Ready"];
     stage.pavane(&ready).await?;
-    log.wait_said(&rollout, Some("api"), "DeploymentComplete", SOON).await?;
-    ensure!(api.upgrades() == 1, "the hook ran {} times", api.upgrades());
-    Ok(())
+    Ok(rollout)
 }
 
 fn counts_tries(line: &str) -> bool {

@@ -90,6 +90,9 @@ async fn play(stage: &Stage) -> Result<()> {
             (web.upgrades(), web.reverts(), web.version()?.as_str()) == (1, 0, "1.0.0"),
             "web moved twice"
         );
+        let stall = log.said(&rollout, "RolloutStalled");
+        let speaker = stall.first().and_then(|record| record.event.envelope.replica.as_deref());
+        ensure!(speaker == Some(awake.replica()), "{speaker:?} said the stall while it was frozen");
         rollouts.push(rollout);
     }
     // whoever holds a later rollout has read, and said, all that was before it

@@ -100,6 +100,13 @@ async fn check(collector: &Collector, rollout: &str) -> Result<()> {
         spans.iter().filter(|span| span.kind == PRODUCER).map(|span| span.id.as_str()).collect();
     let processes: Vec<&Told> = spans.iter().filter(|span| span.kind == CONSUMER).collect();
     ensure!(!sends.is_empty() && !processes.is_empty(), "nothing was sent or processed:\n{}", lines());
+    for hop in spans.iter().filter(|span| span.kind == PRODUCER || span.kind == CONSUMER) {
+        let operation = if hop.kind == PRODUCER { "send" } else { "process" };
+        let said = ["messaging.system", "messaging.operation.type"].map(|name| hop.attribute(name));
+        ensure!(said == ["kafka", operation], "{} has {:?}", hop.line(), hop.attributes);
+        let place = ["messaging.destination.name", "messaging.destination.partition.id"];
+        ensure!(place.iter().all(|name| !hop.attribute(name).is_empty()), "{:?}", hop.attributes);
+    }
     for process in &processes {
         let linked = process.links.iter().any(|(of, span)| *of == trace && sends.contains(span.as_str()));
         ensure!(linked, "{} is linked to nothing that was sent:\n{}", process.line(), lines());

@@ -12,7 +12,7 @@
 //! | [`log`] | the log as it stands on the broker |
 //! | [`collector`] | a collector of traces |
 //! | [`contract`] | a service's own event, changed behind everyone's back |
-//! | [`forwarder`] | a door in front of the broker that opens later |
+//! | [`forwarder`] | a door in front of the broker or the registry that opens and closes |
 
 pub mod collector;
 pub mod contract;

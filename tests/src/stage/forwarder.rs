@@ -1,5 +1,5 @@
-//! A door in front of the broker that is shut at first: whoever starts before it opens is refused, as by a
-//! broker that is not up yet.
+//! A door in front of the broker or the registry that is shut at first: whoever knocks before it opens is
+//! refused, as by a service that is not up yet.
 
 use std::net::Ipv4Addr;
 
@@ -36,13 +36,18 @@ impl Door {
         self.forwarding = Some(tokio::spawn(forward(listener, to)));
         Ok(())
     }
+
+    /// Refuses again, and cuts off whoever was led through.
+    pub fn close(&mut self) {
+        if let Some(forwarding) = self.forwarding.take() {
+            forwarding.abort();
+        }
+    }
 }
 
 impl Drop for Door {
     fn drop(&mut self) {
-        if let Some(forwarding) = self.forwarding.take() {
-            forwarding.abort();
-        }
+        self.close();
     }
 }
 
@@ -66,7 +71,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_shut_door_refuses_and_an_open_one_leads_through() {
+    async fn a_shut_door_refuses_an_open_one_leads_through_and_a_closed_one_cuts_off() {
         let echo = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let behind = echo.local_addr().unwrap().to_string();
         let echoing = tokio::spawn(async move {
@@ -74,6 +79,7 @@ mod tests {
             let mut bytes = [0; 4];
             stream.read_exact(&mut bytes).await.unwrap();
             stream.write_all(&bytes).await.unwrap();
+            stream
         });
         let mut door = Door::shut();
         assert!(TcpStream::connect(door.address()).await.is_err());
@@ -83,6 +89,12 @@ mod tests {
         let mut answer = [0; 4];
         stream.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"ping");
-        echoing.await.unwrap();
+        let _far_end = echoing.await.unwrap();
+        door.close();
+        assert!(matches!(stream.read(&mut answer).await, Ok(0) | Err(_)), "the connection is cut off");
+        let refused = crate::wait::until("the door to refuse", crate::stage::SOON, async || {
+            TcpStream::connect(door.address()).await.is_err().then_some(())
+        });
+        refused.await.unwrap();
     }
 }
