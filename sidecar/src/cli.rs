@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -17,6 +18,8 @@ use crate::config::Config;
 const INVALID: u8 = 3;
 /// Something that should not be.
 const INTERNAL: u8 = 70;
+/// How long what still blocks a thread is waited for at the end.
+const LAST_WAIT: Duration = Duration::from_millis(500);
 /// A second signal ended the program at once.
 const INTERRUPTED: i32 = 130;
 
@@ -62,7 +65,10 @@ pub fn main() -> ExitCode {
         Ok(config) => config,
         Err(complaint) => return complain(INVALID, &complaint),
     };
-    match runtime.block_on(work(args, config)) {
+    let outcome = runtime.block_on(work(args, config));
+    // A question to a broker that does not answer is not waited for.
+    runtime.shutdown_timeout(LAST_WAIT);
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(INTERNAL, &format!("failed to {error:#}")),
     }

@@ -18,7 +18,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use pavane_bus::Error as BusError;
-use pavane_events::{Envelope, EventId, Source};
+use pavane_events::{Envelope, EventId, Source, Version};
 use pavane_telemetry::{Problem, admin_router};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
@@ -38,6 +38,8 @@ use reply::{away, created, refused};
 const LONGEST: usize = 64 * 1024;
 /// How long the broker may take to answer for an event.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the service may take to say its version while it waits for the door's answer.
+const VERSION_PATIENCE: Duration = Duration::from_secs(1);
 
 /// An event that the service says.
 pub(crate) struct Request {
@@ -158,11 +160,15 @@ impl Door {
         envelope.traceparent = given.traceparent;
         envelope.version = match given.version {
             Some(version) => Some(version),
-            None => {
-                question::version(&self.client, &config.version).await.ok().or_else(|| self.shared.version())
-            }
+            None => self.version().await,
         };
         envelope
+    }
+
+    /// The version that runs. A service that says something may be too busy to be asked in return.
+    async fn version(&self) -> Option<Version> {
+        let asked = timeout(VERSION_PATIENCE, question::version(&self.client, &self.config.version)).await;
+        asked.ok().and_then(Result::ok).or_else(|| self.shared.version())
     }
 
     /// A page in a browser names its origin, and reaches a loopback address only under a name or by an address.
