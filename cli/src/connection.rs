@@ -77,3 +77,41 @@ fn given<'a, T>(value: Option<&'a T>, asked: &str, option: &str, variable: &str)
         ))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_settings_file_reaches_the_client() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("client.properties");
+        std::fs::write(&file, "# who we are\nsecurity.protocol=SASL_SSL\nregistry.user=pavane\n").unwrap();
+        let settings = connection(Some(file)).settings().unwrap();
+        assert_eq!(settings.client["security.protocol"], "SASL_SSL");
+        assert_eq!(settings.registry_access.user.as_deref(), Some("pavane"));
+        assert_eq!((settings.kafka.as_str(), settings.prefix.as_str()), ("k:1", "pavane"));
+    }
+
+    #[test]
+    fn a_broken_client_settings_file_is_named_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("client.properties");
+        std::fs::write(&file, "security.protocol=SSL\nnonsense\n").unwrap();
+        let failure = connection(Some(file)).settings().unwrap_err();
+        assert_eq!(failure.exit, Exit::Invalid);
+        assert!(failure.to_string().contains("client.properties, line 2"), "{failure}");
+    }
+
+    #[test]
+    fn what_nobody_said_is_a_usage_error() {
+        let nowhere = Connection { kafka: None, ..connection(None) };
+        assert_eq!(nowhere.settings().unwrap_err().exit, Exit::Usage);
+        assert_eq!(nowhere.domain().unwrap_err().exit, Exit::Usage);
+    }
+
+    fn connection(client_config: Option<PathBuf>) -> Connection {
+        let (kafka, registry) = (Some("k:1".to_owned()), Some("http://r".to_owned()));
+        Connection { kafka, registry, domain: None, client_config, prefix: "pavane".to_owned() }
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -87,11 +88,16 @@ impl Console {
         written.map_err(unwritable)
     }
 
-    /// Wipes the terminal and writes a picture to it.
+    /// Writes a picture over the one before it, from the first line of the terminal on.
     pub fn repaint(&self, picture: &str) -> Result<(), Failure> {
-        const HOME_AND_WIPE: &[u8] = b"\x1b[H\x1b[2J";
-        io::stdout().write_all(HOME_AND_WIPE).map_err(unwritable)?;
-        self.print(picture)
+        const HOME: &str = "\x1b[H";
+        const WIPE_LINE: &str = "\x1b[K\n";
+        const WIPE_BELOW: &str = "\x1b[J";
+        let plain = self.choice(&io::stdout()) == ColorChoice::Never;
+        let picture = if plain { strip_str(picture).to_string() } else { picture.to_owned() };
+        let painted = format!("{HOME}{}{WIPE_BELOW}", picture.replace('\n', WIPE_LINE));
+        let mut out = io::stdout();
+        out.write_all(painted.as_bytes()).and_then(|()| out.flush()).map_err(unwritable)
     }
 
     /// Tells something that is not data, unless asked to be quiet.

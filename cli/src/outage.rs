@@ -68,3 +68,22 @@ fn exit(error: &Error) -> Exit {
         (false, false) => Exit::Internal,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_up_wrong_is_told_apart_from_what_is_out_of_reach() {
+        let missing = of(Error::TopicMissing { topic: "pavane.lifecycle".to_owned() });
+        assert_eq!(missing.exit, Exit::Invalid);
+        assert!(missing.to_string().ends_with("run `pavane topics apply`"), "{missing}");
+        let unpushed = of(Error::SchemaMissing { subject: "io.pavane.lifecycle.v1.Ready".to_owned() });
+        assert_eq!(unpushed.exit, Exit::Invalid);
+        let (doing, url, why) = ("look up a schema".to_owned(), "http://r".to_owned(), "refused".to_owned());
+        let away = RegistryError::Unreachable { doing, url, why };
+        assert_eq!(of(Error::Registry(away)).exit, Exit::Unreachable);
+        let (subject, url, message) = ("s".to_owned(), "http://r".to_owned(), "m".to_owned());
+        assert_eq!(of_registry(RegistryError::Incompatible { subject, url, message }).exit, Exit::Findings);
+    }
+}

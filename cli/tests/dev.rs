@@ -87,12 +87,23 @@ impl Dev {
         assert_eq!(self.pavane(&line).status.code(), Some(5));
         let shown = self.pavane(&["status"]);
         assert!(text(&shown.stdout).contains("○ awaited      schema  user-db.Ready"), "{shown:?}");
+        self.watches_until_ctrl_c();
         let refused = self.pavane(&["start", "schema-first", "--rollout", "r-3", "--wait"]);
         assert_eq!(refused.status.code(), Some(1));
         assert!(text(&refused.stderr).contains("user-db takes part in rollout r-2"), "{refused:?}");
         assert_eq!(self.pavane(&["abort", "r-2", "--reason", "enough"]).status.code(), Some(0));
         let status = json(&self.pavane(&["status", "r-2", "--output", "json"]), 0);
         assert_eq!(status["status"], "aborted");
+    }
+
+    fn watches_until_ctrl_c(&self) {
+        let mut watch = self.command(&["watch"]).stdout(Stdio::piped()).spawn().expect("it runs");
+        let mut line = String::new();
+        let stdout = watch.stdout.take().expect("a pipe");
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        assert!(line.starts_with("r-2  schema-first  open  0 of 1 steps met"), "{line}");
+        interrupt(&watch);
+        assert_eq!(watch.wait().expect("it ends").code(), Some(130));
     }
 
     fn knows_what_it_cannot_do(&self) {
@@ -102,8 +113,7 @@ impl Dev {
     }
 
     fn ends_on_ctrl_c(mut self) {
-        let pid = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
+        interrupt(&self.process);
         assert_eq!(self.process.wait().expect("it ends").code(), Some(0));
     }
 
@@ -114,6 +124,10 @@ impl Dev {
     }
 
     fn pavane(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the program runs")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pavane"));
         without_environment(&mut command);
         for (name, field) in
@@ -121,7 +135,8 @@ impl Dev {
         {
             command.env(name, self.addresses[field].as_str().expect("text"));
         }
-        command.args(arguments).output().expect("the program runs")
+        command.args(arguments);
+        command
     }
 }
 
@@ -131,6 +146,11 @@ impl Drop for Dev {
         drop(self.process.kill());
         drop(self.process.wait());
     }
+}
+
+fn interrupt(process: &Child) {
+    let pid = process.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
 }
 
 fn without_environment(command: &mut Command) -> &mut Command {

@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use pavane_bus::wire::Contract;
+use pavane_choreography::Plan;
 use pavane_events::command::RolloutAborted;
-use pavane_events::{Body, Entry, Event, EventType, Instance, RolloutId, Service, Source, Version};
+use pavane_events::verdict::RolloutStalled;
+use pavane_events::{Body, Entry, Event, EventType, Instance, Record, RolloutId, Service, Source, Version};
 use serde_json::json;
 
 use super::cast;
@@ -15,7 +17,7 @@ use super::stage::{OLD, Stage};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::picture::lasting;
-use crate::{outage, speaker};
+use crate::{document, outage, speaker};
 
 /// Who moves in acts 1 and 3.
 const MOVERS: [&str; 3] = ["user-service", "messaging", "matchmaking"];
@@ -34,7 +36,7 @@ pub async fn completes(stage: &mut Stage) -> Result<Act, Failure> {
     for service in MOVERS {
         stage.service(service).lay_ready("2.0.0");
     }
-    let rollout = stage.start(cast::USERS_V2).await?;
+    let rollout = stage.start(&plan(cast::USERS_V2)?).await?;
     narrator.beat(Duration::from_millis(600)).await;
     stage.say("user-db", "Ready", &rollout, json!({ "prerequisite": "schema-v2" })).await?;
     stage.end_of(&rollout).await?;
@@ -58,12 +60,14 @@ pub async fn breaks_a_contract(stage: &mut Stage) -> Result<Act, Failure> {
     ];
     narrator.act("ACT 2 · an event changes its format behind everyone's back", &about).await;
     stage.service("tournament").lay_ready("2.0.0");
-    let rollout = stage.start(cast::SEASON_7).await?;
+    let plan = plan(cast::SEASON_7)?;
+    let rollout = stage.start(&plan).await?;
     narrator.beat(Duration::from_millis(600)).await;
     let refused = force_schema(stage).await?;
     let fault = Instant::now();
     publish_past_the_sidecar(stage, &rollout).await?;
     let alert = stage.alert(&rollout, "firing").await?;
+    stage.stall_of(&rollout).await?;
     let latency = alert.at.saturating_duration_since(fault);
     let mut act = stage.act("contract-broken", &rollout, Some(latency));
     expect_verdicts(&mut act, &["RolloutStalled ratings contract_broken matchmaking"]);
@@ -72,7 +76,7 @@ pub async fn breaks_a_contract(stage: &mut Stage) -> Result<Act, Failure> {
     let said =
         stage.chronicle().of(&rollout).any(|entry| is_of(entry, EventType::EventRejected, "tournament"));
     act.expect(said, || "tournament did not say that it cannot read the event".to_owned());
-    let left = left_of_window(stage, &rollout);
+    let left = left_of_window(stage, &rollout, &plan);
     act.expect(left > 540_000, || "the window was waited out".to_owned());
     let moral = format!(
         "{} ms from the broken event to the alert, {} before the window's end. Without this: silence.",
@@ -99,7 +103,7 @@ pub async fn hangs(stage: &mut Stage) -> Result<Act, Failure> {
         stage.service(service).lay_ready("3.0.0");
     }
     stage.service("matchmaking").hang();
-    let rollout = stage.start(cast::PLATFORM_V3).await?;
+    let rollout = stage.start(&plan(cast::PLATFORM_V3)?).await?;
     narrator.beat(Duration::from_millis(600)).await;
     stage.say("user-db", "Ready", &rollout, json!({ "prerequisite": "schema-v3" })).await?;
     let alert = stage.alert(&rollout, "firing").await?;
@@ -225,6 +229,10 @@ async fn mend(stage: &mut Stage, rollout: &RolloutId) -> Result<(), Failure> {
     Ok(())
 }
 
+fn plan(text: &str) -> Result<Plan, Failure> {
+    Ok(document::parse(text.to_owned(), "the demo's plan")?.plan)
+}
+
 fn expect_verdicts(act: &mut Act, told: &[&str]) {
     let lines = act.verdict_lines();
     act.expect(lines == told, || format!("the verdicts were {lines:?}, not {told:?}"));
@@ -248,16 +256,14 @@ fn is_of(entry: &Entry, event: EventType, service: &str) -> bool {
 }
 
 /// How much of the first step's window was left when it was said to stand still, in milliseconds.
-fn left_of_window(stage: &Stage, rollout: &RolloutId) -> i64 {
+fn left_of_window(stage: &Stage, rollout: &RolloutId, plan: &Plan) -> i64 {
     let chronicle = stage.chronicle();
-    let stalled = chronicle.of(rollout).find_map(|entry| match entry {
-        Entry::Event(record) if record.event.body.event_type() == EventType::RolloutStalled => {
-            Some(record.at)
-        }
-        Entry::Event(_) | Entry::Unreadable(_) => None,
-    });
-    let deadline = chronicle.rollout(rollout).and_then(|rollout| rollout.steps[0].deadline);
-    stalled.zip(deadline).map_or(0, |(stalled, deadline)| deadline.since(stalled))
+    let gone = chronicle.stall_of(rollout).and_then(|stall| Some(stall.at.since(stalled(stall)?.since?)));
+    plan.steps[0].within - gone.unwrap_or(plan.steps[0].within)
+}
+
+fn stalled(record: &Record) -> Option<&RolloutStalled> {
+    if let Body::RolloutStalled(stalled) = &record.event.body { Some(stalled) } else { None }
 }
 
 /// The services that were asked to go back, in that order.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pavane_events::{Entry, Envelope, RolloutId};
+use pavane_events::{Entry, Envelope, EventType, Record, RolloutId};
 use pavane_sentinel_engine::{RolloutView, View};
 use tokio::sync::watch;
 
@@ -23,6 +23,14 @@ impl Chronicle {
     /// A rollout as it stands.
     pub fn rollout(&self, id: &RolloutId) -> Option<&RolloutView> {
         self.view.rollouts.iter().find(|rollout| rollout.id == *id)
+    }
+
+    /// What the sentinel said first of a stall of a rollout.
+    pub fn stall_of(&self, id: &RolloutId) -> Option<&Record> {
+        self.entries.iter().find_map(|entry| match entry.as_ref() {
+            Entry::Event(record) if is_stall(record) && about(entry) == Some(id) => Some(record),
+            Entry::Event(_) | Entry::Unreadable(_) => None,
+        })
     }
 
     /// The records about a rollout, in order.
@@ -55,6 +63,10 @@ pub async fn follow(
             chronicle.view = fold.view();
         });
     }
+}
+
+fn is_stall(record: &Record) -> bool {
+    record.event.body.event_type() == EventType::RolloutStalled
 }
 
 fn about(entry: &Entry) -> Option<&RolloutId> {

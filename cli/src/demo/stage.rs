@@ -8,6 +8,7 @@ use std::time::Duration;
 use pavane_bus::embedded::{self, Embedded};
 use pavane_bus::registry::PushRequest;
 use pavane_bus::{Bus, Writer};
+use pavane_choreography::Plan;
 use pavane_events::{Domain, RolloutId};
 use pavane_sentinel::Sentinel;
 use pavane_sentinel_engine::{RolloutView, StepStatus};
@@ -28,7 +29,7 @@ use crate::commands::start::{begin, fresh_rollout};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fold::Fold;
-use crate::{document, outage, shell};
+use crate::{outage, shell};
 
 /// The version that all services run when the curtain rises.
 pub const OLD: &str = "1.0.0";
@@ -186,13 +187,12 @@ impl Stage {
     }
 
     /// Starts a rollout, as `pavane start` does.
-    pub async fn start(&self, plan: &str) -> Result<RolloutId, Failure> {
-        let plan = document::parse(plan.to_owned(), "plan.yaml")?.plan;
-        let started = begin(&self.writer, &self.domain, &plan, fresh_rollout(), "you", "").await?;
+    pub async fn start(&self, plan: &Plan) -> Result<RolloutId, Failure> {
+        let started = begin(&self.writer, &self.domain, plan, fresh_rollout(), "you", "").await?;
         Ok(started.rollout)
     }
 
-    /// Lets a service say an event through its sidecar's door.
+    /// Lets a service say an event through its sidecar's door; a door that has not reached Kafka yet is asked again.
     pub async fn say(
         &self,
         service: &str,
@@ -203,13 +203,19 @@ impl Stage {
         let url = format!("{}/v1/events", self.doors[service]);
         let body = json!({ "event": event, "rollout": rollout, "data": data });
         let cannot = |error| Failure::new(Exit::Internal, format!("cannot ask {url}")).because(error);
-        let answer = self.http.post(&url).json(&body).send().await.map_err(cannot)?;
-        let status = answer.status().as_u16();
-        if status == 201 {
-            return Ok(());
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let answer = self.http.post(&url).json(&body).send().await.map_err(cannot)?;
+            let status = answer.status().as_u16();
+            if status == 201 {
+                return Ok(());
+            }
+            if status != 503 || tokio::time::Instant::now() > deadline {
+                let text = answer.text().await.unwrap_or_default();
+                return Err(Failure::new(Exit::Findings, format!("{url} answered {status}: {text}")));
+            }
+            tokio::time::sleep(POLL).await;
         }
-        let text = answer.text().await.unwrap_or_default();
-        Err(Failure::new(Exit::Findings, format!("{url} answered {status}: {text}")))
     }
 
     /// Waits until something can be seen on the log or at the receiver.
@@ -239,6 +245,12 @@ impl Stage {
             chronicle.rollout(rollout).filter(|rollout| !rollout.status.is_open()).cloned()
         };
         self.until("the rollout to end", ended).await
+    }
+
+    /// Waits until a stall of a rollout is read here; the phone may have rung before.
+    pub async fn stall_of(&mut self, rollout: &RolloutId) -> Result<(), Failure> {
+        let said = |chronicle: &Chronicle, _: &[Arrival]| chronicle.stall_of(rollout).map(drop);
+        self.until("the stall to stand on the log", said).await
     }
 
     /// Waits until an alert about a rollout has come in with this status: `firing` or `resolved`.
