@@ -13,7 +13,7 @@ use tracing::{Instrument, Span};
 use crate::connection::{Connection, Patience};
 use crate::eye::blind_cause;
 use crate::happening::Happening;
-use crate::telemetry::Dropped;
+use crate::telemetry::Stale;
 
 /// How many events may wait for the broker.
 pub(crate) const QUEUE: usize = 256;
@@ -44,7 +44,7 @@ pub(crate) async fn write(
     let mut patience = Patience::new("append to the log");
     while let Some(Order { event, span, since }) = orders.recv().await {
         if since.elapsed() > STALE {
-            Dropped { queue: "appends", domain: &domain }.emit();
+            Stale { domain: &domain, event: event.body.event_type().as_str() }.emit();
             continue;
         }
         let append = async { connection.writer().await?.append(&event).await };

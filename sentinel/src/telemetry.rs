@@ -248,6 +248,20 @@ impl SetAside<'_> {
     }
 }
 
+/// An event waited too long for the broker; the engine says again what is owed.
+pub(crate) struct Stale<'a> {
+    pub(crate) domain: &'a Domain,
+    pub(crate) event: &'static str,
+}
+
+impl Stale<'_> {
+    pub(crate) fn emit(&self) {
+        DROPPED.add(1, &[label("queue", "stale"), label("domain", self.domain)]);
+        let Self { domain, event } = self;
+        tracing::info!(%domain, event, "an event waited too long for the broker and is said anew if still owed");
+    }
+}
+
 /// What the engine counted.
 pub(crate) struct Counted<'a> {
     pub(crate) domain: &'a Domain,
