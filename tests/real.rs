@@ -27,5 +27,7 @@ mod story_frozen;
 mod story_journal;
 #[path = "real/story_migration.rs"]
 mod story_migration;
+#[path = "real/story_restart.rs"]
+mod story_restart;
 #[path = "real/trace.rs"]
 mod trace;

@@ -49,7 +49,7 @@ async fn before_the_broker(stage: &Stage) -> Result<()> {
     unready.await.with_context(|| format!("it wrote:\n{}", api.sidecar.process.tail()))?;
     let blind = wait::until("a number that says so", SOON, async || {
         let page = api.sidecar.metrics().await.ok()?;
-        page.lines().any(|line| counts_tries(line)).then_some(())
+        page.lines().any(counts_tries).then_some(())
     });
     blind.await?;
     // twice: it keeps trying, and each time says where
