@@ -114,6 +114,9 @@ impl Console {
 
     /// Tells why the command failed.
     pub fn fail(&self, failure: &Failure) {
+        if failure.is_silent() {
+            return;
+        }
         if self.is_json() {
             self.tell(&failure.to_json().to_string());
         } else {
@@ -136,6 +139,10 @@ impl Console {
     }
 }
 
+/// Nobody reads any more: the end of a pipeline, and nothing to complain of.
 fn unwritable(error: io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Failure::hung_up();
+    }
     Failure::new(Exit::Internal, "cannot write to standard output").because(error)
 }

@@ -19,6 +19,7 @@ pub struct Failure {
     what: String,
     help: Option<String>,
     findings: Findings,
+    silent: bool,
     #[source]
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -49,12 +50,22 @@ pub struct Violation {
 impl Failure {
     /// A failure with its exit code.
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), help: None, findings: Findings::None, source: None }
+        Self { exit, what: what.into(), help: None, findings: Findings::None, silent: false, source: None }
     }
 
     /// The command line lacks something, or says what cannot be.
     pub fn usage(what: impl Into<String>) -> Self {
         Self::new(Exit::Usage, what)
+    }
+
+    /// Whoever read the output has closed it, as `head` does. Nobody is told.
+    pub fn hung_up() -> Self {
+        Self { silent: true, ..Self::new(Exit::Interrupted, "nobody reads the output any more") }
+    }
+
+    /// Whether nobody needs to be told.
+    pub const fn is_silent(&self) -> bool {
+        self.silent
     }
 
     /// Adds how to mend it.

@@ -3,21 +3,24 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`cast`] | who dances: the files under `cli/demo` |
-//! | [`stage`] | the broker, the registry, services, sidecars, sentinel and receiver, all in this process |
-//! | [`acts`] | what happens |
+//! | [`stage`] `scratch` | the broker, the registry, services, sidecars, sentinel and receiver, all in this process |
+//! | [`acts`] `breach` `waiting` | what happens, what goes wrong, what is waited for |
 //! | [`log`] [`narrator`] `telling` | reads along, and tells it |
 //! | [`service`] [`receiver`] | what stands at both ends: a service to roll out, a phone that rings |
 //! | [`report`] | what came of it |
 
 pub mod acts;
+mod breach;
 pub mod cast;
 pub mod log;
 pub mod narrator;
 pub mod receiver;
 pub mod report;
+mod scratch;
 pub mod service;
 pub mod stage;
 mod telling;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Instant;

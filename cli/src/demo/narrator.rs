@@ -1,6 +1,8 @@
 //! Tells the story as it happens: who said what, when, and how the dance looks after it.
 
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use pavane_events::Entry;
@@ -16,19 +18,19 @@ use crate::picture;
 #[derive(Debug)]
 pub struct Narrator {
     console: Console,
-    silent: bool,
+    silent: AtomicBool,
     begun: Mutex<Instant>,
 }
 
 impl Narrator {
     /// A narrator that speaks to a person, at a person's pace.
     pub fn aloud(console: Console) -> Self {
-        Self { console, silent: false, begun: Mutex::new(Instant::now()) }
+        Self { console, silent: AtomicBool::new(false), begun: Mutex::new(Instant::now()) }
     }
 
     /// A narrator that keeps silent and loses no time.
     pub fn silent(console: Console) -> Self {
-        Self { console, silent: true, begun: Mutex::new(Instant::now()) }
+        Self { console, silent: AtomicBool::new(true), begun: Mutex::new(Instant::now()) }
     }
 
     /// Begins an act; the clock of its lines begins at 0.
@@ -64,7 +66,7 @@ impl Narrator {
 
     /// Leaves time to look.
     pub async fn beat(&self, time: Duration) {
-        if !self.silent {
+        if !self.silent.load(Relaxed) {
             tokio::time::sleep(time).await;
         }
     }
@@ -113,10 +115,11 @@ impl Narrator {
     }
 
     fn tell(&self, line: &str) {
-        if self.silent {
+        if self.silent.load(Relaxed) {
             return;
         }
         if let Err(failure) = self.console.print(&format!("{line}\n")) {
+            self.silent.store(true, Relaxed);
             self.console.fail(&failure);
         }
     }

@@ -1,7 +1,6 @@
 //! The stage: a broker, a registry, five services with their sidecars, a sentinel and a receiver, in one process.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,6 @@ use pavane_bus::{Bus, Writer};
 use pavane_choreography::Plan;
 use pavane_events::{Domain, RolloutId};
 use pavane_sentinel::Sentinel;
-use pavane_sentinel_engine::{RolloutView, StepStatus};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -22,7 +20,7 @@ use super::cast::{self, SERVICES};
 use super::log::{self, Chronicle};
 use super::narrator::Narrator;
 use super::receiver::{Arrival, Receiver};
-use super::report::{Act, Told};
+use super::scratch::Scratch;
 use super::service::Service;
 use crate::commands::schemas;
 use crate::commands::start::{begin, fresh_rollout};
@@ -34,7 +32,7 @@ use crate::{outage, shell};
 /// The version that all services run when the curtain rises.
 pub const OLD: &str = "1.0.0";
 /// How long anything in the story may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// How often an answer is asked for that does not come by itself.
 const POLL: Duration = Duration::from_millis(25);
 
@@ -50,17 +48,14 @@ pub struct Stage {
     http: reqwest::Client,
     services: BTreeMap<&'static str, Service>,
     doors: BTreeMap<&'static str, String>,
-    receiver: Receiver,
-    chronicle: watch::Receiver<Chronicle>,
-    arrivals: watch::Receiver<Vec<Arrival>>,
-    shells: JoinSet<Result<(), Failure>>,
+    pub(super) receiver: Receiver,
+    pub(super) chronicle: watch::Receiver<Chronicle>,
+    pub(super) arrivals: watch::Receiver<Vec<Arrival>>,
+    pub(super) shells: JoinSet<Result<(), Failure>>,
     stop: CancellationToken,
     scratch: Scratch,
     embedded: Arc<Embedded>,
 }
-
-/// A directory that is gone when the story is over.
-struct Scratch(PathBuf);
 
 impl Stage {
     /// Sets the stage and waits until everybody is ready; meanwhile the narrator says who is there.
@@ -218,79 +213,6 @@ impl Stage {
         }
     }
 
-    /// Waits until something can be seen on the log or at the receiver.
-    pub async fn until<T>(
-        &mut self,
-        what: &str,
-        mut seen: impl FnMut(&Chronicle, &[Arrival]) -> Option<T>,
-    ) -> Result<T, Failure> {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            let found = seen(&self.chronicle.borrow_and_update(), &self.arrivals.borrow_and_update());
-            if let Some(found) = found {
-                return Ok(found);
-            }
-            tokio::select! {
-                Ok(()) = self.chronicle.changed() => {}
-                Ok(()) = self.arrivals.changed() => {}
-                Some(shell) = self.shells.join_next() => return Err(fallen(shell)),
-                () = tokio::time::sleep_until(deadline) => return Err(stuck(what)),
-            }
-        }
-    }
-
-    /// Waits until a rollout has ended, and returns it as it stands.
-    pub async fn end_of(&mut self, rollout: &RolloutId) -> Result<RolloutView, Failure> {
-        let ended = |chronicle: &Chronicle, _: &[Arrival]| {
-            chronicle.rollout(rollout).filter(|rollout| !rollout.status.is_open()).cloned()
-        };
-        self.until("the rollout to end", ended).await
-    }
-
-    /// Waits until a stall of a rollout is read here; the phone may have rung before.
-    pub async fn stall_of(&mut self, rollout: &RolloutId) -> Result<(), Failure> {
-        let said = |chronicle: &Chronicle, _: &[Arrival]| chronicle.stall_of(rollout).map(drop);
-        self.until("the stall to stand on the log", said).await
-    }
-
-    /// Waits until an alert about a rollout has come in with this status: `firing` or `resolved`.
-    pub async fn alert(&mut self, rollout: &RolloutId, status: &str) -> Result<Arrival, Failure> {
-        let came = |_: &Chronicle, arrivals: &[Arrival]| {
-            let mine = |arrival: &&Arrival| {
-                arrival.alert.labels.rollout == rollout.as_str() && arrival.alert.status == status
-            };
-            arrivals.iter().find(mine).cloned()
-        };
-        self.until("the alert to come in", came).await
-    }
-
-    /// The alerts about a rollout that have come in so far.
-    pub fn alerts(&self, rollout: &RolloutId) -> Vec<Told> {
-        let arrivals = self.arrivals.borrow();
-        let mine = arrivals.iter().filter(|arrival| arrival.alert.labels.rollout == rollout.as_str());
-        mine.map(Told::from).collect()
-    }
-
-    /// What has come of a rollout so far.
-    pub fn act(&self, name: &'static str, id: &RolloutId, fault_to_alert: Option<Duration>) -> Act {
-        let chronicle = self.chronicle.borrow();
-        let rollout = chronicle.rollout(id);
-        let stalled = |rollout: &RolloutView| {
-            rollout.status.is_open() && rollout.steps.iter().any(|step| step.state == StepStatus::Stalled)
-        };
-        let outcome = rollout
-            .map_or("unknown", |rollout| if stalled(rollout) { "stalled" } else { rollout.status.as_str() });
-        Act {
-            name,
-            rollout: id.clone(),
-            outcome: outcome.to_owned(),
-            verdicts: rollout.map(|rollout| rollout.verdicts.clone()).unwrap_or_default(),
-            alerts: self.alerts(id),
-            fault_to_alert_ms: fault_to_alert.map(super::report::millis),
-            surprises: self.receiver.refused(),
-        }
-    }
-
     /// What was read of the log so far.
     pub fn chronicle(&self) -> Chronicle {
         self.chronicle.borrow().clone()
@@ -311,40 +233,14 @@ impl Stage {
     }
 }
 
-impl Scratch {
-    fn new() -> Result<Self, Failure> {
-        let path = std::env::temp_dir().join(format!("pavane-demo-{}", uuid::Uuid::now_v7()));
-        std::fs::create_dir(&path).map_err(|error| cannot_write(&path, error))?;
-        Ok(Self(path))
-    }
-
-    fn write(&self, name: &str, text: &str) -> Result<PathBuf, Failure> {
-        let path = self.0.join(name);
-        let folder = path.parent().unwrap_or(&self.0);
-        std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, error))?;
-        std::fs::write(&path, text).map_err(|error| cannot_write(&path, error))?;
-        Ok(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // It lies in the system's directory for such things, which is cleaned all the same.
-        drop(std::fs::remove_dir_all(&self.0));
-    }
-}
-
-fn cannot_write(path: &Path, error: std::io::Error) -> Failure {
-    Failure::new(Exit::Internal, format!("cannot write {}", path.display())).because(error)
-}
-
 async fn free_address() -> Result<String, Failure> {
     let cannot = |error| Failure::new(Exit::Internal, "cannot find a free port").because(error);
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.map_err(cannot)?;
     Ok(listener.local_addr().map_err(cannot)?.to_string())
 }
 
-fn fallen(shell: Result<Result<(), Failure>, tokio::task::JoinError>) -> Failure {
+/// Why the story cannot go on when a part of the stage has ended.
+pub(super) fn fallen(shell: Result<Result<(), Failure>, tokio::task::JoinError>) -> Failure {
     match shell {
         Ok(Ok(())) => Failure::new(Exit::Internal, "somebody left the stage before the end"),
         Ok(Err(failure)) => failure,
@@ -352,7 +248,8 @@ fn fallen(shell: Result<Result<(), Failure>, tokio::task::JoinError>) -> Failure
     }
 }
 
-fn stuck(what: &str) -> Failure {
+/// Why the story cannot go on when something does not come.
+pub(super) fn stuck(what: &str) -> Failure {
     Failure::new(Exit::TimedOut, format!("waited {} s for {what}", PATIENCE.as_secs()))
         .help("run it again with -v to see what each part logs")
 }
