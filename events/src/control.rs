@@ -83,8 +83,8 @@ pub struct Proposed {
 pub struct Pulse {
     /// The sender's own elapsed time when it sent the pulse, in milliseconds since its start.
     pub sent_ms: Millis,
-    /// The offset of the oldest open rollout's `RolloutStarted`: where a sidecar without a journal begins to
-    /// read. None when nothing is open.
+    /// Where a sidecar without a journal begins to read: the `RolloutStarted` of the oldest open rollout, or a
+    /// `DomainHeld` that is in force. None when there is neither.
     pub open_from: Option<i64>,
 }
 

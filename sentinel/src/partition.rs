@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pavane_bus::Raw;
 use pavane_events::{Domain, Entry};
-use pavane_sentinel_engine::{Engine, Input, Status};
+use pavane_sentinel_engine::{Engine, Input};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -135,12 +135,7 @@ impl Partition {
     }
 
     fn count(&self) {
-        let open = |status: Status| status.is_open();
-        let rollouts = self.engine.view().rollouts;
-        telemetry::open_rollouts(
-            &self.domain,
-            rollouts.iter().filter(|rollout| open(rollout.status)).count(),
-        );
+        telemetry::open_rollouts(&self.domain, self.engine.open_rollouts());
     }
 }
 

@@ -146,7 +146,7 @@ impl Fold {
         for (i, state) in rollout.steps.iter().enumerate() {
             let asks = state.goes_back && state.turn.is_some() && !state.answered();
             if asks {
-                let kind = format!("RollbackRequested/{}", state.words.len());
+                let kind = format!("RollbackRequested/{}", state.moved().count());
                 let id = self.id_of(n, Some(i), &kind, state.turns);
                 drafts.push((id, rollout.score.plan.steps[i].expect.service.clone(), asked(rollout, i)));
             }

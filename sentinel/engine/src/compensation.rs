@@ -84,7 +84,7 @@ impl Rollout {
         let mut lines = Vec::new();
         for (i, state) in self.steps.iter().enumerate().filter(|(_, state)| state.goes_back) {
             let step = self.plan_step(i);
-            for instance in state.words.keys() {
+            for instance in state.moved() {
                 let what = match state.answers.get(instance) {
                     Some(Answer::Complete) => continue,
                     Some(Answer::Failed) => "RollbackFailed",

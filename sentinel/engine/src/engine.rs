@@ -119,6 +119,11 @@ impl Engine {
         self.fold.view()
     }
 
+    /// How many rollouts are open.
+    pub fn open_rollouts(&self) -> usize {
+        self.fold.open.len()
+    }
+
     /// One rollout as it stands.
     pub fn rollout(&self, id: &RolloutId) -> Option<RolloutView> {
         let n = self.fold.find(id)?;

@@ -47,7 +47,8 @@ pub(crate) struct Fold {
     pub(crate) sentinel: Source,
     pub(crate) clock: Clock,
     pub(crate) offset: i64,
-    pub(crate) held: bool,
+    /// Where a person began to hold the domain.
+    pub(crate) held: Option<i64>,
     pub(crate) rollouts: BTreeMap<u64, Rollout>,
     pub(crate) owners: BTreeMap<Service, u64>,
     /// The rollouts of which something is awaited, in the order of their start.
@@ -75,7 +76,7 @@ impl Fold {
             domain,
             clock: Clock::default(),
             offset: -1,
-            held: false,
+            held: None,
             rollouts: BTreeMap::new(),
             owners: BTreeMap::new(),
             open: BTreeSet::new(),
@@ -118,9 +119,10 @@ impl Fold {
         self.by_id.get(id).copied()
     }
 
-    /// The offset of the oldest open rollout's start.
+    /// Where whoever knows nothing must begin to read: the oldest open rollout's start, or a hold in force.
     pub(crate) fn open_from(&self) -> Option<i64> {
-        self.rollouts.get(self.open.first()?).map(|rollout| rollout.started.offset)
+        let oldest = self.open.first().and_then(|n| self.rollouts.get(n));
+        oldest.map(|rollout| rollout.started.offset).into_iter().chain(self.held).min()
     }
 
     fn event(&mut self, record: Record, out: &mut Vec<Effect>) -> Touched {
@@ -255,7 +257,7 @@ impl Fold {
             self.owners.insert(step.expect.service.clone(), n);
         }
         let mut rollout = Rollout::new(id.clone(), score, envelope.id.clone(), self.mark(), record.at);
-        if self.held {
+        if self.held.is_some() {
             rollout.halt(true, self.mark());
         }
         self.by_id.insert(id.clone(), n);
@@ -294,7 +296,7 @@ impl Fold {
     }
 
     fn hold(&mut self, held: bool, out: &mut Vec<Effect>) -> Touched {
-        self.held = held;
+        self.held = held.then(|| self.held.unwrap_or(self.offset));
         let mark = self.mark();
         for n in self.open.clone() {
             if held {

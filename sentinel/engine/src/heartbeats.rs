@@ -45,10 +45,12 @@ impl Heartbeats {
         let service = &rollout.plan_step(i).expect.service;
         let heard = self.0.get(service);
         let going_back = rollout.status == Status::RollingBack;
-        let mut owing: BTreeSet<&Instance> = state.words.keys().collect();
-        if !going_back {
-            owing.extend(heard.into_iter().flatten().map(|(instance, _)| instance));
-        }
+        let owing: BTreeSet<&Instance> = if going_back {
+            state.moved().collect()
+        } else {
+            let heard = heard.into_iter().flatten().map(|(instance, _)| instance);
+            state.words.keys().chain(heard).collect()
+        };
         let owes = |instance: &&Instance| match state.words.get(*instance) {
             _ if going_back => !state.answers.contains_key(*instance),
             Some(word) => word.saying != Saying::Awaited,

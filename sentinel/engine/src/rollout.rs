@@ -68,6 +68,9 @@ pub(crate) struct Word {
     pub(crate) version: Option<Version>,
     pub(crate) from: Option<Version>,
     pub(crate) detail: String,
+    /// Whether the instance has begun to change itself in this rollout: one that only said `Ready` has nothing to
+    /// go back from.
+    pub(crate) moved: bool,
     pub(crate) boot: Option<String>,
     pub(crate) sequence: Option<i64>,
 }
@@ -232,6 +235,7 @@ impl Rollout {
             return Counted::default();
         }
         word.from = word.from.or_else(|| before.and_then(|old| old.from.clone()));
+        word.moved |= before.is_some_and(|old| old.moved);
         if self.status == Status::RollingBack && !matches!(word.saying, Saying::Failed | Saying::Drained) {
             self.steps[i].answers.remove(&instance);
         }
@@ -356,13 +360,18 @@ impl StepState {
         }
     }
 
+    /// The instances that have something to go back from.
+    pub(crate) fn moved(&self) -> impl Iterator<Item = &Instance> {
+        self.words.iter().filter(|(_, word)| word.moved).map(|(instance, _)| instance)
+    }
+
     /// Whether every instance that moved has answered the request to go back.
     pub(crate) fn answered(&self) -> bool {
-        self.words.keys().all(|instance| self.answers.contains_key(instance))
+        self.moved().all(|instance| self.answers.contains_key(instance))
     }
 
     /// Whether every instance that moved is back.
     pub(crate) fn compensated(&self) -> bool {
-        self.words.keys().all(|instance| self.answers.get(instance) == Some(&Answer::Complete))
+        self.moved().all(|instance| self.answers.get(instance) == Some(&Answer::Complete))
     }
 }

@@ -180,7 +180,7 @@ impl Fold {
     }
 
     fn resume(&mut self, n: u64, mark: Mark) {
-        let held = self.held;
+        let held = self.held.is_some();
         if let Some(rollout) = self.rollouts.get_mut(&n).filter(|rollout| rollout.status.is_open()) {
             rollout.paused = false;
             rollout.halt(held, mark);
@@ -245,7 +245,7 @@ impl Fold {
             self.owners.insert(service, n);
         }
         self.open.insert(n);
-        let held = self.held;
+        let held = self.held.is_some();
         if let Some(rollout) = self.rollouts.get_mut(&n) {
             rollout.epoch += 1;
             rollout.begin_rollback(mark);
@@ -335,7 +335,9 @@ fn read_word(rollout: &Rollout, record: &Record) -> Option<(usize, Instance, Wor
     let event = record.event.body.event_type();
     let exact = rollout.score.awaiting(service, event);
     let i = exact.or_else(|| current(rollout, service))?;
-    let (other, from, detail) = match said(&record.event.body) {
+    let deployment = said(&record.event.body);
+    let moved = deployment.is_some();
+    let (other, from, detail) = match deployment {
         Some(said) => said,
         None => (exact.map(|_| Saying::Awaited)?, None, String::new()),
     };
@@ -350,6 +352,7 @@ fn read_word(rollout: &Rollout, record: &Record) -> Option<(usize, Instance, Wor
         version: envelope.version.clone(),
         from,
         detail,
+        moved,
         boot: envelope.boot.clone(),
         sequence: envelope.sequence,
     };

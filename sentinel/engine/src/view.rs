@@ -144,7 +144,7 @@ pub struct VerdictView {
 impl Fold {
     pub(crate) fn view(&self) -> View {
         let rollouts = self.rollouts.values().rev().map(|rollout| self.show(rollout)).collect();
-        View { domain: self.domain.to_string(), held: self.held, offset: self.offset, rollouts }
+        View { domain: self.domain.to_string(), held: self.held.is_some(), offset: self.offset, rollouts }
     }
 
     pub(crate) fn show(&self, rollout: &Rollout) -> RolloutView {
@@ -257,7 +257,7 @@ fn step_status(rollout: &Rollout, i: usize, now: Timestamp) -> StepStatus {
         StepStatus::Stalled
     } else if goes_back && state.answers.values().any(|answer| *answer != Answer::Complete) {
         StepStatus::NotBack
-    } else if goes_back && !state.words.is_empty() {
+    } else if goes_back && state.moved().next().is_some() {
         if state.compensated() { StepStatus::Back } else { StepStatus::GoingBack }
     } else if state.overridden {
         StepStatus::Overridden

@@ -203,8 +203,8 @@ fn a_failure_stalls_at_once_and_takes_back_in_reverse_order() {
     stage.says("chat-0", back(1));
     assert_eq!(asked(&stage), ["chat", "users"]);
     stage.says("users-0", back(1));
-    stage.says("db-0", back(1));
-    assert_eq!(stage.view().status, Status::RolledBack);
+    assert_eq!(stage.view().status, Status::RolledBack, "who only said Ready has nothing to go back from");
+    assert_eq!(stage.step(0), StepStatus::Met);
     assert_eq!(stage.ended, [Status::RolledBack]);
 }
 
@@ -382,7 +382,7 @@ fn a_rollback_after_completion_is_the_next_epoch() {
     }
     stage.person(go_back());
     assert_eq!((stage.view().status, stage.view().epoch), (Status::RollingBack, 2));
-    for who in ["chat-0", "users-0", "db-0"] {
+    for who in ["chat-0", "users-0"] {
         stage.says(who, back(2));
     }
     assert_eq!(stage.view().status, Status::RolledBack);
@@ -451,4 +451,18 @@ fn a_rollback_that_pretends_to_be_accepted_is_refused() {
     assert_eq!(stage.view().status, Status::Open);
     let said = stage.said(EventType::CommandRefused);
     assert!(matches!(said[..], [Body::CommandRefused(refused)] if refused.code == "not_authorised"));
+}
+
+#[test]
+fn a_pulse_says_where_to_begin_to_read() {
+    let mut stage = Stage::new(&plan());
+    stage.person(held());
+    stage.person(abort());
+    let hold = i64::try_from(stage.log.entries.len()).expect("short") - 2;
+    stage.wait(40_000, &[]);
+    let from = |body: &&Body| if let Body::Pulse(pulse) = body { pulse.open_from } else { None };
+    assert_eq!(stage.said(EventType::Pulse).last().and_then(from), Some(hold), "a hold in force counts too");
+    stage.person(released());
+    stage.wait(40_000, &[]);
+    assert_eq!(stage.said(EventType::Pulse).last().and_then(from), None);
 }
