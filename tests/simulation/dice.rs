@@ -23,13 +23,37 @@ impl Dice {
         of[usize::try_from(self.between(0, i64::try_from(of.len()).expect("short") - 1)).expect("small")]
             .clone()
     }
+}
 
-    /// When a process freezes or crashes, and for how long: (at, crash, length).
-    pub(crate) fn faults(&mut self) -> Vec<(i64, bool, i64)> {
-        let mut faults: Vec<_> = (0..self.pick(&[0, 0, 1, 2]))
-            .map(|_| (self.between(500, 40_000), self.chance(50), self.between(300, 9_000)))
+/// When a process freezes or crashes, and for how long.
+pub(crate) struct Fate {
+    /// (at, crash, length)
+    faults: Vec<(i64, bool, i64)>,
+    down_until: i64,
+}
+
+impl Fate {
+    pub(crate) fn draw(dice: &mut Dice) -> Self {
+        let mut faults: Vec<_> = (0..dice.pick(&[0, 0, 1, 2]))
+            .map(|_| (dice.between(500, 40_000), dice.chance(50), dice.between(300, 9_000)))
             .collect();
         faults.sort_unstable();
-        faults
+        Self { faults, down_until: 0 }
+    }
+
+    /// One that crashes and never comes back.
+    pub(crate) fn death(at: i64) -> Self {
+        Self { faults: vec![(at, true, 10_000_000)], down_until: 0 }
+    }
+
+    /// Whether the process crashes just here, and whether it is down.
+    pub(crate) fn strikes(&mut self, now: i64) -> (bool, bool) {
+        let mut crashes = false;
+        if self.faults.first().is_some_and(|fault| fault.0 <= now) {
+            let (_, crash, length) = self.faults.remove(0);
+            self.down_until = self.down_until.max(now + length);
+            crashes = crash;
+        }
+        (crashes, now < self.down_until)
     }
 }

@@ -2,7 +2,7 @@
 
 use pavane_sentinel_engine::{Engine, Input};
 
-use crate::dice::Dice;
+use crate::dice::{Dice, Fate};
 use crate::floor::domain;
 
 pub(crate) struct Sentinel {
@@ -12,8 +12,7 @@ pub(crate) struct Sentinel {
     pub(crate) position: usize,
     pub(crate) lag: i64,
     pub(crate) skew: i64,
-    pub(crate) down_until: i64,
-    pub(crate) faults: Vec<(i64, bool, i64)>,
+    pub(crate) fate: Fate,
 }
 
 impl Sentinel {
@@ -26,8 +25,7 @@ impl Sentinel {
             position: 0,
             lag: dice.pick(&[0, 5, 30, 150]),
             skew: dice.pick(&[0, 0, 0, 3_000, -1_000, 20_000]),
-            down_until: 0,
-            faults: dice.faults(),
+            fate: Fate::draw(dice),
         }
     }
 

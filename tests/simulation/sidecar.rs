@@ -9,7 +9,7 @@ use pavane_sidecar_engine::{
     Call, Effect, Engine, HookOutcome, Input, Memory, Reaction, Retry, Settings, Trigger,
 };
 
-use crate::dice::Dice;
+use crate::dice::{Dice, Fate};
 use crate::floor::domain;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +41,7 @@ pub(crate) struct Sidecar {
     pub(crate) position: usize,
     pub(crate) end: Option<usize>,
     pub(crate) lag: i64,
-    pub(crate) down_until: i64,
-    pub(crate) faults: Vec<(i64, bool, i64)>,
+    pub(crate) fate: Fate,
     pub(crate) boot: u32,
     pub(crate) sequence: i64,
     pub(crate) mood: Mood,
@@ -59,10 +58,7 @@ impl Sidecar {
         use Mood::{Fails, Hangs, NoRevert, Slow, Well};
         let mut settings = settings(name, vec![reaction(on, emit), back()]);
         settings.boot = format!("{name}-0");
-        let mut faults = dice.faults();
-        if dice.chance(5) {
-            faults = vec![(dice.between(1_000, 20_000), true, 10_000_000)];
-        }
+        let dies = dice.chance(5);
         Self {
             name: name.to_owned(),
             engine: Engine::new(settings.clone(), Memory::default()),
@@ -73,8 +69,7 @@ impl Sidecar {
             position: 0,
             end: None,
             lag: dice.pick(&[0, 5, 30, 150]),
-            down_until: 0,
-            faults,
+            fate: if dies { Fate::death(dice.between(1_000, 20_000)) } else { Fate::draw(dice) },
             boot: 0,
             sequence: 0,
             mood: dice.pick(&[Well, Well, Well, Well, Well, Slow, Fails, Hangs, NoRevert]),

@@ -171,14 +171,11 @@ impl World {
         self.at(again, Act::Sentinel(k));
         let now = self.now;
         let one = &mut self.sentinels[k];
-        if one.faults.first().is_some_and(|fault| fault.0 <= now) {
-            let (_, crash, length) = one.faults.remove(0);
-            one.down_until = one.down_until.max(now + length);
-            if crash {
-                one.reboot();
-            }
+        let (crashes, down) = one.fate.strikes(now);
+        if crashes {
+            one.reboot();
         }
-        if now < one.down_until {
+        if down {
             return;
         }
         let own = (now + one.skew + 30_000).max(0);
@@ -212,14 +209,11 @@ impl World {
         self.at(again, Act::Sidecar(d));
         let now = self.now;
         let one = &mut self.sidecars[d];
-        if one.faults.first().is_some_and(|fault| fault.0 <= now) {
-            let (_, crash, length) = one.faults.remove(0);
-            one.down_until = one.down_until.max(now + length);
-            if crash {
-                one.reboot();
-            }
+        let (crashes, down) = one.fate.strikes(now);
+        if crashes {
+            one.reboot();
         }
-        if now < one.down_until {
+        if down {
             return;
         }
         if now - one.last_beat >= 1_000 {
