@@ -90,7 +90,7 @@ impl Spans {
         let span = info_span!(
             parent: None,
             "process",
-            "otel.name" = format!("process {}", event.map_or(job.key.reaction.as_str(), |event| event.as_str())),
+            "otel.name" = format!("process {}", self.topic),
             "otel.kind" = "consumer",
             "messaging.system" = "kafka",
             "messaging.operation.name" = "process",

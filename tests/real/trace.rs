@@ -101,11 +101,7 @@ async fn check(collector: &Collector, rollout: &str) -> Result<()> {
     let processes: Vec<&Told> = spans.iter().filter(|span| span.kind == CONSUMER).collect();
     ensure!(!sends.is_empty() && !processes.is_empty(), "nothing was sent or processed:\n{}", lines());
     for hop in spans.iter().filter(|span| span.kind == PRODUCER || span.kind == CONSUMER) {
-        let operation = if hop.kind == PRODUCER { "send" } else { "process" };
-        let said = ["messaging.system", "messaging.operation.type"].map(|name| hop.attribute(name));
-        ensure!(said == ["kafka", operation], "{} has {:?}", hop.line(), hop.attributes);
-        let place = ["messaging.destination.name", "messaging.destination.partition.id"];
-        ensure!(place.iter().all(|name| !hop.attribute(name).is_empty()), "{:?}", hop.attributes);
+        says_what_it_is(hop, rollout)?;
     }
     for process in &processes {
         let linked = process.links.iter().any(|(of, span)| *of == trace && sends.contains(span.as_str()));
@@ -116,5 +112,26 @@ async fn check(collector: &Collector, rollout: &str) -> Result<()> {
         let moved = processes.iter().any(|span| span.teller("service.instance.id") == instance);
         ensure!(moved, "the sidecar of {service} tells of no event that it processed:\n{}", lines());
     }
+    Ok(())
+}
+
+/// A hop is named and described as the conventions for messaging say.
+fn says_what_it_is(hop: &Told, rollout: &str) -> Result<()> {
+    let operation = if hop.kind == PRODUCER { "send" } else { "process" };
+    let expected = [
+        ("messaging.system", "kafka"),
+        ("messaging.operation.name", operation),
+        ("messaging.operation.type", operation),
+        ("messaging.message.conversation_id", rollout),
+        ("pavane.rollout.id", rollout),
+    ];
+    for (name, value) in expected {
+        ensure!(hop.attribute(name) == value, "{name} of {} is {:?}", hop.line(), hop.attributes);
+    }
+    for name in ["messaging.destination.partition.id", "messaging.kafka.offset", "messaging.message.id"] {
+        ensure!(!hop.attribute(name).is_empty(), "{} has no {name}: {:?}", hop.line(), hop.attributes);
+    }
+    let named = format!("{operation} {}", hop.attribute("messaging.destination.name"));
+    ensure!(hop.name == named, "{} should be called {named}", hop.line());
     Ok(())
 }
