@@ -23,6 +23,8 @@ mod story_cast;
 mod story_claims;
 #[path = "real/story_frozen.rs"]
 mod story_frozen;
+#[path = "real/story_frozen_broker.rs"]
+mod story_frozen_broker;
 #[path = "real/story_journal.rs"]
 mod story_journal;
 #[path = "real/story_migration.rs"]

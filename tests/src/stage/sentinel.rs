@@ -51,6 +51,11 @@ impl Sentinel {
         ready.await?.with_context(|| format!("failed to see {} ready", self.replica))
     }
 
+    /// Whether it says that it sees.
+    pub async fn is_ready(&self) -> bool {
+        wait::answers(&reqwest::Client::new(), &format!("{}/readyz", self.url)).await
+    }
+
     /// A rollout as this sentinel holds it; none when it knows of none.
     pub async fn rollout(&self, rollout: &str) -> Result<Option<Value>> {
         let url = format!("{}/api/v1/rollouts/{rollout}", self.url);
