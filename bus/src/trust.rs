@@ -2,9 +2,10 @@
 //!
 //! A schema in the registry proves nothing: whoever reaches the registry may have put it there. What counts is
 //! built into the program, or was published to `pavane.schemas` with its fingerprint. The table is read again
-//! to its end before a stranger is refused, so that a schema that was published a moment ago is known.
+//! to its end before a stranger or a body is refused, so that a schema that was published a moment ago is known.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use pavane_events::{EventType, Service};
 use serde::Deserialize;
@@ -42,6 +43,8 @@ pub(crate) struct Trust {
 #[derive(Default)]
 struct State {
     table: Option<TableReader>,
+    /// When the table was last read to its end.
+    read: Option<Instant>,
     rows: BTreeMap<String, Published>,
 }
 
@@ -60,15 +63,19 @@ impl Trust {
         Ok(state.rows.contains_key(fingerprint))
     }
 
-    /// A service's own form of an event, when it has published one; of several, the newest.
+    /// A service's own form of an event, when it has published one; of several, the newest. What was read longer ago
+    /// than `age` is read on first, which is a round trip to the broker and more.
     pub(crate) async fn own_form(
         &self,
         bus: &Bus,
         service: &Service,
         event: EventType,
+        age: Duration,
     ) -> Result<Option<Published>, Error> {
         let mut state = self.state.lock().await;
-        state.read_on(bus).await?;
+        if state.read.is_none_or(|read| read.elapsed() >= age) {
+            state.read_on(bus).await?;
+        }
         let is_own = |row: &&Published| {
             row.service.as_deref() == Some(service.as_str()) && row.event == event.as_str()
         };
@@ -82,10 +89,12 @@ impl State {
             Some(table) => table,
             None => self.table.insert(TableReader::open(bus, Topic::Schemas).await?),
         };
+        let begun = Instant::now();
         table.look_ahead().await?;
         while let TableItem::Row(row) = table.next().await? {
             take(&mut self.rows, row);
         }
+        self.read = Some(begun);
         Ok(())
     }
 }

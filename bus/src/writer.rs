@@ -14,6 +14,9 @@ use crate::producer::{self, Appended, Outgoing, Producer};
 use crate::wire::{self, Contract, Encoded, catalog, headers};
 use crate::{Bus, Error, Raw, Topic, partition_of, trace};
 
+/// How long a service's own form of an event is known before it is looked up again.
+const KNOWN_FOR: Duration = Duration::from_secs(5);
+
 /// What begins the name of a header that says why a record was dead-lettered.
 const DEAD_LETTER: &str = "pavane_dlq_";
 
@@ -72,14 +75,28 @@ impl Writer {
     }
 
     /// Encodes a JSON body strictly: by the service's own published form of the event, else by ours. What does
-    /// not fit is [`Error::Contract`], with every finding.
+    /// not fit is [`Error::Contract`], with every finding; it is refused by the form that is published at that moment.
     pub async fn encode_json(
         &self,
         service: &Service,
         event_type: EventType,
         json: &[u8],
     ) -> Result<Encoded, Error> {
-        let Some(own) = self.bus.trust().own_form(&self.bus, service, event_type).await? else {
+        match self.encode_by(service, event_type, json, KNOWN_FOR).await {
+            Err(Error::Contract(_)) => self.encode_by(service, event_type, json, Duration::ZERO).await,
+            encoded => encoded,
+        }
+    }
+
+    /// Encodes by the form that is known, if it was read no longer ago than `age`.
+    async fn encode_by(
+        &self,
+        service: &Service,
+        event_type: EventType,
+        json: &[u8],
+        age: Duration,
+    ) -> Result<Encoded, Error> {
+        let Some(own) = self.bus.trust().own_form(&self.bus, service, event_type, age).await? else {
             let id = self.id_of(event_type.as_str());
             return Ok(wire::encode_json(catalog::of(event_type), id, json)?);
         };
