@@ -100,7 +100,8 @@ async fn work(args: Args, config: Config) -> anyhow::Result<()> {
         settings.read_client_settings(&text, &name)?;
     }
     let stop = stop_on_signal()?;
-    let outcome = crate::run_with(config, settings, stop).await;
+    // On a worker of the runtime: from there it wakes the other tasks, and they it, without a switch of threads.
+    let outcome = tokio::spawn(crate::run_with(config, settings, stop)).await?;
     tokio::task::spawn_blocking(|| telemetry.shutdown()).await??;
     outcome
 }

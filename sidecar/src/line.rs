@@ -1,19 +1,31 @@
-//! The line of what waits for the broker, with its numbers and with who waits for its answer.
+//! The line of what waits for the broker: its numbers, and what of it the journal does not hold yet.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use pavane_bus::Appended;
 use pavane_events::Envelope;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::letter::{Content, Letter};
 use crate::outbox::Sent;
 use crate::telemetry;
 
+/// How long the broker may take to answer before a letter that the journal does not hold is written there. Much
+/// longer than a broker that is well, much shorter than the door's patience.
+const WRITE_AFTER: Duration = Duration::from_millis(250);
+
 /// What is answered to who waits: where it stands, or why it can never be written.
 pub(crate) type Answer = Result<Appended, String>;
+
+/// A letter in the line, with who waits for its answer.
+pub(crate) struct Posted {
+    pub(crate) letter: Letter,
+    pub(crate) answer: Option<oneshot::Sender<Answer>>,
+}
 
 /// The line of what waits for the broker.
 pub(crate) struct Line {
@@ -21,16 +33,17 @@ pub(crate) struct Line {
     sequence: i64,
     acknowledged: i64,
     depth: usize,
-    waiting: BTreeMap<u64, oneshot::Sender<Answer>>,
-    letters: UnboundedSender<Letter>,
+    /// Letters that the journal does not hold, and when it must.
+    unwritten: BTreeMap<u64, (Instant, Letter)>,
+    letters: UnboundedSender<Posted>,
 }
 
 impl Line {
     /// A line that begins with what an earlier process left in it.
-    pub(crate) fn new(letters: UnboundedSender<Letter>, left: Vec<Letter>) -> Result<Self, Error> {
+    pub(crate) fn new(letters: UnboundedSender<Posted>, left: Vec<Letter>) -> Result<Self, Error> {
         let next = left.last().map_or(1, |letter| letter.number + 1);
-        let mut line =
-            Self { next, sequence: 0, acknowledged: 0, depth: 0, waiting: BTreeMap::new(), letters };
+        let unwritten = BTreeMap::new();
+        let mut line = Self { next, sequence: 0, acknowledged: 0, depth: 0, unwritten, letters };
         for letter in left {
             line.post(letter)?;
         }
@@ -49,26 +62,41 @@ impl Line {
 
     /// Sends a letter that the journal holds.
     pub(crate) fn post(&mut self, letter: Letter) -> Result<(), Error> {
-        self.depth += 1;
-        telemetry::outbox(self.depth);
-        self.letters.send(letter).map_err(|_| Error::Ended("its outbox"))
+        self.send(Posted { letter, answer: None })
     }
 
-    /// Somebody waits for the answer to a letter.
-    pub(crate) fn await_answer(&mut self, number: u64, answer: oneshot::Sender<Answer>) {
-        self.waiting.insert(number, answer);
+    /// Sends a letter that the journal does not hold. Whoever waits for the answer has been promised nothing yet, and
+    /// a broker that is well answers sooner than a disk.
+    pub(crate) fn post_unwritten(
+        &mut self,
+        letter: Letter,
+        answer: oneshot::Sender<Answer>,
+    ) -> Result<(), Error> {
+        self.unwritten.insert(letter.number, (Instant::now() + WRITE_AFTER, letter.clone()));
+        self.send(Posted { letter, answer: Some(answer) })
     }
 
-    /// The broker has answered for a letter.
-    pub(crate) fn answer(&mut self, sent: Sent, boot: &str) {
+    /// When the journal must hold what it does not; none when it holds all.
+    pub(crate) fn write_by(&self) -> Option<Instant> {
+        self.unwritten.first_key_value().map(|(_, (by, _))| *by)
+    }
+
+    /// Takes what the journal must hold from here on.
+    pub(crate) fn take_unwritten(&mut self) -> Vec<Letter> {
+        std::mem::take(&mut self.unwritten).into_values().map(|(_, letter)| letter).collect()
+    }
+
+    /// Whether the journal holds a letter. One that it does not is forgotten: the broker has answered for it.
+    pub(crate) fn was_written(&mut self, number: u64) -> bool {
+        self.unwritten.remove(&number).is_none()
+    }
+
+    /// Takes a letter out of the line: the broker has answered for it.
+    pub(crate) fn strike(&mut self, sent: &Sent, boot: &str) {
         self.depth = self.depth.saturating_sub(1);
         telemetry::outbox(self.depth);
-        if sent.result.is_ok() && sent.boot.as_deref() == Some(boot) {
+        if sent.appended && sent.boot.as_deref() == Some(boot) {
             self.acknowledged = self.acknowledged.max(sent.sequence.unwrap_or(0));
-        }
-        if let Some(waiting) = self.waiting.remove(&sent.number) {
-            // Who asked may have gone away; the event stands all the same.
-            drop(waiting.send(sent.result));
         }
     }
 
@@ -80,5 +108,47 @@ impl Line {
     /// The highest sequence number of this boot that the broker has; 0 before the first.
     pub(crate) const fn acknowledged(&self) -> i64 {
         self.acknowledged
+    }
+
+    fn send(&mut self, posted: Posted) -> Result<(), Error> {
+        self.depth += 1;
+        telemetry::outbox(self.depth);
+        self.letters.send(posted).map_err(|_| Error::Ended("its outbox"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pavane_events::service::Ready;
+    use pavane_events::{Domain, EventId, Source};
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+
+    #[test]
+    fn a_letter_is_to_be_written_until_it_is_written_or_answered_for() {
+        let (letters, _posted) = unbounded_channel();
+        let mut line = Line::new(letters, Vec::new()).unwrap();
+        assert_eq!(line.write_by(), None);
+        let first = post(&mut line);
+        let by = line.write_by().unwrap();
+        let second = post(&mut line);
+        assert_eq!(line.write_by(), Some(by), "the oldest decides");
+        assert!(!line.was_written(first), "it was answered for before it was written");
+        assert_eq!(line.take_unwritten().iter().map(|letter| letter.number).collect::<Vec<_>>(), [second]);
+        assert_eq!(line.write_by(), None);
+        assert!(line.was_written(second));
+    }
+
+    fn post(line: &mut Line) -> u64 {
+        let envelope = Envelope::new(
+            Domain::new("shop").unwrap(),
+            Source::new("/pavane/shop/a/a-0").unwrap(),
+            EventId::new("e-1").unwrap(),
+        );
+        let letter = line.seal(envelope, Content::Own(Ready::default().into()));
+        let number = letter.number;
+        line.post_unwritten(letter, oneshot::channel().0).unwrap();
+        number
     }
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pavane_bus::{Appended, Error as BusError, Writer};
+use pavane_bus::{Error as BusError, Writer};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use crate::error::Error;
 use crate::letter::{Content, Letter};
+use crate::line::{Answer, Posted};
 use crate::shared::Shared;
 use crate::telemetry;
 
@@ -21,33 +22,38 @@ pub(crate) struct Sent {
     pub(crate) number: u64,
     pub(crate) boot: Option<String>,
     pub(crate) sequence: Option<i64>,
-    /// Where it stands; or why it can never be written.
-    pub(crate) result: Result<Appended, String>,
+    /// Whether it is on the log; if not, it can never be written.
+    pub(crate) appended: bool,
 }
 
-/// Sends letters until there are no more to come. Fails when the producer has failed for good.
+/// Sends letters until there are no more to come, and answers who waits for one. Fails when the producer has failed
+/// for good.
 pub(crate) async fn send(
     writer: Writer,
-    mut letters: UnboundedReceiver<Letter>,
+    mut letters: UnboundedReceiver<Posted>,
     sent: UnboundedSender<Sent>,
     shared: Arc<Shared>,
 ) -> Result<(), Error> {
-    while let Some(letter) = letters.recv().await {
+    while let Some(Posted { letter, answer }) = letters.recv().await {
         let result = bring(&writer, &letter, &shared).await?;
+        if let Some(answer) = answer {
+            // Who asked may have gone away; the event stands all the same.
+            drop(answer.send(result.clone()));
+        }
         let (event, id) = (letter.event().as_str(), &letter.envelope.id);
         match &result {
             Ok(appended) => telemetry::said(event, id, appended.offset),
             Err(error) => telemetry::refused(event, id, error),
         }
         let (boot, sequence) = (letter.envelope.boot, letter.envelope.sequence);
-        let report = Sent { number: letter.number, boot, sequence, result };
+        let report = Sent { number: letter.number, boot, sequence, appended: result.is_ok() };
         sent.send(report).map_err(|_| Error::Ended("its main loop"))?;
     }
     Ok(())
 }
 
 /// Tries until the broker has the letter, or until it is plain that it never will.
-async fn bring(writer: &Writer, letter: &Letter, shared: &Shared) -> Result<Result<Appended, String>, Error> {
+async fn bring(writer: &Writer, letter: &Letter, shared: &Shared) -> Result<Answer, Error> {
     let mut wait = FIRST_WAIT;
     loop {
         let outcome = match &letter.content {

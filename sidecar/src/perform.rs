@@ -91,9 +91,16 @@ impl Sidecar {
     pub(crate) fn accept(&mut self, request: Request) -> Result<(), Error> {
         let Request { envelope, content, answer } = request;
         let letter = self.line.seal(envelope, content);
-        self.journal.commit(&Batch { said: vec![letter.clone()], ..Batch::default() })?;
-        self.line.await_answer(letter.number, answer);
-        self.line.post(letter)
+        self.line.post_unwritten(letter, answer)
+    }
+
+    /// Writes into the journal what the broker has not answered for in time.
+    pub(crate) fn write_down(&mut self) -> Result<(), Error> {
+        let said = self.line.take_unwritten();
+        if said.is_empty() {
+            return Ok(());
+        }
+        self.journal.commit(&Batch { said, ..Batch::default() })
     }
 
     fn observe(&mut self, ticket: u64) {

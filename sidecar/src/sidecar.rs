@@ -75,7 +75,7 @@ impl Sidecar {
         let mut read_again: Option<Instant> = None;
         self.observe_version();
         loop {
-            let deadline = self.deadline();
+            let (deadline, write_by) = (self.deadline(), self.line.write_by());
             // In this order: a stop before the parts that it ends, and the log last, so that a long way to its end
             // keeps nobody else waiting.
             tokio::select! {
@@ -86,6 +86,7 @@ impl Sidecar {
                     tracing::error!(%error, "a hook, a question or a dead letter has ended by itself");
                     return Err(Error::Ended("one of its errands"));
                 }
+                () = at(write_by) => self.write_down()?,
                 _ = beat.tick() => self.beat()?,
                 Some(fact) = sources.facts.recv() => self.tell(fact)?,
                 Some(sent) = sources.sent.recv() => self.sent(sent)?,
@@ -171,9 +172,10 @@ impl Sidecar {
 
     /// The broker has a letter, or never will.
     fn sent(&mut self, sent: Sent) -> Result<(), Error> {
-        let batch = Batch { sent: vec![sent.number], ..Batch::default() };
-        self.journal.commit(&batch)?;
-        self.line.answer(sent, &self.boot);
+        if self.line.was_written(sent.number) {
+            self.journal.commit(&Batch { sent: vec![sent.number], ..Batch::default() })?;
+        }
+        self.line.strike(&sent, &self.boot);
         Ok(())
     }
 
@@ -214,6 +216,7 @@ impl Sidecar {
     /// Ends what was begun: the hook that runs, what waits for the broker, the journal.
     async fn finish(mut self, sources: &mut Sources) -> Result<(), Error> {
         self.stopping = true;
+        self.write_down()?;
         tracing::info!(hooks = self.hooks.len(), outbox = self.line.depth(), "stopping");
         let hooks = Instant::now() + HOOK_GRACE;
         while !self.hooks.is_empty() {

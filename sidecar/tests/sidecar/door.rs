@@ -98,6 +98,23 @@ async fn without_kafka_the_door_says_when_to_ask_again_and_the_sidecar_stays_rea
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_of_which_the_door_says_that_it_is_kept_comes_although_the_sidecar_is_killed() {
+    let (mut shop, service) = (Shop::open().await, Workload::start().await);
+    let sidecar = shop.sidecar(shop.config(&service)).await;
+    sidecar.until_shows("pavane_sidecar_caught_up 1").await;
+    assert_eq!(post(&sidecar, "", r#"{"event":"Ready","version":"1.0.0"}"#).await.0, 201);
+    shop.embedded.broker().set_reachable(false).unwrap();
+    let (status, answer) = post(&sidecar, "", r#"{"event":"Drained","version":"1.0.0","id":"mine-1"}"#).await;
+    assert_eq!((status, &answer["id"]), (503, &json!("mine-1")), "{answer}");
+    assert!(answer["detail"].as_str().unwrap().contains("the event is kept"), "{answer}");
+    sidecar.kill().await;
+    shop.embedded.broker().set_reachable(true).unwrap();
+    let sidecar = shop.sidecar(shop.config(&service)).await;
+    assert_eq!(shop.until("user-service", EventType::Drained).await.event.envelope.id.as_str(), "mine-1");
+    sidecar.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_sidecar_on_the_same_journal_is_refused() {
     let (shop, service) = (Shop::open().await, Workload::start().await);
     let config = shop.config(&service);

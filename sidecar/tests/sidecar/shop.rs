@@ -19,12 +19,15 @@ use pavane_events::{
 use pavane_sidecar::Config;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// How long anything may take before a test says that it never came.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+
+/// How long to wait between two looks at a condition.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A broker, a registry, a connection and a log that is read along.
 pub(crate) struct Shop {
@@ -149,14 +152,27 @@ impl Shop {
         Config::from_yaml(&text, "sidecar.yaml").unwrap_or_else(|defects| panic!("{defects:#?}"))
     }
 
-    /// Runs a sidecar on this shop's broker.
+    /// Runs a sidecar on this shop's broker. Starts it again while it ends at once, as a supervisor would: of a
+    /// sidecar that was killed a thread may hold the journal for a moment still.
     pub(crate) async fn sidecar(&self, config: Config) -> Running {
-        let (stop, address) = (CancellationToken::new(), config.http);
-        let bus = self.bus.clone();
-        let work = tokio::spawn(pavane_sidecar::run(config, bus, stop.clone()));
-        let running = Running { stop, url: format!("http://{address}"), work };
-        running.until_answers("/healthz").await;
-        running
+        let begun = Instant::now();
+        loop {
+            let mut running = self.run(config.clone());
+            let ended = tokio::select! {
+                _ = running.until_answers("/healthz") => None,
+                ended = &mut running.work => Some(ended),
+            };
+            match ended {
+                None => return running,
+                Some(ended) => assert!(begun.elapsed() < PATIENCE, "it ends again and again: {ended:?}"),
+            }
+        }
+    }
+
+    fn run(&self, config: Config) -> Running {
+        let (stop, url) = (CancellationToken::new(), format!("http://{}", config.http));
+        let work = tokio::spawn(pavane_sidecar::run(config, self.bus.clone(), stop.clone()));
+        Running { stop, url, work }
     }
 }
 
@@ -182,7 +198,11 @@ impl Running {
 
     /// Waits until the metrics show a line.
     pub(crate) async fn until_shows(&self, line: &str) {
-        let looking = async { while !self.until_answers("/metrics").await.contains(line) {} };
+        let looking = async {
+            while !self.until_answers("/metrics").await.contains(line) {
+                sleep(PAUSE).await;
+            }
+        };
         timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("{line} never shows"));
     }
 
@@ -196,7 +216,7 @@ impl Running {
                 {
                     return answer.text().await.unwrap();
                 }
-                tokio::task::yield_now().await;
+                sleep(PAUSE).await;
             }
         };
         timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("{url} never answers"))
@@ -250,7 +270,7 @@ impl Workload {
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Inside) -> bool) {
         let waiting = async {
             while !self.with(|state| holds(state)) {
-                tokio::task::yield_now().await;
+                sleep(PAUSE).await;
             }
         };
         timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{what} never came"));
