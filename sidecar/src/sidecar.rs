@@ -89,7 +89,7 @@ impl Sidecar {
                 () = at(write_by) => self.write_down()?,
                 _ = beat.tick() => self.beat()?,
                 Some(fact) = sources.facts.recv() => self.tell(fact)?,
-                Some(sent) = sources.sent.recv() => self.sent(sent)?,
+                Some(sent) = sources.sent.recv() => self.sent(&sent)?,
                 Some(request) = sources.requests.recv() => self.accept(request)?,
                 () = at(deadline) => self.tell(Input::Tick)?,
                 () = at(read_again) => read_again = None,
@@ -171,11 +171,11 @@ impl Sidecar {
     }
 
     /// The broker has a letter, or never will.
-    fn sent(&mut self, sent: Sent) -> Result<(), Error> {
+    fn sent(&mut self, sent: &Sent) -> Result<(), Error> {
         if self.line.was_written(sent.number) {
             self.journal.commit(&Batch { sent: vec![sent.number], ..Batch::default() })?;
         }
-        self.line.strike(&sent, &self.boot);
+        self.line.strike(sent, &self.boot);
         Ok(())
     }
 
@@ -233,7 +233,7 @@ impl Sidecar {
                 tracing::warn!(outbox = self.line.depth(), "the journal keeps what the broker does not have");
                 break;
             };
-            self.sent(sent)?;
+            self.sent(&sent)?;
         }
         self.errands.shutdown().await;
         if let Err(error) = self.writer.flush(OUTBOX_GRACE).await {

@@ -27,7 +27,7 @@ use uuid::Uuid;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 /// How long to wait between two looks at a condition.
-const PAUSE: Duration = Duration::from_millis(10);
+pub(crate) const PAUSE: Duration = Duration::from_millis(10);
 
 /// A broker, a registry, a connection and a log that is read along.
 pub(crate) struct Shop {
@@ -159,7 +159,7 @@ impl Shop {
         loop {
             let mut running = self.run(config.clone());
             let ended = tokio::select! {
-                _ = running.until_answers("/healthz") => None,
+                _ = until_answers(&running.url, "/healthz") => None,
                 ended = &mut running.work => Some(ended),
             };
             match ended {
@@ -208,19 +208,23 @@ impl Running {
 
     /// Waits until a page answers with success; returns it.
     pub(crate) async fn until_answers(&self, path: &str) -> String {
-        let url = format!("{}{path}", self.url);
-        let asking = async {
-            loop {
-                if let Ok(answer) = reqwest::get(&url).await
-                    && answer.status().is_success()
-                {
-                    return answer.text().await.unwrap();
-                }
-                sleep(PAUSE).await;
-            }
-        };
-        timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("{url} never answers"))
+        until_answers(&self.url, path).await
     }
+}
+
+async fn until_answers(base: &str, path: &str) -> String {
+    let url = format!("{base}{path}");
+    let asking = async {
+        loop {
+            if let Ok(answer) = reqwest::get(&url).await
+                && answer.status().is_success()
+            {
+                return answer.text().await.unwrap();
+            }
+            sleep(PAUSE).await;
+        }
+    };
+    timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("{url} never answers"))
 }
 
 /// A service that can be rolled out.
