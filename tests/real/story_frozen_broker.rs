@@ -49,7 +49,8 @@ async fn play(stage: &Stage, kafka: &mut Kafka) -> Result<()> {
     sentinel.wait_status(&rollout, "open").await?;
 
     kafka.process().signal(Signal::Stop)?;
-    let blind = stage.on_call().wait_for("the alert of blindness", SOON, |call| tells(call, "firing")).await?;
+    let blind =
+        stage.on_call().wait_for("the alert of blindness", SOON, |call| tells(call, "firing")).await?;
     ensure!(!sentinel.is_ready().await, "it says that it sees");
     kafka.process().signal(Signal::Continue)?;
     let sighted = stage.on_call().wait_for("its end", SOON, |call| tells(call, "resolved")).await?;

@@ -109,7 +109,8 @@ fn more(body: &Body, version: Option<&Version>) -> String {
 
 fn rejected(body: &EventRejected) -> String {
     let producer = body.producer.as_ref().map_or("?", |producer| producer.as_str());
-    let why = body.reason.replace('_', " ");
+    let place = if body.field.is_empty() { String::new() } else { format!(" at {}", body.field) };
+    let why = format!("{}{place}", body.reason.replace('_', " "));
     format!("I wait for {producer}.{}, and cannot read it: {}", body.event, paint(BAD, &why))
 }
 
