@@ -58,6 +58,9 @@ const PURE: [(&str, &[&str]); 4] = [
 const KEPT: [(&str, &str); 3] =
     [("rdkafka", "pavane-bus"), ("schema_registry_converter", "pavane-bus"), ("redb", "pavane-sidecar")];
 
+/// Crate → the kept crate that it may use nowhere but in its benches, because they measure ours against it.
+const MEASURED: [(&str, &str); 1] = [("pavane-tests", "rdkafka")];
+
 /// How many lines a source file may have without its tests.
 const LONGEST: usize = 400;
 
@@ -81,6 +84,7 @@ fn a_crossed_arrow_is_named() {
         package("pavane-sentinel", json!([normal("pavane-sidecar")])),
         package("pavane-sidecar-engine", json!([normal("tokio"), { "name": "proptest", "kind": "dev" }])),
         package("pavane-cli", json!([normal("rdkafka")])),
+        package("pavane-tests", json!([normal("rdkafka"), { "name": "redb", "kind": "dev" }])),
         package("pavane-stranger", json!([])),
     ]});
     let found = violations(&broken);
@@ -88,12 +92,29 @@ fn a_crossed_arrow_is_named() {
         "pavane-sentinel must not use pavane-sidecar",
         "pavane-sidecar-engine is pure and must not use tokio",
         "pavane-cli must not use rdkafka, which pavane-bus keeps",
+        "pavane-tests must not use rdkafka, which pavane-bus keeps",
+        "pavane-tests must not use redb, which pavane-sidecar keeps",
         "pavane-stranger has no row in the table of arrows",
         "pavane-events stands in the table of arrows and is not in the workspace",
     ] {
         assert!(found.iter().any(|line| line == expected), "{expected}: {found:#?}");
     }
     assert!(!found.iter().any(|line| line.contains("proptest")), "{found:#?}");
+}
+
+#[test]
+fn what_a_bench_measures_ours_against_is_used_by_benches_alone() {
+    let tests = workspace().join("tests");
+    for (_, used) in MEASURED {
+        let uses = |path: &PathBuf| {
+            let rust = path.extension().is_some_and(|extension| extension == "rs");
+            rust && path.starts_with(&tests) && read(path).contains(&format!("use {used}::"))
+        };
+        let (benches, others): (Vec<_>, Vec<_>) =
+            texts().into_iter().filter(uses).partition(|path| path.starts_with(tests.join("benches")));
+        assert!(!benches.is_empty(), "no bench uses {used}: take its row out");
+        assert_eq!(others, Vec::<PathBuf>::new(), "{used} is for benches alone");
+    }
 }
 
 #[test]
@@ -243,7 +264,11 @@ fn violations(metadata: &Value) -> Vec<String> {
             } else if kind != Some("dev") && pure.get(name).is_some_and(|list| !list.contains(&used)) {
                 found.push(format!("{name} is pure and must not use {used}"));
             }
-            if let Some((_, keeper)) = KEPT.iter().find(|(kept, keeper)| *kept == used && *keeper != name) {
+            if kind == Some("dev") && MEASURED.contains(&(name, used)) {
+                // a bench measures ours against it
+            } else if let Some((_, keeper)) =
+                KEPT.iter().find(|(kept, keeper)| *kept == used && *keeper != name)
+            {
                 found.push(format!("{name} must not use {used}, which {keeper} keeps"));
             }
         }

@@ -11,9 +11,11 @@
 //! | [`program`] | `pavane`, `pavane-sentinel`, `pavane-sidecar` and the demo service, built once and started |
 //! | [`stage`] | topics of their own, our programs as processes on them, and a log to look at |
 //! | [`webhook`] | a receiver that keeps deliveries and checks their signatures |
+//! | [`figures`] | measured times as the benches print them |
 //! | [`wait`] | waiting for a condition with a bound |
 //! | [`place`] | free ports, the target folder, the cache |
 
+pub mod figures;
 pub mod place;
 pub mod process;
 pub mod program;

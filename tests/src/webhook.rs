@@ -32,6 +32,8 @@ pub struct Delivery {
     pub body: Value,
     /// What was answered.
     pub answered: u16,
+    /// When it came, by this machine's clock.
+    pub arrived: SystemTime,
 }
 
 /// A receiver at `/alerts` on loopback. It stops when dropped.
@@ -115,13 +117,14 @@ impl Drop for Receiver {
 }
 
 async fn take(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    match verify(&shared.secret, &headers, &body, SystemTime::now()).and_then(|id| {
+    let arrived = SystemTime::now();
+    match verify(&shared.secret, &headers, &body, arrived).and_then(|id| {
         let body = serde_json::from_slice(&body).context("failed to read the body as JSON")?;
         Ok((id, body))
     }) {
         Ok((id, body)) => {
             let code = shared.answers.lock().expect("no holder panics").pop_front().unwrap_or(StatusCode::OK);
-            let delivery = Delivery { id, body, answered: code.as_u16() };
+            let delivery = Delivery { id, body, answered: code.as_u16(), arrived };
             shared.deliveries.lock().expect("no holder panics").push(delivery);
             code
         }
