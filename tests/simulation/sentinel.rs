@@ -18,6 +18,7 @@ pub(crate) struct Sentinel {
 impl Sentinel {
     pub(crate) fn draw(dice: &mut Dice, k: usize) -> Self {
         let (name, speaks) = (format!("s{k}"), k == 0);
+        let dies = speaks && dice.chance(8);
         Self {
             engine: fresh(&name, speaks),
             name,
@@ -25,7 +26,7 @@ impl Sentinel {
             position: 0,
             lag: dice.pick(&[0, 5, 30, 150]),
             skew: dice.pick(&[0, 0, 0, 3_000, -1_000, 20_000]),
-            fate: Fate::draw(dice),
+            fate: if dies { Fate::death(dice.between(1_000, 20_000)) } else { Fate::draw(dice) },
         }
     }
 

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use serde_json::json;
 
 use super::jdk::Jdk;
 use crate::process::Process;
@@ -12,6 +13,9 @@ use crate::{place, wait};
 
 /// How long the registry may take to start on two busy cores.
 const START: Duration = Duration::from_mins(3);
+
+/// How long five questions take a registry that has answered them before, generously.
+const PACE: Duration = Duration::from_millis(1_500);
 
 /// A running registry.
 #[derive(Debug)]
@@ -42,7 +46,40 @@ impl Apicurio {
             Err(ended) => Some(Err(ended)),
         });
         up.await.and_then(|up| up).with_context(|| format!("failed to start the registry on port {port}"))?;
-        Ok(Self { port, process })
+        let registry = Self { port, process };
+        registry.warm_up(&client).await?;
+        Ok(registry)
+    }
+
+    /// A registry that is ready has loaded little of what it answers by: its first answers take seconds on two busy
+    /// cores, and a client is right not to wait that long. So it is asked until it answers at its usual pace.
+    async fn warm_up(&self, client: &reqwest::Client) -> Result<()> {
+        let warm = wait::until("the registry to answer at its usual pace", START, async || {
+            let begun = Instant::now();
+            let answered = self.try_out(client).await.is_ok();
+            (answered && begun.elapsed() < PACE).then_some(())
+        });
+        warm.await.with_context(|| format!("failed to warm up the registry on port {}", self.port))
+    }
+
+    /// Sets a level, registers a schema, looks it up and checks it, under a subject that no test uses.
+    async fn try_out(&self, client: &reqwest::Client) -> reqwest::Result<()> {
+        let subject = "test.warm.Up";
+        let schema = r#"{"type":"record","name":"Up","namespace":"test.warm","fields":[]}"#;
+        let body = json!({ "schema": schema }).to_string();
+        let level = json!({ "compatibility": "FULL_TRANSITIVE" }).to_string();
+        let base = self.url();
+        for request in [
+            client.put(format!("{base}/config/{subject}")).body(level),
+            client.post(format!("{base}/subjects/{subject}/versions")).body(body.clone()),
+            client.post(format!("{base}/subjects/{subject}")).body(body.clone()),
+            client.post(format!("{base}/compatibility/subjects/{subject}/versions/latest")).body(body),
+            client.get(format!("{base}/config/{subject}")),
+        ] {
+            let request = request.header("content-type", "application/vnd.schemaregistry.v1+json");
+            request.timeout(START).send().await?.bytes().await?;
+        }
+        Ok(())
     }
 
     /// The base address of the Confluent-compatible API.
