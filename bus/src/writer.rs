@@ -175,13 +175,14 @@ impl Writer {
 
 /// A heartbeat is said by an instance, about nothing but itself.
 fn envelope_of(heartbeat: &Heartbeat) -> Envelope {
-    let Heartbeat { domain, service, instance, boot, version, rollout, .. } = heartbeat;
+    let Heartbeat { domain, service, instance, zone, boot, version, rollout, .. } = heartbeat;
     let source =
         Source::new(format!("/pavane/{domain}/{service}/{instance}")).expect("names fit into a source");
     let id = EventId::new(Uuid::now_v7().to_string()).expect("a UUID is a name");
     let mut envelope = Envelope::new(domain.clone(), source, id);
     envelope.service = Some(service.clone());
     envelope.instance = Some(instance.clone());
+    envelope.zone.clone_from(zone);
     envelope.version.clone_from(version);
     envelope.boot = Some(boot.clone());
     envelope.rollout.clone_from(rollout);

@@ -254,6 +254,7 @@ async fn heartbeats_of_all_domains_are_heard() {
         domain: domain(domain_name),
         service: Service::new("user-db").expect("a name"),
         instance: Instance::new(instance).expect("a name"),
+        zone: None,
         boot: "b1".to_owned(),
         version: None,
         phase: "idle".to_owned(),

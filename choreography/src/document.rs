@@ -4,7 +4,7 @@
 //! What the design knows and this release does not carry out is refused by name, never skipped.
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::plan::{Method, Plan, Severity, Step};
+use crate::plan::{Concurrency, Method, Plan, Severity, Step};
 use crate::resolve::resolve;
 use crate::written;
 use crate::yaml::{self, Item, Reported};
@@ -32,8 +32,19 @@ fn choreography(item: &Item<'_>) -> Result<Plan, Reported> {
         let queue = f.unsupported("queue", "rollouts do not queue", "start it when the other one has ended");
         let steps = f.required("steps", |i| steps(i, metadata.as_ref().map_err(|reported| *reported)));
         phases.and(trigger).and(queue)?;
-        let Metadata { name, owner, runbook, .. } = metadata?;
-        Ok(Plan { name, owner, runbook, method: method?.unwrap_or_default(), steps: steps? })
+        let Metadata { name, owner, runbook, severity: told } = metadata?;
+        Ok(Plan {
+            name,
+            owner,
+            runbook,
+            severity: told,
+            method: method?.unwrap_or_default(),
+            trigger: None,
+            concurrency: Concurrency::Refuse,
+            maintenance: None,
+            phases: Vec::new(),
+            steps: steps?,
+        })
     })
 }
 

@@ -8,7 +8,7 @@
 //! | [`yaml`] | text → tree with places → values; also reads the sidecar's and the sentinel's files |
 //! | [`document`] | the file as a whole, and each step by itself |
 //! | `resolve` `graph` | the steps together: names, circles, order |
-//! | [`plan`] | the plan as it is meant; what `RolloutStarted` carries |
+//! | [`plan`] [`phase`] [`instances`] [`maintenance`] | the plan as it is meant; what `RolloutStarted` carries |
 //! | [`expectation`] | `user-service.DeploymentComplete`, as it stands in files |
 //! | `soundness` | whether a plan that came over the log can be judged |
 //! | [`diagnostic`] | codes, places, remedies |
@@ -18,6 +18,9 @@ pub mod document;
 mod error;
 pub mod expectation;
 mod graph;
+pub mod instances;
+pub mod maintenance;
+pub mod phase;
 pub mod plan;
 mod resolve;
 mod soundness;
@@ -27,4 +30,7 @@ pub mod yaml;
 pub use diagnostic::Diagnostic;
 pub use document::read;
 pub use error::Unsound;
-pub use plan::{Compensate, Expect, Method, OnStall, Plan, Severity, Step};
+pub use instances::{Instances, Share};
+pub use maintenance::{Maintenance, Weekday};
+pub use phase::{Approval, Bound, Phase, Watch};
+pub use plan::{Compensate, Concurrency, Expect, Method, OnStall, Plan, Severity, Step, Trigger};

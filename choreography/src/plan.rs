@@ -3,8 +3,12 @@
 use std::fmt;
 
 use pavane_events::identity::sha256_hex;
-use pavane_events::{EventType, Millis, Service, StepId, Version};
+use pavane_events::{EventType, Millis, PhaseId, Service, StepId, Version, Zone};
 use serde::{Deserialize, Serialize};
+
+use crate::instances::Instances;
+use crate::maintenance::Maintenance;
+use crate::phase::Phase;
 
 /// A resolved choreography. Its JSON travels in `RolloutStarted`, so a rollout keeps the plan it began with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,8 +19,23 @@ pub struct Plan {
     pub owner: String,
     /// Where a person reads what to do.
     pub runbook: Option<String>,
+    /// How loudly what concerns the rollout as a whole is told.
+    #[serde(default)]
+    pub severity: Severity,
     /// Who moves the rollout from step to step.
     pub method: Method,
+    /// The event that starts a rollout by itself; without one a person, CI or a deploy tool does.
+    #[serde(default)]
+    pub trigger: Option<Trigger>,
+    /// What happens when another rollout owns one of the services.
+    #[serde(default)]
+    pub concurrency: Concurrency,
+    /// When the rollout may move at all; any time when none is given.
+    #[serde(default)]
+    pub maintenance: Option<Maintenance>,
+    /// The phases in their order; empty for the method `choreography`.
+    #[serde(default)]
+    pub phases: Vec<Phase>,
     /// The steps, each after all its prerequisites.
     pub steps: Vec<Step>,
 }
@@ -34,6 +53,26 @@ pub enum Method {
     Orchestrated,
 }
 
+/// The event that starts a rollout by itself. The rollout's id is the event's correlation id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// The event.
+    pub on: Expect,
+    /// The versions that count; any when none is asked for.
+    pub version: Option<semver::VersionReq>,
+}
+
+/// What happens when another rollout owns one of the services.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Concurrency {
+    /// The later start is refused.
+    #[default]
+    Refuse,
+    /// The later start waits for the end of the others, first come, first served.
+    Queue,
+}
+
 /// One step: the event that must come, and by when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
@@ -41,12 +80,22 @@ pub struct Step {
     pub id: StepId,
     /// The event that must come.
     pub expect: Expect,
-    /// The steps that must be full before this one's window begins.
+    /// The steps that must all be full before this one's window begins.
     pub after: Vec<StepId>,
+    /// The steps of which one must be full as well; none is waited for when it is empty.
+    #[serde(default)]
+    pub after_any: Vec<StepId>,
     /// The versions that count; any when none is asked for.
     pub version: Option<semver::VersionReq>,
+    /// The zone whose instances count; all instances when none is given.
+    #[serde(default)]
+    pub zone: Option<Zone>,
     /// How many distinct instances must say the event.
-    pub instances: u32,
+    pub instances: Instances,
+    /// How many instances may be between `DeploymentStarted` and its end at the same time; any number when none is
+    /// given.
+    #[serde(default)]
+    pub max_parallel: Option<u32>,
     /// How long after its prerequisites the event must come, in milliseconds.
     pub within: Millis,
     /// How long after its prerequisites the first `DeploymentStarted` must come, in milliseconds.
@@ -57,6 +106,9 @@ pub struct Step {
     pub on_stall: OnStall,
     /// Whether the service may be asked back.
     pub reversible: bool,
+    /// Whether what the service does may be cut off half-way, e.g. by a rollback.
+    #[serde(default = "interruptible")]
+    pub interruptible: bool,
     /// How the step is taken back.
     pub compensate: Compensate,
     /// The team that owns the step.
@@ -65,6 +117,10 @@ pub struct Step {
     pub runbook: Option<String>,
     /// How loudly a stall of this step is told.
     pub severity: Severity,
+}
+
+const fn interruptible() -> bool {
+    true
 }
 
 /// An event of a service, written short as `user-service.DeploymentComplete`.
@@ -121,6 +177,22 @@ impl Severity {
 }
 
 impl Plan {
+    /// A plan of these steps, danced by the method `choreography`, with every default.
+    pub fn new(name: impl Into<String>, owner: impl Into<String>, steps: Vec<Step>) -> Self {
+        Self {
+            name: name.into(),
+            owner: owner.into(),
+            runbook: None,
+            severity: Severity::default(),
+            method: Method::default(),
+            trigger: None,
+            concurrency: Concurrency::default(),
+            maintenance: None,
+            phases: Vec::new(),
+            steps,
+        }
+    }
+
     /// The plan as canonical JSON: fields in declaration order, no white space.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a plan has no map with keys that are not text")
@@ -141,13 +213,63 @@ impl Plan {
         self.steps.iter().find(|step| step.id == *id)
     }
 
-    /// The steps that wait for this one directly.
+    /// The steps that wait for this one directly, for it alone or for one of several.
     pub fn dependants<'a>(&'a self, id: &'a StepId) -> impl Iterator<Item = &'a Step> {
-        self.steps.iter().filter(move |step| step.after.contains(id))
+        self.steps.iter().filter(move |step| step.prerequisites().any(|other| other == id))
+    }
+
+    /// The place of the phase that holds a step; none when the plan has no phases.
+    pub fn phase_of(&self, id: &StepId) -> Option<usize> {
+        self.phases.iter().position(|phase| phase.steps.contains(id))
+    }
+
+    /// The phase with this name.
+    pub fn phase(&self, id: &PhaseId) -> Option<&Phase> {
+        self.phases.iter().find(|phase| phase.id == *id)
     }
 }
 
 impl Step {
+    /// A step that waits so many milliseconds for one instance to say the event, with every default.
+    pub fn new(id: StepId, expect: Expect, within: Millis, owner: impl Into<String>) -> Self {
+        let back = Expect { service: expect.service.clone(), event: EventType::RollbackComplete };
+        Self {
+            id,
+            expect,
+            after: Vec::new(),
+            after_any: Vec::new(),
+            version: None,
+            zone: None,
+            instances: Instances::Count(1),
+            max_parallel: None,
+            within,
+            started_within: None,
+            healthy_for: 0,
+            on_stall: OnStall::default(),
+            reversible: true,
+            interruptible: true,
+            compensate: Compensate { expect: back, within },
+            owner: owner.into(),
+            runbook: None,
+            severity: Severity::default(),
+        }
+    }
+
+    /// The steps that this one waits for directly: for all of the first, for one of the others.
+    pub fn prerequisites(&self) -> impl Iterator<Item = &StepId> {
+        self.after.iter().chain(&self.after_any)
+    }
+
+    /// Whether what the step waits for is there, by a test for one prerequisite.
+    pub fn is_due(&self, full: impl Fn(&StepId) -> bool) -> bool {
+        self.after.iter().all(&full) && (self.after_any.is_empty() || self.after_any.iter().any(&full))
+    }
+
+    /// Whether what an instance in this zone says counts for the step.
+    pub fn concerns(&self, zone: Option<&Zone>) -> bool {
+        self.zone.is_none() || self.zone.as_ref() == zone
+    }
+
     /// Whether an event that carries this version counts for the step. Without a requirement any does; with
     /// one, a version that is missing or is not semantic does not.
     pub fn accepts(&self, version: Option<&Version>) -> bool {

@@ -6,6 +6,7 @@ use pavane_events::{EventType, StepId};
 
 use crate::diagnostic::Code;
 use crate::graph;
+use crate::instances::Instances;
 use crate::plan::{Compensate, Expect, Step};
 use crate::written::Written;
 use crate::yaml::{Reported, Spanned, did_you_mean};
@@ -168,13 +169,17 @@ fn meant(written: Written<'_>) -> Result<Step, Reported> {
         id: id?.value,
         expect,
         after: after?,
+        after_any: Vec::new(),
         version: terms.count.version,
-        instances: terms.count.instances,
+        zone: None,
+        instances: Instances::Count(terms.count.instances),
+        max_parallel: None,
         within,
         started_within: terms.windows.started_within,
         healthy_for: terms.windows.healthy_for,
         on_stall: terms.remedy.on_stall,
         reversible: terms.remedy.reversible,
+        interruptible: true,
         compensate: Compensate { expect: back, within: terms.remedy.back_within.unwrap_or(within) },
         owner: terms.told.owner,
         runbook: terms.told.runbook,

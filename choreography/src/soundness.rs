@@ -9,6 +9,7 @@ use pavane_events::Speaker;
 
 use crate::document::MAX_STEPS;
 use crate::error::Unsound;
+use crate::instances::Instances;
 use crate::plan::{Plan, Step};
 use crate::yaml::MAX_DURATION;
 
@@ -36,7 +37,7 @@ impl Plan {
 
 impl Step {
     fn check(&self) -> Result<(), Unsound> {
-        if self.instances == 0 {
+        if self.instances == Instances::Count(0) {
             return Err(Unsound::Instances(self.id.clone()));
         }
         let windows = [Some(self.within), self.started_within, Some(self.compensate.within)];
@@ -72,7 +73,7 @@ mod tests {
                 forged(|plan| plan.steps[1].expect = plan.steps[0].expect.clone()),
                 "tell who fills step `right`",
             ),
-            (forged(|plan| plan.steps[2].instances = 0), "fill step `left`"),
+            (forged(|plan| plan.steps[2].instances = Instances::Count(0)), "fill step `left`"),
             (forged(|plan| plan.steps[2].within = i64::MAX), "measure step `left`: a window of 9223"),
             (forged(|plan| plan.steps[2].started_within = Some(0)), "measure step `left`: a window of 0"),
             (forged(|plan| plan.steps[2].compensate.within = -1), "measure step `left`: a window of -1"),

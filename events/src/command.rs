@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Evidence, Service, StepId, Version};
+use crate::{Evidence, Instance, PhaseId, Service, StepId, Version};
 
 /// A rollout begins. It carries the resolved plan, so that the log alone replays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,14 +28,35 @@ const fn first() -> i64 {
     1
 }
 
-/// A phase of a hybrid rollout is open.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+/// A phase of a hybrid or orchestrated rollout is open: who has a step in it may move.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhaseBegun {
     /// The phase.
-    pub phase: String,
+    pub phase: PhaseId,
+    /// The epoch of the rollout.
+    #[serde(default)]
+    pub epoch: i64,
+    /// The attempt of the decision.
+    #[serde(default)]
+    pub attempt: i64,
+    /// The instances that may move in this phase, where the plan asks for a share of them; empty: all of them.
+    #[serde(default)]
+    pub cohort: Vec<Member>,
+    /// What was seen, e.g. the metric that the phase before was watched by.
+    #[serde(default)]
+    pub evidence: Vec<Evidence>,
     /// The offset at which the decision was accepted, when the sentinel says it.
+    #[serde(default)]
     pub accepted: Option<i64>,
+}
+
+/// An instance of a service that was picked for a cohort.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Member {
+    /// The service.
+    pub service: Service,
+    /// The instance.
+    pub instance: Instance,
 }
 
 macro_rules! by_and_reason {

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cause, Evidence, Instance, Millis, StepId, Timestamp};
+use crate::command::Member;
+use crate::{Cause, Evidence, Instance, Millis, PhaseId, StepId, Timestamp};
 
 /// What a sentinel may propose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,6 +25,9 @@ pub enum ProposalKind {
     RolloutPartial,
     /// A phase is open.
     PhaseBegun,
+    /// So many instances are there of which a step wants a share. It is never said: it changes state where it is
+    /// accepted.
+    InstancesCounted,
     /// The broker's clock leapt.
     ClockStepped,
     /// Something a newer program knows.
@@ -43,6 +47,7 @@ impl ProposalKind {
             Self::RolloutRolledBack => "RolloutRolledBack",
             Self::RolloutPartial => "RolloutPartial",
             Self::PhaseBegun => "PhaseBegun",
+            Self::InstancesCounted => "InstancesCounted",
             Self::ClockStepped => "ClockStepped",
             Self::Unknown => "Unknown",
         }
@@ -59,6 +64,8 @@ pub struct Proposed {
     pub epoch: i64,
     /// The step that it is about.
     pub step: Option<StepId>,
+    /// The phase that it is about.
+    pub phase: Option<PhaseId>,
     /// The attempt of the step, or of the decision.
     pub attempt: i64,
     /// The deadline that has passed, in partition time.
@@ -67,6 +74,10 @@ pub struct Proposed {
     pub cites: Option<i64>,
     /// The instance that said the cited record.
     pub instance: Option<Instance>,
+    /// How many instances a step wants, where the plan asks for a share of them.
+    pub count: Option<i64>,
+    /// The instances that may move in a phase, where the plan asks for a share of them.
+    pub cohort: Vec<Member>,
     /// The offset of the leap that is explained.
     pub leap: Option<i64>,
     /// How much of the leap was no time, in milliseconds.

@@ -3,7 +3,7 @@
 //! `ce_specversion`, `ce_type`, `ce_dataschema` and `content-type` are not fields here: they follow from the
 //! body and are written and checked by the bus.
 
-use crate::{Domain, EventId, Instance, RolloutId, Service, Source, Version};
+use crate::{Domain, EventId, Instance, RolloutId, Service, Source, Version, Zone};
 
 /// Who says an event, about which rollout, caused by what.
 ///
@@ -28,6 +28,8 @@ pub struct Envelope {
     pub service: Option<Service>,
     /// `ce_pavaneinstance`: the instance of the service.
     pub instance: Option<Instance>,
+    /// `ce_pavanezone`: the zone or region that the instance runs in.
+    pub zone: Option<Zone>,
     /// `ce_pavaneversion`: the version that the service runs, or that the event is about.
     pub version: Option<Version>,
     /// `ce_pavaneboot`: the boot of the sidecar that speaks.
@@ -53,6 +55,7 @@ impl Envelope {
             causation: None,
             service: None,
             instance: None,
+            zone: None,
             version: None,
             boot: None,
             sequence: None,

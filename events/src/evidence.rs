@@ -71,6 +71,8 @@ pub enum EvidenceKind {
     DeadLetter,
     /// An event on the log that came out of order.
     Early,
+    /// A value of a metric that a phase is watched by.
+    Metric,
     /// Something a newer program knows.
     #[default]
     Unknown,
@@ -96,6 +98,8 @@ pub struct Evidence {
     pub at: Option<Timestamp>,
     /// How many events the instance has not yet brought to the broker.
     pub outbox: i64,
+    /// The value of a metric, as a decimal number; empty for any other kind.
+    pub value: String,
     /// What was seen, for a person.
     pub detail: String,
 }

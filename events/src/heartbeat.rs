@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Domain, Instance, RolloutId, Service, Version};
+use crate::{Domain, Instance, RolloutId, Service, Version, Zone};
 
 /// A sidecar's heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +13,9 @@ pub struct Heartbeat {
     pub service: Service,
     /// The instance of the service.
     pub instance: Instance,
+    /// The zone or region that the instance runs in.
+    #[serde(default)]
+    pub zone: Option<Zone>,
     /// The boot of the sidecar.
     pub boot: String,
     /// The version that the service was last seen to run.

@@ -7,7 +7,7 @@
 //!
 //! | room | what is in it |
 //! |---|---|
-//! | [`name`] | checked names: domain, service, instance, step, rollout, version |
+//! | [`name`] | checked names: domain, service, instance, zone, step, phase, rollout, version |
 //! | [`time`] | [`Timestamp`], the only time type of the workspace |
 //! | [`envelope`] | who said it, about which rollout, caused by what |
 //! | [`vocabulary`] | the closed list of event types, and who may say each |
@@ -34,7 +34,7 @@ pub use envelope::Envelope;
 pub use evidence::{Cause, Evidence, EvidenceKind};
 pub use heartbeat::Heartbeat;
 pub use lookup::Lookup;
-pub use name::{Domain, EventId, Instance, RolloutId, Service, Source, StepId, Version};
+pub use name::{Domain, EventId, Instance, PhaseId, RolloutId, Service, Source, StepId, Version, Zone};
 pub use record::{Entry, Event, Record, Unreadable, UnreadableReason};
 pub use time::{Millis, Timestamp};
 pub use vocabulary::{Body, EventType, Speaker};

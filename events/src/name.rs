@@ -84,6 +84,10 @@ names! {
     Instance: "instance", 64, "._-";
     /// A step of a choreography.
     StepId: "step", 64, "._-";
+    /// A phase of a hybrid or orchestrated choreography.
+    PhaseId: "phase", 64, "._-";
+    /// A zone or region that an instance runs in.
+    Zone: "zone", 64, "._-";
     /// One rollout: the correlation id of all its events.
     RolloutId: "rollout", 64, "._-";
     /// A version as the service reports it.

@@ -161,7 +161,7 @@ impl World {
                 self.dice.pick(&[OnStall::Alert, OnStall::Pause, OnStall::Rollback, OnStall::Rollback]);
             step.compensate.within = 6_000;
         }
-        plan.steps[1].instances = self.dice.pick(&[1, 2, 2]);
+        plan.steps[1].instances = pavane_choreography::Instances::Count(self.dice.pick(&[1, 2, 2]));
         plan.steps[0].reversible = !self.dice.chance(50);
         plan
     }

@@ -35,6 +35,8 @@ pub const SEQUENCE: &str = "ce_sequence";
 pub const SERVICE: &str = "ce_pavaneservice";
 /// The instance of the service.
 pub const INSTANCE: &str = "ce_pavaneinstance";
+/// The zone or region of the instance.
+pub const ZONE: &str = "ce_pavanezone";
 /// The version of the service.
 pub const VERSION: &str = "ce_pavaneversion";
 /// The boot of the sidecar.
@@ -69,6 +71,7 @@ pub fn write(envelope: &Envelope, ce_type: &str, dataschema: &str) -> Headers {
         (SEQUENCE, sequence),
         (SERVICE, envelope.service.as_ref().map(ToString::to_string)),
         (INSTANCE, envelope.instance.as_ref().map(ToString::to_string)),
+        (ZONE, envelope.zone.as_ref().map(ToString::to_string)),
         (VERSION, envelope.version.as_ref().map(ToString::to_string)),
         (BOOT, envelope.boot.clone()),
         (REPLICA, envelope.replica.clone()),
@@ -100,6 +103,7 @@ pub(crate) fn read(headers: &[(String, Option<Vec<u8>>)]) -> Result<(Envelope, L
     envelope.causation = found.parsed(CAUSATIONID)?;
     envelope.service = found.parsed(SERVICE)?;
     envelope.instance = found.parsed(INSTANCE)?;
+    envelope.zone = found.parsed(ZONE)?;
     envelope.version = found.parsed(VERSION)?;
     envelope.boot = found.plain(BOOT)?;
     envelope.sequence = found.parsed::<Sequence>(SEQUENCE)?.map(|sequence| sequence.0);

@@ -20,7 +20,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use pavane_choreography::{Compensate, Expect, Method, OnStall, Plan, Severity, Step};
+use pavane_choreography::{Expect, Plan, Step};
 use pavane_events::command::RolloutStarted;
 use pavane_events::service::DeploymentComplete;
 use pavane_events::{
@@ -221,27 +221,13 @@ fn start(rollout: usize) -> RolloutStarted {
     let id = |step: usize| StepId::new(format!("step{step}")).expect("a name");
     let step = |step: usize| {
         let service = Service::new(format!("s{step}-{rollout}")).expect("a name");
-        let back = Expect { service: service.clone(), event: EventType::RollbackComplete };
-        Step {
-            id: id(step),
-            expect: Expect { service, event: EventType::DeploymentComplete },
-            after: if step == 1 { Vec::new() } else { vec![id(step - 1)] },
-            version: None,
-            instances: 1,
-            within: WINDOW,
-            started_within: None,
-            healthy_for: 0,
-            on_stall: OnStall::Alert,
-            reversible: true,
-            compensate: Compensate { expect: back, within: WINDOW },
-            owner: "bench".to_owned(),
-            runbook: None,
-            severity: Severity::Page,
-        }
+        let expect = Expect { service, event: EventType::DeploymentComplete };
+        let after = if step == 1 { Vec::new() } else { vec![id(step - 1)] };
+        Step { after, ..Step::new(id(step), expect, WINDOW, "bench") }
     };
     let steps = (1..=STEPS).map(step).collect();
-    let (name, owner) = ("bench".to_owned(), "bench".to_owned());
-    let plan = Plan { name: name.clone(), owner, runbook: None, method: Method::Choreography, steps };
+    let name = "bench".to_owned();
+    let plan = Plan::new(&name, "bench", steps);
     let plan_digest = plan.digest();
     let (plan, by, reason) = (plan.to_json(), String::new(), String::new());
     RolloutStarted { choreography: name, plan, plan_digest, rules: 1, by, reason }

@@ -39,7 +39,10 @@ impl Fold {
             ProposalKind::RolloutCompleted => self.decided(n, proposed, completed),
             ProposalKind::RolloutRolledBack => self.decided(n, proposed, rolled_back),
             ProposalKind::RolloutPartial => self.decided(n, proposed, partial),
-            ProposalKind::PhaseBegun | ProposalKind::ClockStepped | ProposalKind::Unknown => {}
+            ProposalKind::PhaseBegun
+            | ProposalKind::InstancesCounted
+            | ProposalKind::ClockStepped
+            | ProposalKind::Unknown => {}
         }
         Touched::One(n)
     }

@@ -130,6 +130,7 @@ impl Heartbeats {
             offset: Some(heard.offset),
             at: Some(heard.at),
             outbox: heartbeat.outbox,
+            value: String::new(),
             detail: what,
         }
     }

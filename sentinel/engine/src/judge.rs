@@ -37,7 +37,10 @@ pub(crate) fn accepts(clock: &Clock, rollout: &Rollout, proposed: &Proposed, now
         ProposalKind::RolloutPartial => {
             decides(rollout, proposed) && rollout.status == Status::RollingBack && rollout.is_partly_back()
         }
-        ProposalKind::ClockStepped | ProposalKind::PhaseBegun | ProposalKind::Unknown => false,
+        ProposalKind::ClockStepped
+        | ProposalKind::PhaseBegun
+        | ProposalKind::InstancesCounted
+        | ProposalKind::Unknown => false,
     }
 }
 
@@ -96,6 +99,7 @@ fn is_strong(seen: &Evidence, state: &StepState, stall: &Stall) -> bool {
         | EvidenceKind::Rejection
         | EvidenceKind::DeadLetter
         | EvidenceKind::Early
+        | EvidenceKind::Metric
         | EvidenceKind::Unknown => false,
     }
 }

@@ -246,7 +246,7 @@ impl Rollout {
 
     /// Counts a step again after a word or an override.
     pub(crate) fn count(&mut self, i: usize, mark: Mark) -> Counted {
-        let wanted = self.plan_step(i).instances as usize;
+        let wanted = self.plan_step(i).instances.count().unwrap_or(u32::MAX) as usize;
         let state = &mut self.steps[i];
         let said = state.words.values().filter(|word| word.saying == Saying::Awaited).count();
         let (was, full) = (state.full.is_some(), state.overridden || said >= wanted);

@@ -240,7 +240,7 @@ fn step_view(rollout: &Rollout, i: usize, now: Timestamp) -> StepView {
         after: step.after.iter().map(ToString::to_string).collect(),
         state: step_status(rollout, i, now),
         have,
-        want: step.instances,
+        want: step.instances.count().unwrap_or(0),
         since: turn.map(|mark| mark.at),
         deadline: rollout.deadline(i),
         attempt: state.attempt,

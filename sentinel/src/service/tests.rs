@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use pavane_bus::{Bus, Item, Policy, TableItem, Topic, Writer, embedded};
 use pavane_choreography::Plan;
-use pavane_choreography::plan::{Compensate, Expect, Method, OnStall, Severity, Step};
+use pavane_choreography::plan::{Expect, Step};
 use pavane_events::command::RolloutStarted;
 use pavane_events::service::DeploymentComplete;
 use pavane_events::{
@@ -325,30 +325,11 @@ fn domain() -> Domain {
 /// A rollout of one step that waits so many milliseconds for one instance.
 fn start(within: i64) -> RolloutStarted {
     let service = Service::new("user-service").expect("a name");
-    let expect = |event| Expect { service: service.clone(), event };
-    let step = Step {
-        id: StepId::new("users").expect("a name"),
-        expect: expect(EventType::DeploymentComplete),
-        after: Vec::new(),
-        version: None,
-        instances: 1,
-        within,
-        started_within: None,
-        healthy_for: 0,
-        on_stall: OnStall::Alert,
-        reversible: true,
-        compensate: Compensate { expect: expect(EventType::RollbackComplete), within: 60_000 },
-        owner: "identity".to_owned(),
-        runbook: Some("https://runbooks.example/users".to_owned()),
-        severity: Severity::Page,
-    };
-    let plan = Plan {
-        name: "users-v2".to_owned(),
-        owner: "identity".to_owned(),
-        runbook: None,
-        method: Method::Choreography,
-        steps: vec![step],
-    };
+    let expect = Expect { service, event: EventType::DeploymentComplete };
+    let mut step = Step::new(StepId::new("users").expect("a name"), expect, within, "identity");
+    step.compensate.within = 60_000;
+    step.runbook = Some("https://runbooks.example/users".to_owned());
+    let plan = Plan::new("users-v2", "identity", vec![step]);
     RolloutStarted {
         choreography: plan.name.clone(),
         plan_digest: plan.digest(),

@@ -72,7 +72,11 @@ pub(crate) struct Rollout {
 
 impl Rollout {
     pub(crate) fn new(id: RolloutId, plan: Plan, started: Record) -> Self {
-        let steps = plan.steps.iter().map(|step| (step.id.clone(), Tally::new(step.instances))).collect();
+        let steps = plan
+            .steps
+            .iter()
+            .map(|step| (step.id.clone(), Tally::new(step.instances.count().unwrap_or(u32::MAX))))
+            .collect();
         Self {
             id,
             plan,

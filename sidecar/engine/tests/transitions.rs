@@ -268,7 +268,7 @@ fn events_long_before_their_rollout_are_forgotten() {
 #[test]
 fn a_reaction_waits_for_as_many_instances_as_it_asks_for() {
     let mut plan = plan();
-    plan.steps[0].instances = 2;
+    plan.steps[0].instances = pavane_choreography::Instances::Count(2);
     let mut stage = Stage::ready(vec![Reaction { instances: 2, ..upgrade() }]);
     stage.start_with(ROLLOUT, &plan);
     assert_eq!(stage.service("user-db", "user-db-0", Ready::default()), NOTHING);

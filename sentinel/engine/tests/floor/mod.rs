@@ -1,7 +1,7 @@
 //! A floor to dance on: a log in virtual time, the plan that is danced, and short words for what is said.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-use pavane_choreography::{Compensate, Expect, Method, OnStall, Plan, Severity, Step};
+use pavane_choreography::{Expect, Plan, Step};
 use pavane_events::command::{
     DomainHeld, DomainReleased, RollbackRequested, RolloutAborted, RolloutPaused, RolloutResumed,
     RolloutStarted, StepOverridden,
@@ -34,29 +34,15 @@ pub(crate) fn plan() -> Plan {
 }
 
 pub(crate) fn plan_of(steps: &[Step]) -> Plan {
-    let (name, owner) = ("users-v2".to_owned(), "identity".to_owned());
-    Plan { name, owner, runbook: None, method: Method::Choreography, steps: steps.to_vec() }
+    Plan::new("users-v2", "identity", steps.to_vec())
 }
 
 pub(crate) fn step(id: &str, service: &str, event: EventType, after: &[&str]) -> Step {
     let service = Service::new(service).expect("a name");
-    let back = Expect { service: service.clone(), event: EventType::RollbackComplete };
-    Step {
-        id: StepId::new(id).expect("a name"),
-        expect: Expect { service, event },
-        after: after.iter().map(|id| StepId::new(*id).expect("a name")).collect(),
-        version: None,
-        instances: 1,
-        within: 10_000,
-        started_within: None,
-        healthy_for: 0,
-        on_stall: OnStall::Alert,
-        reversible: true,
-        compensate: Compensate { expect: back, within: 10_000 },
-        owner: format!("team-{id}"),
-        runbook: None,
-        severity: Severity::Page,
-    }
+    let id = StepId::new(id).expect("a name");
+    let owner = format!("team-{id}");
+    let after = after.iter().map(|id| StepId::new(*id).expect("a name")).collect();
+    Step { after, ..Step::new(id, Expect { service, event }, 10_000, owner) }
 }
 
 /// A log in virtual time.
@@ -136,6 +122,7 @@ pub(crate) fn heartbeat(instance: &str, phase: &str) -> Heartbeat {
         domain: domain(),
         service: Service::new(service).expect("a name"),
         instance: Instance::new(instance).expect("a name"),
+        zone: None,
         boot: "b".to_owned(),
         version: None,
         phase: phase.to_owned(),

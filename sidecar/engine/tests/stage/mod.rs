@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use pavane_choreography::{Compensate, Expect, Method, OnStall, Plan, Severity, Step};
+use pavane_choreography::{Expect, OnStall, Plan, Step};
 use pavane_events::command::{RollbackRequested, RolloutStarted};
 use pavane_events::service::{DeploymentComplete, DeploymentStarted, Ready};
 use pavane_events::{
@@ -328,34 +328,13 @@ pub(crate) fn plan() -> Plan {
         users,
         step("messaging", "messaging.DeploymentComplete", &["users"]),
     ];
-    Plan {
-        name: "users-v2".into(),
-        owner: "identity".into(),
-        runbook: None,
-        method: Method::Choreography,
-        steps,
-    }
+    Plan::new("users-v2", "identity", steps)
 }
 
 pub(crate) fn step(id: &str, expect: &str, after: &[&str]) -> Step {
     let Trigger::Event(expect) = on(expect) else { unreachable!("an event") };
-    let back = Expect { service: expect.service.clone(), event: EventType::RollbackComplete };
-    Step {
-        id: StepId::new(id).unwrap(),
-        expect,
-        after: after.iter().map(|id| StepId::new(*id).unwrap()).collect(),
-        version: None,
-        instances: 1,
-        within: 60_000,
-        started_within: None,
-        healthy_for: 0,
-        on_stall: OnStall::Rollback,
-        reversible: true,
-        compensate: Compensate { expect: back, within: 60_000 },
-        owner: String::new(),
-        runbook: None,
-        severity: Severity::Page,
-    }
+    let after = after.iter().map(|id| StepId::new(*id).unwrap()).collect();
+    Step { after, on_stall: OnStall::Rollback, ..Step::new(StepId::new(id).unwrap(), expect, 60_000, "") }
 }
 
 pub(crate) fn started(plan: &Plan) -> RolloutStarted {
