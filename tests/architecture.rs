@@ -10,12 +10,17 @@ use pavane_tests::place::workspace;
 use serde_json::{Value, json};
 
 /// Crate → the crates of ours that it may use. `tests` may use everything.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("pavane-schemas", &[]),
     ("pavane-events", &[]),
     ("pavane-choreography", &["pavane-events"]),
     ("pavane-sentinel-engine", &["pavane-events", "pavane-choreography"]),
     ("pavane-sidecar-engine", &["pavane-events", "pavane-choreography"]),
+    ("pavane-review", &["pavane-events", "pavane-choreography"]),
+    (
+        "pavane-rehearsal",
+        &["pavane-events", "pavane-choreography", "pavane-sentinel-engine", "pavane-sidecar-engine"],
+    ),
     ("pavane-bus", &["pavane-events", "pavane-schemas"]),
     ("pavane-telemetry", &["pavane-events"]),
     (
@@ -31,6 +36,8 @@ const ARROWS: [(&str, &[&str]); 11] = [
         &[
             "pavane-events",
             "pavane-choreography",
+            "pavane-review",
+            "pavane-rehearsal",
             "pavane-schemas",
             "pavane-bus",
             "pavane-telemetry",
@@ -44,7 +51,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
 ];
 
 /// Pure crate → the foreign crates that it may use outside its tests.
-const PURE: [(&str, &[&str]); 4] = [
+const PURE: [(&str, &[&str]); 6] = [
     ("pavane-events", &["serde", "sha2", "thiserror"]),
     (
         "pavane-choreography",
@@ -52,6 +59,8 @@ const PURE: [(&str, &[&str]); 4] = [
     ),
     ("pavane-sentinel-engine", &["serde", "thiserror"]),
     ("pavane-sidecar-engine", &["serde", "thiserror"]),
+    ("pavane-review", &["serde", "serde_json"]),
+    ("pavane-rehearsal", &["serde", "serde_json", "thiserror"]),
 ];
 
 /// Foreign crate → the one crate of ours that may use it.

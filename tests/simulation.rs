@@ -121,6 +121,7 @@ fn every_verdict_is_just(world: &World, seen: &mut Seen) {
                 Effect::Append(_)
                 | Effect::Raise(_)
                 | Effect::DeadLetter { .. }
+                | Effect::Measure { .. }
                 | Effect::Blind { .. }
                 | Effect::Sighted { .. } => {}
             }

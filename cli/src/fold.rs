@@ -198,6 +198,7 @@ fn seeing(effect: &Effect) -> Result<(), Failure> {
         | Effect::Raise(_)
         | Effect::DeadLetter { .. }
         | Effect::Sighted { .. }
+        | Effect::Measure { .. }
         | Effect::Ended(_)
         | Effect::Count(_) => Ok(()),
     }

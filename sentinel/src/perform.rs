@@ -98,6 +98,7 @@ impl Hands {
             Effect::DeadLetter { offset } => self.set_aside(offset),
             Effect::Blind { cause, alert } => self.blind(cause, alert, sight),
             Effect::Sighted { alert } => self.sighted(alert, sight),
+            Effect::Measure { .. } => {}
             Effect::Ended(ended) => self.ended(&ended),
             Effect::Count(what) => self.count(what),
         }

@@ -155,6 +155,7 @@ impl Own {
                 Effect::DeadLetter { .. }
                 | Effect::Blind { .. }
                 | Effect::Sighted { .. }
+                | Effect::Measure { .. }
                 | Effect::Ended(_)
                 | Effect::Count(_) => {}
             }

@@ -32,6 +32,12 @@ pub enum Effect {
         /// What to tell.
         alert: Alert,
     },
+    /// Ask the metrics for the value of a query, and bring it as [`Input::Measured`](crate::Input::Measured). It is
+    /// asked again when it is wanted again.
+    Measure {
+        /// The query in the language of Prometheus.
+        query: String,
+    },
     /// A rollout ended.
     Ended(Ended),
     /// Something to count.

@@ -94,7 +94,7 @@ impl Engine {
                 self.sight.lose(self.now, cause);
                 Touched::Nothing
             }
-            Input::Tick => Touched::Nothing,
+            Input::Published { .. } | Input::Measured { .. } | Input::Tick => Touched::Nothing,
         };
         self.act(touched, &mut out);
         out

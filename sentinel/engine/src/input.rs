@@ -1,5 +1,6 @@
 //! What can happen to an engine: facts, in the past tense.
 
+use pavane_choreography::Plan;
 use pavane_events::{Entry, Heartbeat, Timestamp};
 
 /// One thing that happened.
@@ -16,6 +17,20 @@ pub enum Input {
         offset: i64,
         /// When the broker appended it.
         at: Timestamp,
+    },
+    /// A choreography was published, or withdrawn: the latest word of its name. Only its trigger matters here.
+    Published {
+        /// The name of the choreography.
+        name: String,
+        /// The plan; none when it was withdrawn.
+        plan: Option<Box<Plan>>,
+    },
+    /// The answer to an [`Effect::Measure`](crate::Effect::Measure).
+    Measured {
+        /// The query, as it was asked for.
+        query: String,
+        /// The value; why there is none otherwise, for a person.
+        value: Result<f64, String>,
     },
     /// The partition was read to the end that was seen at the start. Nothing is proposed or said before.
     CaughtUp,

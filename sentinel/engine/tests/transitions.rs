@@ -46,6 +46,7 @@ impl Stage {
                 Effect::Raise(alert) => self.alerts.push(alert),
                 Effect::Ended(ended) => self.ended.push(ended.status),
                 Effect::DeadLetter { .. }
+                | Effect::Measure { .. }
                 | Effect::Blind { .. }
                 | Effect::Sighted { .. }
                 | Effect::Count(_) => {}

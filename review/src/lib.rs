@@ -1,0 +1,3 @@
+//! What a person reads before anything moves: findings, pictures, advice and differences of plans.
+//!
+//! Everything here is a function of documents: plans in, findings and pictures out.
