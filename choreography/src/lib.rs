@@ -9,6 +9,7 @@
 //! | [`document`] | the file as a whole, and each step by itself |
 //! | `resolve` `graph` | the steps together: names, circles, order |
 //! | [`plan`] [`phase`] [`instances`] [`maintenance`] | the plan as it is meant; what `RolloutStarted` carries |
+//! | [`published`] | the plan as it stands published, and what a trigger starts |
 //! | [`expectation`] | `user-service.DeploymentComplete`, as it stands in files |
 //! | `soundness` | whether a plan that came over the log can be judged |
 //! | [`diagnostic`] | codes, places, remedies |
@@ -22,6 +23,7 @@ pub mod instances;
 pub mod maintenance;
 pub mod phase;
 pub mod plan;
+pub mod published;
 mod resolve;
 mod soundness;
 mod written;
@@ -34,3 +36,4 @@ pub use instances::{Instances, Share};
 pub use maintenance::{Maintenance, Weekday};
 pub use phase::{Approval, Bound, Phase, Watch};
 pub use plan::{Compensate, Concurrency, Expect, Method, OnStall, Plan, Severity, Step, Trigger};
+pub use published::{BadRow, Published};
