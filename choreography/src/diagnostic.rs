@@ -33,6 +33,8 @@ pub enum Severity {
     Error,
     /// It can, and someone should look at it.
     Warning,
+    /// It can, and nothing is wrong with it; it is worth knowing.
+    Note,
 }
 
 /// A place in a file.
@@ -74,8 +76,10 @@ macro_rules! codes {
     };
 }
 
-// 0xx: any file. 1xx: choreographies. 2xx: the sidecar's file. 3xx: the sentinel's file. 4xx: files against each
-// other. A code that was published is never given to another meaning.
+// 0xx: any file. 1xx: choreographies. 2xx: the sidecar's file. 3xx: the sentinel's file. 4xx: what is found when
+// sound files are held against each other, and a sound plan against what one may want of it: 40x files, 41x who says
+// what, 42x windows, 43x the way back, 44x people, 45x noise. A code that was published is never given to another
+// meaning.
 codes! {
     NotYaml: "PAV001", "the text is not YAML";
     Empty: "PAV002", "the file says nothing";
@@ -108,6 +112,42 @@ codes! {
     Irreversible: "PAV107", "a step asks for a rollback and forbids it";
     TooManySteps: "PAV108", "a choreography has more steps than are judged";
     NoSteps: "PAV109", "a choreography has no steps";
+    NotOurs: "PAV400", "a file that is named is none that is read";
+    SamePlan: "PAV401", "two files hold a choreography of one name";
+    SidecarsDisagree: "PAV402", "two sidecar files of one service disagree";
+    SharedService: "PAV403", "two choreographies move one service, and neither waits for the other";
+    SameTrigger: "PAV404", "two choreographies are started by one event";
+    ManyDomains: "PAV405", "the services of one choreography live in several domains";
+    Unwatched: "PAV406", "no sentinel watches the domain of a service";
+    UselessAllow: "PAV407", "a comment allows what is not found";
+    UnknownService: "PAV410", "a service has no sidecar file among those that are read";
+    NobodySays: "PAV411", "nobody says the event that a step awaits";
+    NobodyInZone: "PAV412", "no instance of the service lies in the zone of a step";
+    NobodyWaits: "PAV413", "a service says an event that no step awaits";
+    NeverFires: "PAV414", "what a sidecar waits for never comes before its step";
+    CrossCycle: "PAV415", "a plan and a sidecar wait for each other in a circle";
+    UndeclaredWait: "PAV416", "a sidecar waits for a step that its own step does not wait for";
+    InstancesDiffer: "PAV417", "a sidecar waits for more instances than the plan";
+    EmptyVersions: "PAV418", "no version can meet a version requirement";
+    PhaseOrder: "PAV419", "a step waits for a step of a later phase";
+    ShortWindow: "PAV420", "a window is shorter than a sentinel can tell";
+    HookOutlasts: "PAV421", "a hook may run for longer than its step's window";
+    BackOutlasts: "PAV422", "a hook that goes back may run for longer than its window";
+    OutlastsMaintenance: "PAV423", "the windows of a choreography do not fit into its maintenance window";
+    HealthyTooLate: "PAV424", "a step is seen to be healthy only after its dependants must be done";
+    EndlessWindow: "PAV425", "a window is so long that the step can hardly fail";
+    IrreversibleAbove: "PAV430", "an irreversible step follows reversible ones without a gate";
+    NoWayBack: "PAV431", "a rollback asks a service that cannot go back";
+    NoCompensate: "PAV432", "a step asks for a rollback and does not say how it goes back";
+    StopsAtOnce: "PAV433", "a rollback stops at an irreversible step as soon as it begins";
+    NoRunbook: "PAV440", "nothing says what to do when a step stalls";
+    TeamsDiffer: "PAV441", "the plan and the sidecar file name different teams for a service";
+    AcrossTeams: "PAV442", "a team waits for another team";
+    QuietStall: "PAV443", "a stall that holds others up wakes nobody";
+    NobodyTold: "PAV444", "a sentinel tells nobody";
+    EventSoup: "PAV450", "two steps await two words for one thing";
+    StrangeEvent: "PAV451", "a schema is of an event that is not in the vocabulary";
+    ManyEvents: "PAV452", "a service says many kinds of events";
 }
 
 impl Diagnostic {
@@ -135,6 +175,12 @@ impl Diagnostic {
     pub fn warning(self) -> Self {
         Self { severity: Severity::Warning, ..self }
     }
+
+    /// The same as something that is worth knowing and no defect.
+    #[must_use]
+    pub fn note(self) -> Self {
+        Self { severity: Severity::Note, ..self }
+    }
 }
 
 impl Severity {
@@ -143,6 +189,7 @@ impl Severity {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Note => "note",
         }
     }
 }
