@@ -37,7 +37,7 @@ mod leaf;
 mod tree;
 
 pub use book::Reported;
-pub(crate) use choice::did_you_mean;
+pub use choice::{did_you_mean, nearest};
 pub use fields::{Fields, Reader};
 pub use item::{Item, Spanned};
 pub use leaf::MAX_DURATION;

@@ -1,7 +1,7 @@
 //! The word that was probably meant.
 
 /// Names the candidate that is nearest to what stands there, or else all of them.
-pub(crate) fn did_you_mean(found: &str, candidates: &[&str]) -> String {
+pub fn did_you_mean(found: &str, candidates: &[&str]) -> String {
     match nearest(found, candidates) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => format!("known are {}", listed(candidates)),
@@ -16,7 +16,8 @@ fn listed(candidates: &[&str]) -> String {
     quoted.join(", ") + rest
 }
 
-fn nearest<'c>(found: &str, candidates: &[&'c str]) -> Option<&'c str> {
+/// The candidate that is so near to what stands there that it was probably meant.
+pub fn nearest<'c>(found: &str, candidates: &[&'c str]) -> Option<&'c str> {
     let longest = candidates.iter().map(|name| name.len()).max()?;
     if found.len() > 2 * longest + 2 {
         return None;
