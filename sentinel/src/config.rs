@@ -12,6 +12,8 @@
 //!       secret_file: /run/secrets/platform   # `whsec_…`, a line each
 //!       allow_loopback: false                # addresses of this machine, and plain http to them
 //!       allow_private: false                 # addresses of a private network, and plain http to them
+//! prometheus:                           # where phases are watched; default: no metric can be asked for
+//!   url: http://127.0.0.1:9090
 //! ```
 
 use std::collections::BTreeSet;
@@ -23,6 +25,10 @@ use pavane_choreography::yaml::{self, Fields, Item, Reported};
 use pavane_events::{Domain, Instance};
 
 use crate::alert::egress::{self, Allowed};
+
+mod prometheus;
+
+pub use prometheus::Prometheus;
 
 /// Where the sentinel answers unless the file says otherwise.
 pub const DEFAULT_HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 3651);
@@ -40,6 +46,8 @@ pub struct Config {
     pub external_url: String,
     /// Whom it tells.
     pub receivers: Vec<Receiver>,
+    /// Where the metrics are that phases are watched by.
+    pub prometheus: Option<Prometheus>,
 }
 
 /// Somebody who is told.
@@ -77,6 +85,7 @@ fn config(f: &mut Fields<'_>) -> Result<Config, Reported> {
     let receivers = f.optional("receivers", |item| {
         distinct(item, "receiver", |item| item.fields(receiver), |receiver| receiver.name.clone())
     });
+    let prometheus = f.optional("prometheus", |item| item.fields(prometheus::prometheus));
     let domains = domains?;
     if domains.is_empty() {
         return Err(f.refuse(
@@ -91,6 +100,7 @@ fn config(f: &mut Fields<'_>) -> Result<Config, Reported> {
         replica: replica?.unwrap_or_else(some_replica),
         external_url: external_url?.unwrap_or_default(),
         receivers: receivers?.unwrap_or_default(),
+        prometheus: prometheus?,
     })
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum Happening {
     CaughtUp,
     /// A heartbeat of the domain was read.
     Heartbeat { heartbeat: Heartbeat, offset: i64, at: Timestamp },
+    /// The metrics were asked for the value of a query.
+    Measured { query: String, value: Result<f64, String> },
     /// The reader, the writer or the registry failed.
     Lost(BlindCause),
     /// Somebody asks how the domain stands.

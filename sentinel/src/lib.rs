@@ -9,6 +9,7 @@
 //! | [`partition`] [`happening`] [`perform`] | the loop of one domain: happenings in, orders out |
 //! | [`eye`] [`pen`] [`hearing`] [`share`] [`dead_letters`] [`connection`] | the ways to and from Kafka |
 //! | [`alert`] | brings alerts to receivers, at least once |
+//! | [`measure`] | asks Prometheus for what phases are watched by |
 //! | [`http`] | health, metrics, how the rollouts stand |
 //! | [`span`] [`telemetry`] [`clock`] | what it tells of itself, and the time it goes by |
 
@@ -24,6 +25,7 @@ mod eye;
 mod happening;
 mod hearing;
 mod http;
+mod measure;
 mod partition;
 mod pen;
 mod perform;

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::alert::dispatcher::{Raised, Way};
 use crate::clock::wall;
 use crate::dead_letters::Letter;
+use crate::measure::Wanted;
 use crate::partition::Sight;
 use crate::pen::{self, Order};
 use crate::span::{self, Trail};
@@ -29,6 +30,7 @@ pub(crate) struct Hands {
     orders: mpsc::Sender<Order>,
     raise: mpsc::UnboundedSender<Raised>,
     letters: mpsc::UnboundedSender<Letter>,
+    measure: mpsc::UnboundedSender<Wanted>,
     speaks: watch::Receiver<bool>,
     live: bool,
     trail: Trail,
@@ -46,6 +48,7 @@ impl Hands {
         orders: mpsc::Sender<Order>,
         raise: mpsc::UnboundedSender<Raised>,
         letters: mpsc::UnboundedSender<Letter>,
+        measure: mpsc::UnboundedSender<Wanted>,
         speaks: watch::Receiver<bool>,
     ) -> Self {
         Self {
@@ -54,6 +57,7 @@ impl Hands {
             orders,
             raise,
             letters,
+            measure,
             speaks,
             live: false,
             trail: Trail::default(),
@@ -98,7 +102,7 @@ impl Hands {
             Effect::DeadLetter { offset } => self.set_aside(offset),
             Effect::Blind { cause, alert } => self.blind(cause, alert, sight),
             Effect::Sighted { alert } => self.sighted(alert, sight),
-            Effect::Measure { .. } => {}
+            Effect::Measure { query } => self.measure(query),
             Effect::Ended(ended) => self.ended(&ended),
             Effect::Count(what) => self.count(what),
         }
@@ -125,6 +129,11 @@ impl Hands {
             // As above: the record is read again after the restart.
             let _ended = self.letters.send(Letter { raw, unreadable, since: Instant::now() });
         }
+    }
+
+    fn measure(&self, query: String) {
+        // Whoever answers ends only with the process.
+        let _ended = self.measure.send(Wanted { domain: self.domain.clone(), query });
     }
 
     fn blind(&mut self, cause: BlindCause, mut alert: Alert, sight: &watch::Sender<Sight>) {

@@ -23,6 +23,7 @@ use crate::config::{Config, Receiver};
 use crate::connection::Connection;
 use crate::happening::{self, Happening};
 use crate::http::{self, Doors};
+use crate::measure::{self, Metrics, Wanted};
 use crate::partition::{Partition, Sight};
 use crate::perform::Hands;
 use crate::supervise::Tasks;
@@ -35,23 +36,26 @@ const FLUSH: Duration = Duration::from_secs(5);
 pub struct Sentinel {
     config: Config,
     routes: Routes,
+    metrics: Option<Metrics>,
     listener: TcpListener,
 }
 
 type Routes = Vec<Arc<Route<Caller>>>;
 
 impl Sentinel {
-    /// Takes the address that the configuration names, and reads every receiver's secret once, so that a missing
-    /// one is found before the first alert.
+    /// Takes the address that the configuration names, and reads every secret once, so that a missing one is found
+    /// before the first alert and the first watch.
     pub async fn bind(config: Config) -> anyhow::Result<Self> {
         let routes = config.receivers.iter().map(route).collect::<Result<_, _>>()?;
+        let metrics = config.prometheus.clone().map(Metrics::new).transpose();
+        let metrics = metrics.context("`prometheus` in the sentinel's file cannot be used")?;
         if config.receivers.is_empty() {
             tracing::warn!("no receiver is configured: verdicts stand on the log, and nobody is told");
         }
         let listener = TcpListener::bind(config.http).await.with_context(|| {
             format!("failed to listen at {} (`http` in the sentinel's file)", config.http)
         })?;
-        Ok(Self { config, routes, listener })
+        Ok(Self { config, routes, metrics, listener })
     }
 
     /// Where it answers.
@@ -79,17 +83,21 @@ impl Sentinel {
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         pavane_telemetry::meter();
-        let Self { config, routes, listener } = self;
+        let Self { config, routes, metrics, listener } = self;
         tracing::info!(http = %listener.local_addr()?, replica = %config.replica, "the sentinel answers");
         let mut tasks = Tasks::new(stop.clone());
         tasks.spawn("connection", connection.clone().make());
         let (marks, raise) = tell(&config, routes, &connection, &mut tasks);
-        let mut house = House { config: &config, connection: &connection, marks, raise, tasks: &mut tasks };
+        let (measure, wanted) = mpsc::unbounded_channel();
+        let mut house =
+            House { config: &config, connection: &connection, marks, raise, measure, tasks: &mut tasks };
         let domains: BTreeMap<Domain, Watched> =
             config.domains.iter().map(|domain| (domain.clone(), house.domain(domain, &stop))).collect();
         drop(house);
 
-        let loops = domains.iter().map(|(domain, watched)| (domain.clone(), watched.door.clone())).collect();
+        let loops: BTreeMap<_, _> =
+            domains.iter().map(|(domain, watched)| (domain.clone(), watched.door.clone())).collect();
+        tasks.spawn("metrics", measure::answer(metrics, loops.clone(), wanted));
         tasks.spawn("heartbeats", hearing::listen(connection.clone(), loops));
         let doors = domains.iter().map(|(domain, it)| (domain.clone(), (it.door.clone(), it.sight.clone())));
         let router = http::router(Doors { domains: doors.collect() });
@@ -175,6 +183,7 @@ struct House<'a> {
     connection: &'a Connection,
     marks: Arc<Marks>,
     raise: mpsc::UnboundedSender<Raised>,
+    measure: mpsc::UnboundedSender<Wanted>,
     tasks: &'a mut Tasks,
 }
 
@@ -198,8 +207,9 @@ impl House<'_> {
 
         let watched = Watched { door, sight: sight.subscribe(), speaks };
         let speaks = watched.speaks.subscribe();
-        let raise = self.raise.clone();
-        let hands = Hands::new(domain.clone(), replica.clone(), orders, raise, letters, speaks.clone());
+        let (raise, measure) = (self.raise.clone(), self.measure.clone());
+        let (of, by) = (domain.clone(), replica.clone());
+        let hands = Hands::new(of, by, orders, raise, letters, measure, speaks.clone());
         let engine = Engine::new(domain.clone(), replica.to_string());
         let (domain, clock) = (domain.clone(), Clock::start());
         let partition = Partition { domain, engine, clock, happenings, speaks, sight, hands };

@@ -30,6 +30,7 @@ counters! {
     BLIND: "pavane.sentinel.blind.episodes", "How often the sentinel could not see, by cause.";
     TROUBLE: "pavane.sentinel.trouble", "Failures of what is tried again, by what was being done.";
     DROPPED: "pavane.sentinel.dropped", "Things that found a full queue, by which.";
+    MEASURED: "pavane.sentinel.measurements", "Answers of the metrics that phases are watched by, by outcome.";
     DEAD_LETTERS: "pavane.sentinel.dead_letters", "Records that were set aside.";
 }
 
@@ -245,6 +246,41 @@ impl SetAside<'_> {
         DEAD_LETTERS.add(1, &[label("domain", self.domain), label("reason", self.reason)]);
         let Self { domain, offset, reason, detail } = self;
         tracing::warn!(%domain, offset, reason, detail, "a record that cannot be read was set aside");
+    }
+}
+
+/// The metrics gave a number.
+pub(crate) struct Measured<'a> {
+    pub(crate) query: &'a str,
+    pub(crate) value: f64,
+    pub(crate) warnings: &'a [String],
+}
+
+impl Measured<'_> {
+    pub(crate) fn emit(&self) {
+        let Self { query, value, warnings } = self;
+        let outcome = if warnings.is_empty() { "value" } else { "value_with_warnings" };
+        MEASURED.add(1, &[label("outcome", outcome)]);
+        if warnings.is_empty() {
+            tracing::debug!(query, value, "the metrics gave a number");
+        } else {
+            tracing::warn!(query, value, ?warnings, "the metrics gave a number and a warning with it");
+        }
+    }
+}
+
+/// The metrics gave no number; they are asked again.
+pub(crate) struct Unmeasured<'a> {
+    pub(crate) query: &'a str,
+    pub(crate) class: &'static str,
+    pub(crate) why: &'a str,
+}
+
+impl Unmeasured<'_> {
+    pub(crate) fn emit(&self) {
+        MEASURED.add(1, &[label("outcome", self.class)]);
+        let Self { query, class, why } = self;
+        tracing::warn!(query, outcome = class, why, "the metrics gave no number");
     }
 }
 
