@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser;
 use pavane_bus::Settings;
-use pavane_events::Domain;
+use pavane_events::{Domain, Zone};
 use pavane_telemetry::Setup;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -40,6 +40,9 @@ struct Args {
     /// The domain of the service, in place of the file's.
     #[arg(long, value_name = "NAME", env = "PAVANE_DOMAIN")]
     domain: Option<Domain>,
+    /// The zone or region that the instance runs in, in place of the file's.
+    #[arg(long, value_name = "NAME", env = "PAVANE_ZONE")]
+    zone: Option<Zone>,
     /// Further settings of the Kafka client and the registry: TLS, SASL; lines of `key=value`.
     #[arg(long, value_name = "FILE")]
     client_config: Option<PathBuf>,
@@ -82,7 +85,8 @@ fn read(args: &Args) -> Result<Config, String> {
         let lines: Vec<_> = defects.iter().map(ToString::to_string).collect();
         format!("{}\n{} defect(s) in {name}", lines.join("\n"), defects.len())
     })?;
-    Ok(Config { domain: args.domain.clone().unwrap_or(config.domain), ..config })
+    let domain = args.domain.clone().unwrap_or(config.domain);
+    Ok(Config { domain, zone: args.zone.clone().or(config.zone), ..config })
 }
 
 async fn work(args: Args, config: Config) -> anyhow::Result<()> {

@@ -5,11 +5,13 @@
 //! domain: shop
 //! team: identity
 //! instance: user-service-0              # default: the host's name
+//! zone: eu                              # default: none; --zone and PAVANE_ZONE go before it
 //! http: 127.0.0.1:3650                  # the service's door, health and metrics; the default
 //! journal: /var/lib/pavane/user-service-0.journal
 //! version: { http: "http://127.0.0.1:8080/version" }     # or exec, file, env
 //! reactions:
-//!   - on: user-db.Ready                 # or RolloutStarted, RollbackRequested
+//!   - on: user-db.Ready                 # or [a.Ready, b.Ready]: all of them; { any: [a.Ready, b.Ready] }: one of
+//!                                       # them; RolloutStarted, PhaseBegun, RollbackRequested
 //!     instances: 1
 //!     run: { http: { post: "http://127.0.0.1:8080/upgrade" }, timeout: 60s }
 //!     retry: { attempts: 3, backoff: 1s..30s }
@@ -20,15 +22,17 @@
 //! ```
 
 mod reaction;
+mod survey;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use pavane_choreography::diagnostic::{Code, Diagnostic};
+use pavane_choreography::diagnostic::{Code, Diagnostic, Place};
 use pavane_choreography::yaml::{self, Fields, Item, Reported};
-use pavane_events::{Domain, Instance, Service};
+use pavane_events::{Domain, Instance, Service, Zone};
 
 pub use reaction::{Command, Hook, Question, Reaction};
+pub use survey::{Survey, Surveyed, survey};
 
 /// Where the sidecar answers unless the file says otherwise.
 pub const DEFAULT_HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 3650);
@@ -44,6 +48,8 @@ pub struct Config {
     pub team: String,
     /// The instance of the service; no two that run at a time may share one.
     pub instance: Instance,
+    /// The zone or region that the instance runs in; the steps of other zones are not its own.
+    pub zone: Option<Zone>,
     /// Where it answers; port 0 takes a free one.
     pub http: SocketAddr,
     /// Names under which it may be asked at its door, beside addresses and `localhost`.
@@ -62,33 +68,55 @@ pub struct Config {
 impl Config {
     /// Reads a sidecar's file; or else says every defect, in the order of their places.
     pub fn from_yaml(text: &str, file: &str) -> Result<Self, Vec<Diagnostic>> {
-        yaml::read(text, file, config)
+        yaml::read(text, file, |item| config(item, instance).map(|(config, _)| config))
     }
 }
 
-fn config(item: &Item<'_>) -> Result<Config, Reported> {
+/// Where things stand that other files may contradict.
+#[derive(Debug)]
+struct Places {
+    service: Place,
+    team: Option<Place>,
+    reactions: Vec<[Place; 3]>,
+}
+
+/// Reads the file; `instance` says what is taken for an instance that it does not name.
+fn config(
+    item: &Item<'_>,
+    instance: impl FnOnce(&mut Fields<'_>) -> Result<Instance, Reported>,
+) -> Result<(Config, Places), Reported> {
     item.fields(|f| {
-        let (service, domain) = (f.required("service", Item::name), f.required("domain", Item::name));
-        let team = f.optional("team", Item::label);
+        let service = f.required("service", |i| i.spanned(Item::name));
+        let domain = f.required("domain", Item::name);
+        let team = f.optional("team", |i| i.spanned(Item::label));
         let instance = instance(f);
+        let zone = f.optional("zone", Item::name);
         let http = f.optional("http", Item::socket);
         let hosts = f.optional("hosts", |i| i.list(Item::text));
         let ready_needs_kafka = f.optional("ready_needs_kafka", Item::boolean);
         let journal = f.required("journal", Item::text);
         let version = f.required("version", reaction::version);
         let reactions = f.optional("reactions", reaction::reactions);
-        Ok(Config {
-            service: service?,
+        let (service, team, reactions) = (service?, team?, reactions?.unwrap_or_default());
+        let places = Places {
+            service: service.item.place(),
+            team: team.as_ref().map(|team| team.item.place()),
+            reactions: reactions.iter().map(|placed| [placed.at, placed.on, placed.emit]).collect(),
+        };
+        let config = Config {
+            service: service.value,
             domain: domain?,
-            team: team?.unwrap_or_default(),
+            team: team.map(|team| team.value).unwrap_or_default(),
             instance: instance?,
+            zone: zone?,
             http: http?.unwrap_or(DEFAULT_HTTP),
             hosts: hosts?.unwrap_or_default(),
             ready_needs_kafka: ready_needs_kafka?.unwrap_or(false),
             journal: PathBuf::from(journal?),
             version: version?,
-            reactions: reactions?.unwrap_or_default(),
-        })
+            reactions: reactions.into_iter().map(|placed| placed.reaction).collect(),
+        };
+        Ok((config, places))
     })
 }
 
@@ -172,6 +200,41 @@ reactions:
         ] {
             let found = said.iter().any(|line| line.starts_with(place) && line.contains(words));
             assert!(found, "{place} {words} is not among {said:#?}");
+        }
+    }
+
+    #[test]
+    fn a_reaction_may_rest_on_several_events_on_one_of_several_or_on_a_phase() {
+        let on = |written: &str| {
+            let text = format!(
+                "service: a\ndomain: shop\ninstance: a-0\nzone: eu\njournal: /tmp/j\nversion: {{ env: V }}\n\
+                 reactions:\n  - on: {written}\n"
+            );
+            let config = Config::from_yaml(&text, "sidecar.yaml");
+            config.map(|config| (config.zone.unwrap().to_string(), config.reactions[0].terms.on.name()))
+        };
+        for (written, name) in [
+            ("[b.Ready]", "b.Ready"),
+            ("[c.Ready, b.DeploymentComplete]", "b.DeploymentComplete and c.Ready"),
+            ("{ any: [c.Ready, b.Ready] }", "b.Ready or c.Ready"),
+            ("PhaseBegun", "PhaseBegun"),
+            ("RolloutStarted", "RolloutStarted"),
+        ] {
+            assert_eq!(on(written), Ok(("eu".to_owned(), name.to_owned())), "{written}");
+        }
+        for (written, place, words) in [
+            ("[]", (8, 9), "names no event"),
+            ("{ any: [] }", (8, 16), "`any` names no event"),
+            ("[b.Ready, b.Ready]", (8, 19), "b.Ready stands here already"),
+            ("[b.Ready, PhaseBegun]", (8, 19), "not an event of a service"),
+            ("{ all: [b.Ready] }", (8, 11), "`all` is not known here"),
+            ("{ any: b.Ready }", (8, 16), "wants a list"),
+        ] {
+            let defects = on(written).unwrap_err();
+            let found = defects
+                .iter()
+                .any(|defect| (defect.line, defect.column) == place && defect.message.contains(words));
+            assert!(found, "{written}: {words} at {place:?} is not among {defects:#?}");
         }
     }
 

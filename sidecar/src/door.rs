@@ -156,6 +156,7 @@ impl Door {
         envelope.causation = given.causation;
         envelope.service = Some(config.service.clone());
         envelope.instance = Some(config.instance.clone());
+        envelope.zone.clone_from(&config.zone);
         envelope.boot = Some(self.boot.clone());
         envelope.traceparent = given.traceparent;
         envelope.version = match given.version {

@@ -10,7 +10,7 @@ mod told;
 
 use std::time::{Duration, Instant};
 
-use pavane_events::{Domain, Instance, Service, Source};
+use pavane_events::{Domain, Instance, Service, Source, Zone};
 use pavane_sidecar_engine::{Call, HookOutcome};
 use reqwest::Client;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,7 @@ pub(crate) struct Caller {
     pub(crate) domain: Domain,
     pub(crate) service: Service,
     pub(crate) instance: Instance,
+    pub(crate) zone: Option<Zone>,
     pub(crate) source: Source,
 }
 

@@ -2,7 +2,7 @@
 
 use pavane_bus::Encoded;
 use pavane_events::vocabulary::Decode;
-use pavane_events::{Body, Envelope, EventId, EventType, Instance, RolloutId, Service, Version};
+use pavane_events::{Body, Envelope, EventId, EventType, Instance, RolloutId, Service, Version, Zone};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -36,6 +36,8 @@ struct Written {
     causation: Option<String>,
     service: Option<String>,
     instance: Option<String>,
+    #[serde(default)]
+    zone: Option<String>,
     version: Option<String>,
     boot: Option<String>,
     sequence: Option<i64>,
@@ -73,6 +75,7 @@ impl Letter {
             causation: text(envelope.causation.as_ref().map(EventId::as_str)),
             service: text(envelope.service.as_ref().map(Service::as_str)),
             instance: text(envelope.instance.as_ref().map(Instance::as_str)),
+            zone: text(envelope.zone.as_ref().map(Zone::as_str)),
             version: text(envelope.version.as_ref().map(Version::as_str)),
             boot: envelope.boot.clone(),
             sequence: envelope.sequence,
@@ -115,6 +118,7 @@ fn envelope(written: Written) -> Result<Envelope, pavane_events::name::NameError
     envelope.causation = written.causation.map(TryInto::try_into).transpose()?;
     envelope.service = written.service.map(TryInto::try_into).transpose()?;
     envelope.instance = written.instance.map(TryInto::try_into).transpose()?;
+    envelope.zone = written.zone.map(TryInto::try_into).transpose()?;
     envelope.version = written.version.map(TryInto::try_into).transpose()?;
     envelope.boot = written.boot;
     envelope.sequence = written.sequence;
@@ -148,6 +152,7 @@ mod tests {
             EventId::new("b-1").unwrap(),
         );
         envelope.rollout = Some(RolloutId::new("r-1").unwrap());
+        envelope.zone = Some(Zone::new("eu").unwrap());
         envelope.version = Some(Version::new("1.0.0").unwrap());
         envelope.sequence = Some(7);
         let from = Some(Version::new("1.0.0").unwrap());

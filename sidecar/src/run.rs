@@ -71,6 +71,7 @@ async fn work(config: Config, way: Way, stop: CancellationToken) -> Result<(), E
         domain: config.domain.clone(),
         service: config.service.clone(),
         instance: config.instance.clone(),
+        zone: config.zone.clone(),
         source: settings.source(),
     };
     let found = Found { config, boot, settings, journal, recalled, caller, shared, parts, requested };
@@ -151,6 +152,7 @@ fn settings(config: &Config, boot: &str) -> Settings {
         domain: config.domain.clone(),
         service: config.service.clone(),
         instance: config.instance.clone(),
+        zone: config.zone.clone(),
         boot: boot.to_owned(),
         partition: 0,
         seed: seed.0 ^ seed.1,

@@ -191,7 +191,7 @@ impl Sidecar {
             domain: self.config.domain.clone(),
             service: self.config.service.clone(),
             instance: self.config.instance.clone(),
-            zone: None,
+            zone: self.config.zone.clone(),
             boot: self.boot.clone(),
             version: phase.version.or_else(|| self.shared.version()),
             phase: if self.stopping { "draining" } else { phase.word }.to_owned(),

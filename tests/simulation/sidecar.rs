@@ -179,6 +179,7 @@ fn settings(name: &str, reactions: Vec<Reaction>) -> Settings {
         domain: domain(),
         service: Service::new(service).expect("a name"),
         instance: Instance::new(name).expect("a name"),
+        zone: None,
         boot: String::new(),
         partition: 0,
         seed: 7,

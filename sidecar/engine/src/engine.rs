@@ -10,7 +10,7 @@ use crate::fold::Fold;
 use crate::input::{Failure, Input};
 use crate::journal::{Ending, Job, Memory, Stage};
 use crate::rollout::Rollout;
-use crate::settings::{Settings, Trigger};
+use crate::settings::Settings;
 use crate::work::{Purpose, Wait, Work};
 
 /// How many unreadable records are remembered until everything has been read.
@@ -144,8 +144,7 @@ impl Engine {
     fn unreadable(&mut self, unreadable: Unreadable, out: &mut Vec<Effect>) {
         let event = unreadable.event_type.as_deref().and_then(EventType::from_full);
         let expect = unreadable.service.clone().zip(event).map(|(service, event)| Expect { service, event });
-        let awaited =
-            expect.map(Trigger::Event).is_some_and(|on| self.settings.reactions.iter().any(|r| r.on == on));
+        let awaited = expect.is_some_and(|expect| self.fold.watched.contains(&expect));
         let known = self.memory.rejected.contains(&unreadable.offset);
         if awaited && !known && self.rejections.len() < REJECTIONS {
             self.rejections.insert(unreadable.offset, unreadable);

@@ -8,7 +8,7 @@ use pavane_events::{Body, Domain, EventId, Record, RolloutId, Service, Source, S
 
 use crate::effect::Notice;
 use crate::rollout::{Rollout, Status};
-use crate::settings::{Settings, Trigger};
+use crate::settings::Settings;
 
 /// How many events are kept for rollouts that have not started, and for how long.
 const EARLY: usize = 1_000;
@@ -38,10 +38,7 @@ pub(crate) struct Fold {
 
 impl Fold {
     pub(crate) fn new(settings: &Settings) -> Self {
-        let watched = settings.reactions.iter().filter_map(|reaction| match &reaction.on {
-            Trigger::Event(expect) => Some(expect.clone()),
-            Trigger::RolloutStarted | Trigger::RollbackRequested => None,
-        });
+        let watched = settings.reactions.iter().flat_map(|reaction| reaction.on.events()).cloned();
         let domain: &Domain = &settings.domain;
         Self {
             rollouts: Vec::new(),

@@ -1,6 +1,6 @@
 //! The way forward: what is wanted, from which version, and whether it has arrived.
 
-use pavane_choreography::Step;
+use pavane_choreography::{Expect, Step};
 use pavane_events::{EventId, EventType, Record};
 
 use crate::effect::Effect;
@@ -25,10 +25,13 @@ impl Engine {
             return None;
         }
         let step = rollout.awaiting(&self.settings.service, reaction.emit)?;
+        let has_come = |expect: &Expect| rollout.has_come(expect, reaction.instances);
         let come = match &reaction.on {
             Trigger::RolloutStarted => true,
-            Trigger::RollbackRequested => false,
-            Trigger::Event(expect) => rollout.has_come(expect, reaction.instances),
+            Trigger::PhaseBegun | Trigger::RollbackRequested => false,
+            Trigger::Event(expect) => has_come(expect),
+            Trigger::All(events) => !events.is_empty() && events.iter().all(has_come),
+            Trigger::Any(events) => events.iter().any(has_come),
         };
         let causation = trigger_of(rollout, reaction).map(|record| record.event.envelope.id.clone());
         if !come || !rollout.is_due(step) {
@@ -130,9 +133,13 @@ impl Engine {
 
 /// The record that a reaction reacts to.
 pub(crate) fn trigger_of<'a>(rollout: &'a Rollout, reaction: &Reaction) -> Option<&'a Record> {
+    let of_events = || reaction.on.events().into_iter().filter_map(|expect| rollout.triggers.get(expect));
     match &reaction.on {
         Trigger::RolloutStarted => Some(&rollout.started),
         Trigger::RollbackRequested => rollout.asked.as_ref(),
+        Trigger::PhaseBegun => None,
         Trigger::Event(expect) => rollout.triggers.get(expect),
+        Trigger::All(_) => of_events().max_by_key(|record| record.offset),
+        Trigger::Any(_) => of_events().min_by_key(|record| record.offset),
     }
 }

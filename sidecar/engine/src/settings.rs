@@ -1,7 +1,9 @@
 //! Who the sidecar is and what it reacts to: the sidecar's file as it is meant.
 
+use std::collections::BTreeSet;
+
 use pavane_choreography::Expect;
-use pavane_events::{Domain, EventType, Instance, Millis, Service, Source};
+use pavane_events::{Domain, EventType, Instance, Millis, Service, Source, Zone};
 
 /// Everything that the engine must know and that does not stand on the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub struct Settings {
     pub service: Service,
     /// The instance of the service.
     pub instance: Instance,
+    /// The zone or region that the instance runs in; the steps of other zones are not its own.
+    pub zone: Option<Zone>,
     /// The boot of the sidecar: new at each start of the process.
     pub boot: String,
     /// The partition that holds the domain.
@@ -27,7 +31,7 @@ pub struct Settings {
 pub struct Reaction {
     /// What it reacts to.
     pub on: Trigger,
-    /// How many distinct instances must have said the event.
+    /// How many distinct instances must have said the event; each event, where there are several.
     pub instances: u32,
     /// Whether there is a hook; without one the event is said after the readiness check alone.
     pub hook: bool,
@@ -45,15 +49,22 @@ pub struct Reaction {
     pub once: bool,
 }
 
-/// What a reaction reacts to.
+/// What a reaction reacts to. Whatever it is, a reaction that goes forward waits until its step is due and, where
+/// the plan has phases, until the phase of its step has begun.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trigger {
-    /// The rollout itself: as soon as all prerequisites of the service's step are full.
+    /// The rollout itself: as soon as the step of the service is due.
     RolloutStarted,
+    /// The phase that holds the step of the service; never, where the plan has no phases.
+    PhaseBegun,
     /// The request to go back.
     RollbackRequested,
     /// An event of a service.
     Event(Expect),
+    /// Events that must all have come.
+    All(BTreeSet<Expect>),
+    /// Events of which one must have come.
+    Any(BTreeSet<Expect>),
 }
 
 /// How often and how fast a failing hook is tried again.
@@ -79,25 +90,79 @@ pub struct Readiness {
 }
 
 impl Trigger {
-    /// The name of the trigger as it is written, e.g. `user-db.Ready`; the name of the reaction too.
+    /// All of these events; the event itself when it is one.
+    pub fn all(events: impl IntoIterator<Item = Expect>) -> Self {
+        Self::single(events.into_iter().collect(), Self::All)
+    }
+
+    /// One of these events; the event itself when it is one.
+    pub fn any(events: impl IntoIterator<Item = Expect>) -> Self {
+        Self::single(events.into_iter().collect(), Self::Any)
+    }
+
+    /// The name of the trigger, e.g. `user-db.Ready` or `cache.Ready and user-db.Ready`; the name of the reaction
+    /// too. It does not depend on the order in which events are written: the journal knows reactions by it.
     pub fn name(&self) -> String {
+        let joined = |word: &str, events: &BTreeSet<Expect>| {
+            events.iter().map(ToString::to_string).collect::<Vec<_>>().join(word)
+        };
         match self {
             Self::RolloutStarted => EventType::RolloutStarted.to_string(),
+            Self::PhaseBegun => EventType::PhaseBegun.to_string(),
             Self::RollbackRequested => EventType::RollbackRequested.to_string(),
             Self::Event(expect) => expect.to_string(),
+            Self::All(events) => joined(" and ", events),
+            Self::Any(events) => joined(" or ", events),
+        }
+    }
+
+    /// The events of services that it waits for.
+    pub fn events(&self) -> Vec<&Expect> {
+        match self {
+            Self::RolloutStarted | Self::PhaseBegun | Self::RollbackRequested => Vec::new(),
+            Self::Event(expect) => vec![expect],
+            Self::All(events) | Self::Any(events) => events.iter().collect(),
+        }
+    }
+
+    fn single(events: BTreeSet<Expect>, several: impl FnOnce(BTreeSet<Expect>) -> Self) -> Self {
+        match events.first() {
+            Some(only) if events.len() == 1 => Self::Event(only.clone()),
+            Some(_) | None => several(events),
         }
     }
 }
 
+impl Reaction {
+    /// How long the reaction may take from its own announcement on, in milliseconds: every attempt of the hook to its
+    /// last moment, the waits between them, and the wait until the service is well.
+    pub fn longest(&self) -> Millis {
+        let hook = if self.hook { self.retry.longest(self.timeout) } else { 0 };
+        hook.saturating_add(self.ready.map_or(0, |ready| ready.within))
+    }
+}
+
 impl Retry {
+    /// How long all attempts of so many milliseconds and the waits between them may take, in milliseconds.
+    pub fn longest(&self, timeout: Millis) -> Millis {
+        let waits = (1..self.attempts).map(|attempt| self.whole(attempt));
+        let attempts = timeout.saturating_mul(Millis::from(self.attempts));
+        waits.fold(attempts, Millis::saturating_add)
+    }
+
     /// How long to wait after this attempt (from 1), in milliseconds: doubled each time, capped, spread over
     /// its upper half by the seed.
     pub fn wait(&self, attempt: u32, seed: u64) -> Millis {
-        let doubled = self.first.saturating_mul(1_i64 << attempt.saturating_sub(1).min(30));
-        let whole = doubled.clamp(0, self.cap.max(0));
+        let whole = self.whole(attempt);
         let half = whole / 2;
         let spread = mix(seed ^ u64::from(attempt)) % (half.unsigned_abs() + 1);
         whole - half + i64::try_from(spread).unwrap_or(0)
+    }
+
+    /// The longest wait after this attempt.
+    fn whole(&self, attempt: u32) -> Millis {
+        let doubled = self.first.saturating_mul(1_i64 << attempt.saturating_sub(1).min(30));
+        doubled.clamp(0, self.cap.max(0))
     }
 }
 
@@ -138,5 +203,20 @@ mod tests {
         }
         let waits: std::collections::BTreeSet<_> = (0..50).map(|seed| retry.wait(3, seed)).collect();
         assert!(waits.len() > 30, "seeds spread the waits");
+        assert_eq!(retry.longest(500), 9 * 500 + 1_000 + 2_000 + 4_000 + 8_000 + 16_000 + 3 * 30_000);
+    }
+
+    #[test]
+    fn the_name_of_a_reaction_does_not_depend_on_the_order_of_its_events() {
+        let event =
+            |service: &str| Expect { service: Service::new(service).unwrap(), event: EventType::Ready };
+        let names = |trigger: fn(Vec<Expect>) -> Trigger| {
+            let orders = [["b", "a", "b"], ["a", "b", "a"]];
+            orders.map(|order| trigger(order.map(event).to_vec()).name())
+        };
+        assert_eq!(names(Trigger::all), ["a.Ready and b.Ready"; 2]);
+        assert_eq!(names(Trigger::any), ["a.Ready or b.Ready"; 2]);
+        assert_eq!(Trigger::all([event("a")]), Trigger::Event(event("a")));
+        assert_eq!(Trigger::any([event("a"), event("a")]).name(), "a.Ready", "as one event is named");
     }
 }

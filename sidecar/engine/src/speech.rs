@@ -28,6 +28,7 @@ impl Engine {
         envelope.causation = causation;
         envelope.service = Some(settings.service.clone());
         envelope.instance = Some(settings.instance.clone());
+        envelope.zone.clone_from(&settings.zone);
         envelope.version.clone_from(&self.version);
         envelope.boot = Some(settings.boot.clone());
         Event { envelope, body: body.into() }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use pavane_choreography::diagnostic::Code;
+use pavane_choreography::Expect;
+use pavane_choreography::diagnostic::{Code, Place};
 use pavane_choreography::expectation::event_of_service;
 use pavane_choreography::yaml::{Fields, Item, Reader, Reported, Spanned};
 use pavane_events::{EventType, Millis};
@@ -89,13 +90,22 @@ fn by_env(item: &Item<'_>) -> Result<Question, Reported> {
     item.text().map(Question::Env)
 }
 
+/// A reaction with the places of what other files may contradict.
+#[derive(Debug)]
+pub(super) struct Placed {
+    pub(super) reaction: Reaction,
+    pub(super) at: Place,
+    pub(super) on: Place,
+    pub(super) emit: Place,
+}
+
 /// Reads all reactions; no two may react to the same event.
-pub(super) fn reactions(item: &Item<'_>) -> Result<Vec<Reaction>, Reported> {
+pub(super) fn reactions(item: &Item<'_>) -> Result<Vec<Placed>, Reported> {
     let read = item.each(reaction)?;
     let mut known: Vec<Trigger> = Vec::new();
     let mut twice = None;
     for reaction in read.iter().flatten() {
-        let on = &reaction.value.terms.on;
+        let on = &reaction.value.reaction.terms.on;
         if known.contains(on) {
             let message = format!("there is a reaction on {} already", on.name());
             twice = Some(reaction.item.refuse(Code::Duplicate, message, "make one of the two"));
@@ -106,15 +116,23 @@ pub(super) fn reactions(item: &Item<'_>) -> Result<Vec<Reaction>, Reported> {
     twice.map_or(reactions, Err)
 }
 
-fn reaction<'d>(item: &Item<'d>) -> Result<Spanned<'d, Reaction>, Reported> {
+fn reaction<'d>(item: &Item<'d>) -> Result<Spanned<'d, Placed>, Reported> {
     item.spanned(|item| {
         item.fields(|f| {
-            let on = f.required("on", trigger);
+            let mut on_at = item.place();
+            let on = f.required("on", |i| {
+                on_at = i.place();
+                trigger(i)
+            });
             let instances = f.optional("instances", |i| i.count(1..=MAX_INSTANCES));
             let run = run(f, on.as_ref().ok());
             let retry = f.optional("retry", retry);
             let ready = f.optional("ready", readiness);
-            let emit = f.optional("emit", |i| emit(i, on.as_ref().ok()));
+            let mut emit_at = item.place();
+            let emit = f.optional("emit", |i| {
+                emit_at = i.place();
+                emit(i, on.as_ref().ok())
+            });
             let prerequisite = f.optional("prerequisite", Item::text);
             let once = f.optional("once", Item::boolean);
             let (on, run, ready) = (on?, run?, ready?);
@@ -131,15 +149,25 @@ fn reaction<'d>(item: &Item<'d>) -> Result<Spanned<'d, Reaction>, Reported> {
                 prerequisite: prerequisite?.unwrap_or_default(),
                 once: once?.unwrap_or(false),
             };
-            Ok(Reaction { terms, hook, ready: question })
+            let reaction = Reaction { terms, hook, ready: question };
+            Ok(Placed { reaction, at: item.place(), on: on_at, emit: emit_at })
         })
     })
 }
 
 fn trigger(item: &Item<'_>) -> Result<Trigger, Reported> {
+    if item.is_list() {
+        return events(item).map(Trigger::all);
+    }
+    if item.is_map() {
+        return item.fields(|f| f.required("any", events).map(Trigger::any));
+    }
     let text = item.scalar("an event, e.g. `user-db.Ready`")?;
     if text == EventType::RolloutStarted.as_str() {
         return Ok(Trigger::RolloutStarted);
+    }
+    if text == EventType::PhaseBegun.as_str() {
+        return Ok(Trigger::PhaseBegun);
     }
     if text == EventType::RollbackRequested.as_str() {
         return Ok(Trigger::RollbackRequested);
@@ -147,13 +175,38 @@ fn trigger(item: &Item<'_>) -> Result<Trigger, Reported> {
     event_of_service(item).map(Trigger::Event)
 }
 
+/// Reads the events of a trigger that rests on several, each named once.
+fn events(item: &Item<'_>) -> Result<Vec<Expect>, Reported> {
+    let mut known: Vec<Expect> = Vec::new();
+    let read = item.list(|item| {
+        let event = event_of_service(item)?;
+        if known.contains(&event) {
+            let message = format!("{event} stands here already");
+            return Err(item.refuse(
+                Code::Duplicate,
+                message,
+                "name each event once; `instances` counts them",
+            ));
+        }
+        known.push(event.clone());
+        Ok(event)
+    })?;
+    if read.is_empty() {
+        let message = format!("`{}` names no event", item.field());
+        return Err(item.refuse(Code::WrongType, message, "write e.g. `[user-db.Ready, cache.Ready]`"));
+    }
+    Ok(read)
+}
+
 /// What a reaction may say when all went well; the first unless it is written.
 const fn says(on: &Trigger) -> &'static [EventType] {
     match on {
         Trigger::RollbackRequested => &[EventType::RollbackComplete],
-        Trigger::RolloutStarted | Trigger::Event(_) => {
-            &[EventType::DeploymentComplete, EventType::Ready, EventType::Drained]
-        }
+        Trigger::RolloutStarted
+        | Trigger::PhaseBegun
+        | Trigger::Event(_)
+        | Trigger::All(_)
+        | Trigger::Any(_) => &[EventType::DeploymentComplete, EventType::Ready, EventType::Drained],
     }
 }
 

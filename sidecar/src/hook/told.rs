@@ -59,6 +59,7 @@ pub(super) fn variables(caller: &Caller, call: &Call, traceparent: Option<&str>)
         ("PAVANE_INSTANCE".to_owned(), caller.instance.to_string()),
         ("PAVANE_TIMEOUT_MS".to_owned(), call.limit.to_string()),
     ]);
+    variables.extend(caller.zone.as_ref().map(|zone| ("PAVANE_ZONE".to_owned(), zone.to_string())));
     variables.extend(event.map(|event| ("PAVANE_EVENT".to_owned(), event)));
     variables.extend(traceparent.map(|text| ("TRACEPARENT".to_owned(), text.to_owned())));
     variables
@@ -76,5 +77,6 @@ fn describe(trigger: &Event, put: &mut impl FnMut(&str, Option<String>)) {
     put("causationid", envelope.causation.as_ref().map(ToString::to_string));
     put("pavaneservice", envelope.service.as_ref().map(ToString::to_string));
     put("pavaneinstance", envelope.instance.as_ref().map(ToString::to_string));
+    put("pavanezone", envelope.zone.as_ref().map(ToString::to_string));
     put("pavaneversion", envelope.version.as_ref().map(ToString::to_string));
 }

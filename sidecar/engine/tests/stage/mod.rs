@@ -280,6 +280,7 @@ pub(crate) fn settings(service: &str, reactions: Vec<Reaction>) -> Settings {
         domain: domain(),
         service: Service::new(service).unwrap(),
         instance: Instance::new(format!("{service}-0")).unwrap(),
+        zone: None,
         boot: "boot-0".to_owned(),
         partition: 3,
         seed: 7,
