@@ -1,6 +1,7 @@
 //! What reaches a domain's loop, from every task that works for it, in one queue.
 
 use pavane_bus::Raw;
+use pavane_choreography::Plan;
 use pavane_events::{Entry, Heartbeat, RolloutId, Timestamp};
 use pavane_sentinel_engine::{BlindCause, RolloutView, View};
 use tokio::sync::oneshot;
@@ -17,6 +18,8 @@ pub(crate) enum Happening {
     CaughtUp,
     /// A heartbeat of the domain was read.
     Heartbeat { heartbeat: Heartbeat, offset: i64, at: Timestamp },
+    /// A choreography was published; without a plan, withdrawn.
+    Published { name: String, plan: Option<Box<Plan>> },
     /// The metrics were asked for the value of a query.
     Measured { query: String, value: Result<f64, String> },
     /// The reader, the writer or the registry failed.

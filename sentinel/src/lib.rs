@@ -7,7 +7,7 @@
 //! | [`config`] | the sentinel's file |
 //! | [`service`] [`supervise`] | puts the tasks together, and ends the process when one of them ends |
 //! | [`partition`] [`happening`] [`perform`] | the loop of one domain: happenings in, orders out |
-//! | [`eye`] [`pen`] [`hearing`] [`share`] [`dead_letters`] [`connection`] | the ways to and from Kafka |
+//! | [`eye`] [`pen`] [`hearing`] [`repertoire`] [`share`] [`dead_letters`] [`connection`] | the ways to and from Kafka |
 //! | [`alert`] | brings alerts to receivers, at least once |
 //! | [`measure`] | asks Prometheus for what phases are watched by |
 //! | [`http`] | health, metrics, how the rollouts stand |
@@ -29,6 +29,7 @@ mod measure;
 mod partition;
 mod pen;
 mod perform;
+mod repertoire;
 mod share;
 mod span;
 mod supervise;

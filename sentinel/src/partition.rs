@@ -83,6 +83,7 @@ impl Partition {
             Happening::Heartbeat { heartbeat, offset, at } => {
                 self.handle(Input::Heartbeat { heartbeat, offset, at });
             }
+            Happening::Published { name, plan } => self.handle(Input::Published { name, plan }),
             Happening::Measured { query, value } => self.handle(Input::Measured { query, value }),
             Happening::Lost(cause) => self.handle(Input::Lost(cause)),
             // Whoever asked may have gone meanwhile.

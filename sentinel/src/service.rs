@@ -27,7 +27,7 @@ use crate::measure::{self, Metrics, Wanted};
 use crate::partition::{Partition, Sight};
 use crate::perform::Hands;
 use crate::supervise::Tasks;
-use crate::{dead_letters, eye, hearing, pen, share};
+use crate::{dead_letters, eye, hearing, pen, repertoire, share};
 
 /// How long the last appends may take when the sentinel stops.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -98,6 +98,7 @@ impl Sentinel {
         let loops: BTreeMap<_, _> =
             domains.iter().map(|(domain, watched)| (domain.clone(), watched.door.clone())).collect();
         tasks.spawn("metrics", measure::answer(metrics, loops.clone(), wanted));
+        tasks.spawn("choreographies", repertoire::follow(connection.clone(), loops.clone()));
         tasks.spawn("heartbeats", hearing::listen(connection.clone(), loops));
         let doors = domains.iter().map(|(domain, it)| (domain.clone(), (it.door.clone(), it.sight.clone())));
         let router = http::router(Doors { domains: doors.collect() });

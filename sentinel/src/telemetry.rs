@@ -30,6 +30,7 @@ counters! {
     BLIND: "pavane.sentinel.blind.episodes", "How often the sentinel could not see, by cause.";
     TROUBLE: "pavane.sentinel.trouble", "Failures of what is tried again, by what was being done.";
     DROPPED: "pavane.sentinel.dropped", "Things that found a full queue, by which.";
+    UNREADABLE_ROWS: "pavane.sentinel.choreographies.unreadable", "Published choreographies that cannot be read.";
     MEASURED: "pavane.sentinel.measurements", "Answers of the metrics that phases are watched by, by outcome.";
     DEAD_LETTERS: "pavane.sentinel.dead_letters", "Records that were set aside.";
 }
@@ -246,6 +247,22 @@ impl SetAside<'_> {
         DEAD_LETTERS.add(1, &[label("domain", self.domain), label("reason", self.reason)]);
         let Self { domain, offset, reason, detail } = self;
         tracing::warn!(%domain, offset, reason, detail, "a record that cannot be read was set aside");
+    }
+}
+
+/// A published choreography cannot be read; its trigger starts nothing.
+pub(crate) struct UnreadableRow<'a> {
+    pub(crate) domain: &'a Domain,
+    pub(crate) key: &'a str,
+    pub(crate) offset: i64,
+    pub(crate) error: &'a dyn Display,
+}
+
+impl UnreadableRow<'_> {
+    pub(crate) fn emit(&self) {
+        UNREADABLE_ROWS.add(1, &[label("domain", self.domain)]);
+        let Self { domain, key, offset, error } = self;
+        tracing::warn!(%domain, key, offset, "failed to {error}; no event starts it");
     }
 }
 
