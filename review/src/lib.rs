@@ -1,3 +1,5 @@
 //! What a person reads before anything moves: findings, pictures, advice and differences of plans.
 //!
 //! Everything here is a function of documents: plans in, findings and pictures out.
+
+pub mod difference;
