@@ -97,7 +97,8 @@ pub(crate) fn decide(draft: &Draft, trail: &Trail) -> Span {
         "otel.name" = what,
         "otel.kind" = "internal",
         "pavane.rollout.id" = %rollout,
-        "pavane.step.id" = step(&draft.body),
+        "pavane.step.id" = named(&draft.body, "step"),
+        "pavane.phase.id" = named(&draft.body, "phase"),
     );
     hang_under(&span, rollout_context(rollout));
     // The record whose reading led to it, and those that it names.
@@ -143,8 +144,9 @@ fn cited(body: &Body) -> Vec<i64> {
     named.chain(on_the_log.filter_map(|seen| seen["offset"].as_i64())).collect()
 }
 
-fn step(body: &Body) -> Option<String> {
-    fields(body)["step"].as_str().map(str::to_owned)
+/// The step or the phase that a body is about.
+fn named(body: &Body, what: &str) -> Option<String> {
+    fields(body)[what].as_str().map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -153,7 +155,7 @@ mod tests {
     use pavane_events::control::Proposed;
     use pavane_events::service::DeploymentComplete;
     use pavane_events::{
-        Domain, Envelope, Event, Evidence, EvidenceKind, RolloutId, Source, StepId, Timestamp,
+        Domain, Envelope, Event, Evidence, EvidenceKind, PhaseId, RolloutId, Source, StepId, Timestamp,
     };
     use pavane_telemetry::opentelemetry::trace::TracerProvider;
     use tracing_subscriber::layer::SubscriberExt;
@@ -235,11 +237,13 @@ mod tests {
         let seen = |kind, offset| Evidence { kind, offset: Some(offset), ..Evidence::default() };
         let body = Body::from(Proposed {
             step: Some(StepId::new("users").expect("a name")),
+            phase: Some(PhaseId::new("canary").expect("a name")),
             cites: Some(7),
             evidence: vec![seen(EvidenceKind::Heartbeat, 900), seen(EvidenceKind::Failure, 8)],
             ..Proposed::default()
         });
         assert_eq!(cited(&body), [7, 8]);
-        assert_eq!(step(&body).as_deref(), Some("users"));
+        assert_eq!(named(&body, "step").as_deref(), Some("users"));
+        assert_eq!(named(&body, "phase").as_deref(), Some("canary"));
     }
 }
