@@ -1,0 +1,145 @@
+//! What is wrong with files that are sound by themselves: each finding with its place and its remedy.
+//!
+//! A [`Project`] is all that was read in one run; [`check`] is a function of it. Who gives only some of the files
+//! gets only what can be known from these.
+//!
+//! | room | what is looked at |
+//! |---|---|
+//! | `files` | files that say the same thing twice, or against each other |
+//! | `speech` | who says what is awaited, and who awaits what is said |
+//! | `waiting` | what a sidecar waits for, against what its step waits for |
+//! | `windows` | lengths that cannot all hold |
+//! | `back` | what a rollback would meet |
+//! | `people` | who is told, and what they can do |
+//! | `noise` | several words for one thing |
+//! | [`allowed`] | comments that let a finding pass |
+
+pub mod allowed;
+mod back;
+mod files;
+mod graph;
+mod noise;
+mod people;
+mod speech;
+mod waiting;
+mod windows;
+mod words;
+
+use std::collections::BTreeMap;
+
+use pavane_choreography::diagnostic::{Diagnostic, Place};
+use pavane_choreography::{Plan, Step};
+use pavane_events::{Domain, Service, StepId};
+
+pub use windows::PACE;
+
+use crate::participant::Participant;
+
+/// All that was read in one run.
+#[derive(Clone, Debug, Default)]
+pub struct Project {
+    /// The choreographies that are sound by themselves.
+    pub choreographies: Vec<Choreography>,
+    /// The sidecar files that are sound by themselves.
+    pub participants: Vec<Participant>,
+    /// The sentinel files that are sound by themselves.
+    pub watchers: Vec<Watcher>,
+    /// The schemas of services' own events.
+    pub schemas: Vec<OwnEvent>,
+}
+
+/// A choreography with the places of what stands in it.
+#[derive(Clone, Debug)]
+pub struct Choreography {
+    /// The file as it is named to the reader.
+    pub file: String,
+    /// The plan that it means.
+    pub plan: Plan,
+    /// Where its parts stand.
+    pub places: Places,
+}
+
+/// Where the parts of a choreography stand: a path such as `metadata.name` or `steps.users.within` → its value's
+/// place. Only what is written has one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places(pub BTreeMap<String, Place>);
+
+/// A sentinel's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watcher {
+    /// The file as it is named to the reader.
+    pub file: String,
+    /// The domains that it watches.
+    pub domains: Vec<Domain>,
+    /// How many receivers it tells.
+    pub receivers: usize,
+}
+
+/// The schema of an event that a service says with fields of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnEvent {
+    /// The file as it is named to the reader.
+    pub file: String,
+    /// The service, after its folder.
+    pub service: Service,
+    /// The short name of the event, after the file; it may not be in the vocabulary.
+    pub event: String,
+}
+
+/// Everything that is found, in the order of files, lines and columns.
+pub fn check(project: &Project) -> Vec<Diagnostic> {
+    let rooms = [
+        files::findings,
+        speech::findings,
+        waiting::findings,
+        windows::findings,
+        back::findings,
+        people::findings,
+        noise::findings,
+    ];
+    let mut found: Vec<Diagnostic> = rooms.iter().flat_map(|room| room(project)).collect();
+    sort(&mut found);
+    found
+}
+
+/// Puts findings of any origin into the order in which they are told, each once.
+pub fn sort(found: &mut Vec<Diagnostic>) {
+    found.sort_by(|a, b| key(a).cmp(&key(b)));
+    found.dedup();
+}
+
+fn key(found: &Diagnostic) -> (&str, u32, u32, &str, &str) {
+    (&found.file, found.line, found.column, &found.code, &found.message)
+}
+
+impl Project {
+    /// The sidecar files of a service.
+    fn of<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = &'a Participant> {
+        self.participants.iter().filter(move |participant| participant.service == *service)
+    }
+
+    /// Every step of every choreography.
+    fn steps(&self) -> impl Iterator<Item = (&Choreography, &Step)> {
+        self.choreographies.iter().flat_map(|one| one.plan.steps.iter().map(move |step| (one, step)))
+    }
+}
+
+impl Choreography {
+    /// Where a field of a step stands; where the step's id stands when the field is not written.
+    fn step(&self, id: &StepId, field: &str) -> Place {
+        let of = |field: &str| self.places.0.get(&format!("steps.{id}.{field}")).copied();
+        of(field).or_else(|| of("id")).unwrap_or(Place::START)
+    }
+
+    /// Whether a field of a step is written.
+    fn writes(&self, id: &StepId, field: &str) -> bool {
+        self.places.0.contains_key(&format!("steps.{id}.{field}"))
+    }
+
+    /// Where a part outside the steps stands, e.g. `metadata.name` or `phases.canary.watch`; where the name of the
+    /// choreography stands when the part is not written.
+    fn part(&self, path: &str) -> Place {
+        let of = |path: &str| self.places.0.get(path).copied();
+        of(path).or_else(|| of("metadata.name")).unwrap_or(Place::START)
+    }
+}

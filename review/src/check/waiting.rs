@@ -1,0 +1,214 @@
+//! What a sidecar waits for, held against what its step waits for: steps that never fire, circles that no single file
+//! shows, and dependencies that stand in one file alone.
+
+use std::collections::BTreeSet;
+
+use pavane_choreography::diagnostic::{Code, Diagnostic};
+use pavane_choreography::{Expect, Step};
+use pavane_events::{StepId, Version};
+
+use super::graph::Graph;
+use super::words::listed;
+use super::{Choreography, Project};
+use crate::participant::{On, Participant, Reaction};
+
+pub(super) fn findings(project: &Project) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for one in &project.choreographies {
+        let graph = Graph::of(&one.plan);
+        for step in &one.plan.steps {
+            found.extend(empty_versions(one, step));
+            for participant in project.of(&step.expect.service) {
+                found.extend(Waiting { one, graph: &graph, step, participant }.findings());
+            }
+        }
+    }
+    found
+}
+
+/// One step, and one sidecar file of its service.
+struct Waiting<'a> {
+    one: &'a Choreography,
+    graph: &'a Graph<'a>,
+    step: &'a Step,
+    participant: &'a Participant,
+}
+
+/// What the plan makes of an event that a reaction waits for.
+enum Standing<'a> {
+    /// It comes before the step.
+    Before(&'a Step),
+    /// Nothing in the plan orders it against the step.
+    Beside(&'a Step),
+    /// It comes only after the step, or is the step's own word.
+    After(&'a Step),
+    /// No step brings it.
+    Never,
+}
+
+impl<'a> Waiting<'a> {
+    fn findings(&self) -> Vec<Diagnostic> {
+        if self.step.zone.is_some() && self.participant.zone.is_some() && self.step.zone != self.participant.zone {
+            return Vec::new();
+        }
+        let emit = self.step.expect.event;
+        let moving: Vec<&Reaction> = self.participant.forward().filter(|r| r.emit == emit).collect();
+        let fires = |reaction: &&&Reaction| self.fires(&reaction.on);
+        if moving.is_empty() {
+            return Vec::new();
+        }
+        if moving.iter().find(fires).is_none() {
+            return self.never(&moving);
+        }
+        moving.iter().filter(fires).flat_map(|reaction| self.of(reaction)).collect()
+    }
+
+    /// Whether a reaction can fire before its step is late for all time.
+    fn fires(&self, on: &On) -> bool {
+        let comes = |expect: &Expect| match self.standing(expect) {
+            Standing::Before(_) | Standing::Beside(_) => true,
+            Standing::After(_) | Standing::Never => false,
+        };
+        match on {
+            On::Due => true,
+            On::RollbackRequested => false,
+            On::AllOf(events) => events.iter().all(comes),
+            On::AnyOf(events) => events.iter().any(comes),
+        }
+    }
+
+    fn standing(&self, expect: &Expect) -> Standing<'a> {
+        let mut steps: Vec<&'a Step> =
+            self.one.plan.steps.iter().filter(|step| step.expect == *expect).collect();
+        // Of several steps with the same word the one that helps most counts: zones share their words.
+        steps.sort_by_key(|other| {
+            (!self.graph.waits(&self.step.id, &other.id), self.graph.waits(&other.id, &self.step.id))
+        });
+        match steps.first() {
+            None => Standing::Never,
+            Some(other) if self.graph.waits(&self.step.id, &other.id) => Standing::Before(other),
+            Some(other) if other.id == self.step.id || self.graph.waits(&other.id, &self.step.id) => {
+                Standing::After(other)
+            }
+            Some(other) => Standing::Beside(other),
+        }
+    }
+
+    /// No reaction can bring the step's word; said once, for the one that is the nearest to it.
+    fn never(&self, moving: &[&Reaction]) -> Vec<Diagnostic> {
+        let events = || moving.iter().flat_map(|r| r.on.events().iter().map(move |expect| (*r, expect)));
+        for (reaction, expect) in events() {
+            if let Standing::After(other) = self.standing(expect) {
+                return vec![self.circle(reaction, expect, other)];
+            }
+        }
+        let waited: BTreeSet<String> = events().map(|(_, expect)| expect.to_string()).collect();
+        let Step { id, expect, .. } = self.step;
+        let message = format!(
+            "step `{id}` never fires: {} moves on {}, which no step before it brings",
+            expect.service,
+            listed(&waited)
+        );
+        let before: BTreeSet<String> =
+            self.graph.below(id).map(|step| step.expect.to_string()).collect();
+        let file = &self.participant.file;
+        let help = if before.is_empty() {
+            format!("let it react on `RolloutStarted` in {file}, or add a step for what it waits for")
+        } else {
+            format!("let it react in {file} on one of {}, or on `RolloutStarted`", listed(&before))
+        };
+        vec![self.found(Code::NeverFires, message, help)]
+    }
+
+    /// A circle of which the plan has all edges but one, and the sidecar's file has that one.
+    fn circle(&self, reaction: &Reaction, expect: &Expect, other: &Step) -> Diagnostic {
+        let Participant { file, service, .. } = self.participant;
+        let id = &self.step.id;
+        let way = self.graph.way(id, &other.id);
+        let mut path: Vec<&str> = way.iter().map(|id| id.as_str()).collect();
+        path.push(id.as_str());
+        let edge = |pair: &[&StepId]| {
+            let (awaited, waiting) = (pair[0], pair[1]);
+            let field = match self.one.plan.step(waiting) {
+                Some(step) if step.after_any.contains(awaited) => "after_any",
+                Some(_) | None => "after",
+            };
+            let line = self.one.step(waiting, field).line;
+            format!("`{waiting}` waits for `{awaited}` in line {line} of the choreography")
+        };
+        let mut edges: Vec<String> = way.windows(2).map(edge).collect();
+        edges.push(format!("`{service}` waits for {expect} in line {} of {file}", reaction.place.line));
+        let message = format!("a plan and a sidecar wait for each other in a circle: {}", path.join(" -> "));
+        self.found(Code::CrossCycle, message, format!("take one of these out: {}", edges.join(", ")))
+    }
+
+    /// What is odd about a reaction that fires.
+    fn of(&self, reaction: &Reaction) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        for expect in reaction.on.events() {
+            match self.standing(expect) {
+                Standing::Before(other) => found.extend(self.instances(reaction, other)),
+                Standing::Beside(other) => found.push(self.undeclared(reaction, expect, other)),
+                Standing::After(_) | Standing::Never => {}
+            }
+        }
+        found
+    }
+
+    /// The sidecar asks for more than fills the step before: the plan goes on, and the sidecar waits.
+    fn instances(&self, reaction: &Reaction, other: &Step) -> Option<Diagnostic> {
+        let wanted = other.instances.count().filter(|count| reaction.instances > *count)?;
+        let message = format!(
+            "`{}` waits for {} instances to say {}, and step `{}` is full with {wanted}",
+            self.participant.service, reaction.instances, other.expect, other.id
+        );
+        let help = format!(
+            "write the same number in step `{}` of {} and here; a sidecar never moves before its step is due",
+            other.id, self.one.file
+        );
+        let file = &self.participant.file;
+        Some(Diagnostic::new(Code::InstancesDiffer, file, reaction.place, message, help).warning())
+    }
+
+    fn undeclared(&self, reaction: &Reaction, expect: &Expect, other: &Step) -> Diagnostic {
+        let Participant { file, service, .. } = self.participant;
+        let id = &self.step.id;
+        let message = format!(
+            "`{service}` waits for {expect} in line {} of {file}, and step `{id}` does not wait for `{}`",
+            reaction.place.line, other.id
+        );
+        let help = format!("add `{}` to the `after` of `{id}`: its window runs while it waits", other.id);
+        self.found(Code::UndeclaredWait, message, help).warning()
+    }
+
+    fn found(&self, code: Code, message: String, help: String) -> Diagnostic {
+        Diagnostic::new(code, &self.one.file, self.one.step(&self.step.id, "expect"), message, help)
+    }
+}
+
+/// A requirement whose bounds exclude each other. Between two bounds that stand in the text lies either a bound, the
+/// version right behind one, or nothing: so it is enough to try these.
+fn empty_versions(one: &Choreography, step: &Step) -> Option<Diagnostic> {
+    let wanted = step.version.as_ref()?;
+    let mut tried = Vec::new();
+    for bound in &wanted.comparators {
+        let (major, minor, patch) = (bound.major, bound.minor.unwrap_or(0), bound.patch.unwrap_or(0));
+        let pre = if bound.pre.is_empty() { String::new() } else { format!("-{}", bound.pre) };
+        tried.push(format!("{major}.{minor}.{patch}{pre}"));
+        tried.push(format!("{major}.{minor}.{patch}"));
+        tried.push(format!("{major}.{minor}.{}", patch.saturating_add(1)));
+        tried.push(format!("{major}.{}.0", minor.saturating_add(1)));
+        tried.push(format!("{}.0.0", major.saturating_add(1)));
+        tried.push(format!("{major}.{minor}.{}", patch.saturating_sub(1)));
+        tried.push(format!("{major}.{}.0", minor.saturating_sub(1)));
+        tried.push(format!("{}.0.0", major.saturating_sub(1)));
+    }
+    tried.push("0.0.0".to_owned());
+    let meets = |text: &String| Version::new(text).is_ok_and(|version| step.accepts(Some(&version)));
+    if tried.iter().any(meets) {
+        return None;
+    }
+    let message = format!("no version is `{wanted}`: step `{}` can never be filled", step.id);
+    let help = "the lower bound must lie below the upper one, e.g. `\">=2.0.0, <3\"`";
+    Some(Diagnostic::new(Code::EmptyVersions, &one.file, one.step(&step.id, "version"), message, help))
+}
