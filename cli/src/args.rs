@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    apply, demo, dev, emit, orders, plan, schemas, sentinel, sidecar, start, status, topics, watch,
+    apply, demo, dev, diff, emit, orders, plan, schemas, sentinel, sidecar, start, status, topics, watch,
 };
 use crate::connection::Connection;
 use crate::console::Manner;
@@ -38,6 +38,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Schemas(schemas::Schemas),
     Apply(apply::Apply),
+    Diff(diff::Diff),
     /// Shows the plan that a choreography means.
     #[command(subcommand)]
     Plan(plan::Plan),
@@ -74,6 +75,7 @@ Examples:
 
   pavane topics apply && pavane schemas push        once per Kafka and registry
   pavane apply users-v2.yaml                        check a choreography and publish it
+  pavane diff users-v2.yaml                         what would change, and what that means
   pavane start users-v2 --wait --timeout 30m        start it and wait for its end
   pavane emit --rollout R --service user-db --version 2.0.0 --event Ready
                                                     say an event from CI
@@ -116,6 +118,7 @@ mod tests {
             vec!["topics", "apply"],
             vec!["schemas", "push"],
             vec!["apply", "f.yaml"],
+            vec!["diff", "f.yaml"],
             vec!["start", "users-v2"],
             vec!["emit", "--rollout", "r", "--service", "s", "--version", "1.0.0", "--event", "Ready"],
             vec!["status"],

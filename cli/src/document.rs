@@ -1,11 +1,11 @@
 //! Choreographies as files, and as they stand published on the bus.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use pavane_bus::{Bus, Topic};
-use pavane_choreography::Plan;
+use pavane_choreography::{BadRow, Plan, Published};
 use pavane_events::Domain;
-use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -18,17 +18,6 @@ pub struct Document {
     pub source: String,
     /// The plan, every default resolved.
     pub plan: Plan,
-}
-
-/// The value under `<domain>/<name>` on the topic of choreographies.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Published {
-    /// The text of the file.
-    pub source: String,
-    /// The plan, every default resolved.
-    pub plan: Plan,
-    /// SHA-256 of the plan's canonical JSON.
-    pub digest: String,
 }
 
 /// Reads a choreography from a file; all its defects are in the failure.
@@ -47,37 +36,44 @@ pub fn parse(source: String, name: &str) -> Result<Document, Failure> {
     }
 }
 
-/// The key of a choreography on its topic.
-pub fn key(domain: &Domain, name: &str) -> String {
-    format!("{domain}/{name}")
+/// What looks like a file is one: it exists, or its name has a slash or ends in `.yaml` or `.yml`.
+pub fn as_file(text: &str) -> Option<PathBuf> {
+    let path = Path::new(text);
+    let yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
+    (yaml || text.contains('/') || path.is_file()).then(|| path.to_owned())
+}
+
+/// The choreographies that are published in a domain, by name; of those that cannot be read, why.
+pub async fn shelf(
+    bus: &Bus,
+    domain: &Domain,
+) -> Result<BTreeMap<String, Result<Published, BadRow>>, Failure> {
+    let mut table = bus.table(Topic::Choreographies).await.map_err(outage::of)?;
+    let rows = table.load().await.map_err(outage::of)?;
+    let prefix = Published::key(domain, "");
+    let named = |(key, value): (String, Vec<u8>)| {
+        let name = key.strip_prefix(&prefix)?.to_owned();
+        Some((name, Published::from_json(&key, &value)))
+    };
+    Ok(rows.into_iter().filter_map(named).collect())
 }
 
 /// The published choreography with this name, or that there is none.
 pub async fn published(bus: &Bus, domain: &Domain, name: &str) -> Result<Published, Failure> {
-    let wanted = key(domain, name);
-    let mut table = bus.table(Topic::Choreographies).await.map_err(outage::of)?;
-    let mut rows = table.load().await.map_err(outage::of)?;
-    let Some(value) = rows.remove(&wanted) else {
-        let prefix = key(domain, "");
-        let known: Vec<&str> = rows.keys().filter_map(|row| row.strip_prefix(&prefix)).collect();
-        let known =
-            if known.is_empty() { "none is".to_owned() } else { format!("known are {}", known.join(", ")) };
-        return Err(Failure::new(
-            Exit::Findings,
-            format!("no choreography {name} is published in {domain}; {known}"),
-        )
-        .help("publish it with `pavane apply FILE`, or name the file itself"));
-    };
-    serde_json::from_slice(&value).map_err(|error| {
-        Failure::new(Exit::Invalid, format!("cannot read the published choreography {wanted}"))
-            .because(error)
-            .help("publish it again with `pavane apply FILE`")
-    })
-}
-
-impl From<&Document> for Published {
-    fn from(document: &Document) -> Self {
-        let digest = document.plan.digest();
-        Self { source: document.source.clone(), plan: document.plan.clone(), digest }
+    let mut shelf = shelf(bus, domain).await?;
+    match shelf.remove(name) {
+        Some(Ok(row)) => Ok(row),
+        Some(Err(bad)) => Err(Failure::new(Exit::Invalid, format!("failed to {bad}"))),
+        None => {
+            let known: Vec<&str> = shelf.keys().map(String::as_str).collect();
+            let known = if known.is_empty() {
+                "none is".to_owned()
+            } else {
+                format!("known are {}", known.join(", "))
+            };
+            let what = format!("no choreography {name} is published in {domain}; {known}");
+            Err(Failure::new(Exit::Findings, what)
+                .help("publish it with `pavane apply FILE`, or name the file itself"))
+        }
     }
 }

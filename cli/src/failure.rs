@@ -63,6 +63,11 @@ impl Failure {
         Self { silent: true, ..Self::new(Exit::Interrupted, "nobody reads the output any more") }
     }
 
+    /// Something was found, and standard output says it already: exit code 1, and nobody is told anything more.
+    pub fn found() -> Self {
+        Self { silent: true, ..Self::new(Exit::Findings, "what was found stands on standard output") }
+    }
+
     /// Whether nobody needs to be told.
     pub const fn is_silent(&self) -> bool {
         self.silent

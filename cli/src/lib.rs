@@ -75,6 +75,7 @@ fn setup(cli: &Cli) -> Setup {
         Command::Topics(_)
         | Command::Schemas(_)
         | Command::Apply(_)
+        | Command::Diff(_)
         | Command::Plan(_)
         | Command::Start(_)
         | Command::Emit(_)

@@ -18,8 +18,8 @@ fn help_goes_to_standard_output_and_names_the_exit_codes() {
 #[test]
 fn every_command_has_help_of_its_own() {
     for command in [
-        "demo", "dev", "topics", "schemas", "apply", "plan", "start", "emit", "status", "watch", "pause",
-        "resume", "abort", "rollback", "override", "hold", "release", "sentinel", "sidecar",
+        "demo", "dev", "topics", "schemas", "apply", "diff", "plan", "start", "emit", "status", "watch",
+        "pause", "resume", "abort", "rollback", "override", "hold", "release", "sentinel", "sidecar",
     ] {
         let output = pavane(&[command, "--help"]);
         assert_eq!(code(&output), 0, "{command}");
@@ -90,6 +90,46 @@ fn a_plan_is_shown_with_every_default_resolved() {
         stdout(&pavane(&["plan", "show", file.to_str().unwrap()]))
             .contains("user-service.DeploymentComplete")
     );
+}
+
+#[test]
+fn two_files_that_mean_the_same_are_told_apart_from_two_that_differ_by_the_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let old = file("old.yaml", PLAN);
+    let reworded = file("reworded.yaml", &PLAN.replace("steps:", "# all of them\nsteps:"));
+    let longer = file("longer.yaml", &PLAN.replacen("within: 1m", "within: 2m", 1));
+    let same = pavane(&["diff", &old, &reworded]);
+    assert_eq!((code(&same), stderr(&same)), (0, String::new()));
+    assert!(stdout(&same).contains("no change in meaning"), "{}", stdout(&same));
+    let differs = pavane(&["diff", &old, &longer]);
+    assert_eq!((code(&differs), stderr(&differs)), (1, String::new()));
+    assert!(
+        stdout(&differs).contains("step schema\n  ~ within: 1m → 2m\n      silence is told 1m later\n"),
+        "{}",
+        stdout(&differs)
+    );
+    let differs = pavane(&["diff", &old, &longer, "--output", "json"]);
+    let told: Value = serde_json::from_str(&stdout(&differs)).unwrap();
+    assert_eq!((&told["same"], &told["changes"][0]["what"]), (&false.into(), &"within".into()));
+    assert_eq!(code(&pavane(&["diff", &old, "nowhere.yaml"])), 3);
+    assert_eq!(code(&pavane(&["diff"])), 2);
+}
+
+#[test]
+fn two_files_of_one_name_are_not_published_one_over_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["a.yaml", "b.yaml"].map(|name| folder.path().join(name));
+    for file in &files {
+        std::fs::write(file, PLAN).unwrap();
+    }
+    let output = pavane(&["apply", "--dry-run", files[0].to_str().unwrap(), files[1].to_str().unwrap()]);
+    assert_eq!(code(&output), 3);
+    assert!(stderr(&output).contains("are both named users-v2"), "{}", stderr(&output));
 }
 
 #[test]

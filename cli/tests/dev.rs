@@ -48,8 +48,33 @@ impl Dev {
     fn publishes(&self, file: &Path) {
         let applied = json(&self.pavane(&["apply", file.to_str().expect("text"), "--output", "json"]), 0);
         assert_eq!(applied["choreographies"][0]["name"], "schema-first");
+        assert_eq!(applied["choreographies"][0]["outcome"], "created");
+        self.tells_what_changed(file);
         let pushed = json(&self.pavane(&["schemas", "push", "--output", "json"]), 0);
         assert_eq!(pushed["schemas"][0]["outcome"], "present");
+    }
+
+    fn tells_what_changed(&self, file: &Path) {
+        let file = file.to_str().expect("text");
+        let write = |text: &str| std::fs::write(file, text).expect("written");
+        let apply = |more: &[&str]| {
+            let line = [&["apply", file, "--output", "json"][..], more].concat();
+            json(&self.pavane(&line), 0)["choreographies"][0].clone()
+        };
+        assert_eq!(apply(&[])["outcome"], "unchanged");
+        assert!(apply(&[])["offset"].is_null(), "nothing is written that stands there already");
+        write(&PLAN.replace("steps:", "# one\nsteps:"));
+        assert_eq!(apply(&[])["outcome"], "reworded");
+        assert_eq!(self.pavane(&["diff", file]).status.code(), Some(0));
+        write(&PLAN.replace("10m", "20m"));
+        let would = apply(&["--dry-run"]);
+        assert_eq!((&would["outcome"], &would["offset"]), (&"changed".into(), &Value::Null));
+        let differs = json(&self.pavane(&["diff", file, "--output", "json"]), 1);
+        assert_eq!(differs["changes"][0]["meaning"], "silence is told 10m later");
+        let changed = apply(&[]);
+        assert_eq!((&changed["outcome"], &changed["difference"]), (&"changed".into(), &differs));
+        write(PLAN);
+        assert_eq!(apply(&[])["outcome"], "changed");
     }
 
     fn says_where_an_event_stands(&self) {

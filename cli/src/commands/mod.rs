@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod demo;
 pub mod dev;
+pub mod diff;
 pub mod emit;
 pub mod orders;
 pub mod plan;
@@ -45,6 +46,7 @@ async fn carry_out(command: Command, context: Context<'_>) -> Result<(), Failure
         Command::Topics(topics) => topics.run(context).await,
         Command::Schemas(schemas) => schemas.run(context).await,
         Command::Apply(apply) => apply.run(context).await,
+        Command::Diff(diff) => diff.run(context).await,
         Command::Plan(plan) => plan.run(context),
         Command::Start(start) => start.run(context).await,
         Command::Emit(emit) => emit.run(context).await,

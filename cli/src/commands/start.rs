@@ -1,6 +1,5 @@
 //! `pavane start`: begins a rollout, and if asked waits for its end.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -78,7 +77,7 @@ impl Start {
     /// Starts it.
     pub async fn run(self, context: Context<'_>) -> Result<(), Failure> {
         let domain = context.connection.domain()?;
-        let file = as_file(&self.choreography);
+        let file = document::as_file(&self.choreography);
         let checked = file.map(|file| document::read(&file)).transpose()?;
         let bus = context.connection.bus().await?;
         let plan = match checked {
@@ -156,13 +155,6 @@ fn tell(started: &Started, context: Context<'_>) -> Result<(), Failure> {
     let place = format!("partition {} offset {}", started.partition, started.offset);
     let human = format!("{rollout} started at {place}, trace {}\n", started.trace_id);
     context.console.data(&human, started)
-}
-
-/// What looks like a file is one: it exists, or its name has a slash or ends in `.yaml` or `.yml`.
-fn as_file(text: &str) -> Option<PathBuf> {
-    let path = Path::new(text);
-    let yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
-    (yaml || text.contains('/') || path.is_file()).then(|| path.to_owned())
 }
 
 fn length(text: &str) -> Result<Duration, String> {
