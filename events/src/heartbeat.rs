@@ -20,7 +20,8 @@ pub struct Heartbeat {
     pub boot: String,
     /// The version that the service was last seen to run.
     pub version: Option<Version>,
-    /// What the sidecar is doing: `idle`, `announced`, `hook`, `readiness`, `reverting`, `done`, `failed`, `draining`.
+    /// What the sidecar is doing: `idle`, `announced`, `waiting` (for its turn: as many instances as may move at the
+    /// same time are at it), `hook`, `readiness`, `reverting`, `done`, `failed`, `draining`.
     pub phase: String,
     /// The rollout that it takes part in.
     pub rollout: Option<RolloutId>,

@@ -7,6 +7,9 @@ use crate::effect::Notice;
 use crate::fold::{Fold, duplicate, notice};
 use crate::rollout::{Rollout, Status};
 
+/// Why a decision is not believed.
+const UNPROVEN: &str = "it is not the sentinel's, or something has taken its ground since it was accepted";
+
 impl Fold {
     /// Takes a record about a known rollout.
     pub(crate) fn of_rollout(&mut self, record: &Record) -> Option<Notice> {
@@ -15,15 +18,26 @@ impl Fold {
         let id = record.event.envelope.rollout.as_ref()?;
         let at = self.rollouts.iter().position(|rollout| rollout.id == *id)?;
         let later_touches = self.is_taken_since(at);
+        let stopped = self.is_stopped(&self.rollouts[at]);
+        let speaker = record.event.body.event_type().speaker();
+        if speaker == Speaker::Service && self.rollouts[at].status == Status::Queued {
+            return self.keep_early(record.clone());
+        }
         let rollout = &mut self.rollouts[at];
         if !rollout.is_new(record) {
             return Some(duplicate(record));
         }
-        if record.event.body.event_type().speaker() == Speaker::Service {
+        if speaker == Speaker::Service {
             if own {
-                rollout.read_back.insert(record.event.envelope.id.clone());
+                rollout.read_back.insert(record.event.envelope.id.clone(), record.offset);
             }
-            rollout.hear(record, &self.watched);
+            rollout.hear(record, &self.watched, &self.service);
+            return None;
+        }
+        if let Body::Proposed(proposed) = &record.event.body {
+            if from_sentinel {
+                rollout.count_instances(proposed, stopped, record.offset);
+            }
             return None;
         }
         if let Body::CommandRefused(body) = &record.event.body
@@ -31,9 +45,12 @@ impl Fold {
             && body.cites == rollout.started.offset
         {
             self.rollouts.remove(at);
+            self.begin_free(record.offset);
             return None;
         }
-        obey(rollout, record, from_sentinel, later_touches, &self.service)
+        let notice = obey(rollout, record, from_sentinel, later_touches, &self.service);
+        self.begin_free(record.offset);
+        notice
     }
 
     /// Whether a later rollout has taken one of the services of the rollout at this place.
@@ -58,9 +75,15 @@ fn obey(
             rollout.paused = true;
         }
         Body::RolloutResumed(_) if open => rollout.paused = false,
-        Body::RolloutAborted(_) if open => {
+        Body::RolloutAborted(_) if open || rollout.status == Status::Queued => {
             rollout.note_stop(record.offset);
             rollout.status = Status::Aborted;
+        }
+        Body::PhaseBegun(body) => {
+            if !from_sentinel || !rollout.believes_phase(body) {
+                return Some(notice(record, "decision_ignored", UNPROVEN.to_owned()));
+            }
+            rollout.begin_phase(body, record);
         }
         Body::StepOverridden(body) => rollout.override_step(&body.step, record),
         Body::RollbackRequested(body) => {
@@ -90,7 +113,6 @@ fn obey(
         | Body::EventRejected(_)
         | Body::HookUncertain(_)
         | Body::RolloutStarted(_)
-        | Body::PhaseBegun(_)
         | Body::GateApproved(_)
         | Body::GateRejected(_)
         | Body::DomainHeld(_)
@@ -140,6 +162,7 @@ fn decide(
                 Status::Open => rollout.begin_rollback(record.offset),
                 Status::Completed if !later_touches => rollout.begin_rollback(record.offset),
                 Status::Completed
+                | Status::Queued
                 | Status::RollingBack
                 | Status::RolledBack
                 | Status::Partial
@@ -162,8 +185,7 @@ fn end(
 ) -> Option<Notice> {
     let from = if status == Status::Completed { Status::Open } else { Status::RollingBack };
     if !from_sentinel || rollout.status != from || !rollout.believes_ending(epoch, accepted) {
-        let why = "it is not the sentinel's, or something has taken its ground since it was accepted";
-        return Some(notice(record, "decision_ignored", why.to_owned()));
+        return Some(notice(record, "decision_ignored", UNPROVEN.to_owned()));
     }
     rollout.status = status;
     None

@@ -19,7 +19,7 @@ const REJECTIONS: usize = 1_000;
 /// What the sidecar is doing, for its heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
-    /// `idle`, `announced`, `hook`, `readiness`, `reverting`, `done` or `failed`.
+    /// `idle`, `announced`, `waiting`, `hook`, `readiness`, `reverting`, `done` or `failed`.
     pub word: &'static str,
     /// The rollout that it takes part in.
     pub rollout: Option<RolloutId>,
@@ -98,7 +98,7 @@ impl Engine {
         let open = |job: &&Job| !matches!(job.stage, Stage::Over(_));
         let unfinished =
             self.memory.jobs.values().filter(open).filter_map(|job| self.fold.find(&job.key.rollout));
-        let starts = unfinished.map(|rollout| rollout.started.offset);
+        let starts = unfinished.map(|rollout| rollout.since);
         starts.chain([self.fold.resume_from()]).min().unwrap_or(0)
     }
 
@@ -120,6 +120,7 @@ impl Engine {
             jobs.max_by_key(|job| (job.key.epoch, job.target.is_some())).map(|job| job.stage)
         };
         let word = match (&self.work, owner.and_then(over)) {
+            (Some(work), _) if self.waits_for_others(work) => "waiting",
             (Some(work), _) => work.phase(),
             (None, Some(Stage::Over(Ending::Succeeded | Ending::Yielded))) => "done",
             (None, Some(Stage::Over(Ending::Failed | Ending::Refused | Ending::Uncertain))) => "failed",

@@ -2,23 +2,17 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use pavane_choreography::{Expect, Plan};
-use pavane_events::identity::{sentinel_source, sha256_hex};
+use pavane_choreography::Expect;
+use pavane_events::control::ProposalKind;
+use pavane_events::identity::sentinel_source;
 use pavane_events::{Body, Domain, EventId, Record, RolloutId, Service, Source, Speaker, Timestamp};
 
 use crate::effect::Notice;
 use crate::rollout::{Rollout, Status};
 use crate::settings::Settings;
 
-/// How many events are kept for rollouts that have not started, and for how long.
-const EARLY: usize = 1_000;
-const EARLY_FOR: i64 = 600_000;
-/// How many ended rollouts are remembered, for late rollbacks.
-const ENDED: usize = 256;
 /// How many identities of the domain's own commands are remembered.
 const IDENTITIES: usize = 1_000;
-/// The version of the rules by which this program takes part.
-const RULES: i64 = 1;
 
 /// The state of a domain.
 #[derive(Debug)]
@@ -30,10 +24,10 @@ pub(crate) struct Fold {
     pub(crate) service: Service,
     pub(crate) sentinel: Source,
     pub(crate) watched: BTreeSet<Expect>,
+    pub(crate) early: VecDeque<Record>,
+    pub(crate) time: Timestamp,
     held: Option<i64>,
-    early: VecDeque<Record>,
     seen: VecDeque<(Source, EventId)>,
-    time: Timestamp,
 }
 
 impl Fold {
@@ -71,10 +65,11 @@ impl Fold {
 
     /// Where a restarted sidecar must begin to read to come to the same state: the oldest thing still in force.
     pub(crate) fn resume_from(&self) -> i64 {
-        let open = self.rollouts.iter().filter(|rollout| rollout.status.is_open());
+        let awaits = |rollout: &&Rollout| rollout.status.is_open() || rollout.status == Status::Queued;
+        let open = self.rollouts.iter().filter(awaits);
         let latest = self.rollouts.iter().rfind(|rollout| rollout.touches(&self.service));
         let latest = latest.filter(|rollout| rollout.status == Status::Completed);
-        let starts = open.chain(latest).map(|rollout| rollout.started.offset);
+        let starts = open.chain(latest).map(|rollout| rollout.since);
         let early = self.early.iter().map(|record| record.offset);
         starts.chain(early).chain(self.held).min().unwrap_or(self.position + 1)
     }
@@ -90,8 +85,11 @@ impl Fold {
             return self.hold(record, matches!(body, Body::DomainHeld(_)));
         }
         let rollout = record.event.envelope.rollout.as_ref()?;
+        let counts =
+            matches!(body, Body::Proposed(proposed) if proposed.kind == ProposalKind::InstancesCounted);
         match (body.event_type().speaker(), self.find(rollout).is_some()) {
             (Speaker::Service | Speaker::Command | Speaker::Verdict, true) => self.of_rollout(record),
+            (Speaker::Control, true) if counts => self.of_rollout(record),
             (Speaker::Service, false) => self.keep_early(record.clone()),
             (Speaker::Command | Speaker::Verdict, false) | (Speaker::Control, _) => None,
         }
@@ -115,76 +113,6 @@ impl Fold {
             self.held = None;
         }
         None
-    }
-
-    fn keep_early(&mut self, record: Record) -> Option<Notice> {
-        let old = self.time.plus(-EARLY_FOR);
-        while self.early.front().is_some_and(|first| first.at < old) {
-            self.early.pop_front();
-        }
-        let full = self.early.len() >= EARLY;
-        let dropped = if full { self.early.pop_front() } else { None };
-        self.early.push_back(record);
-        dropped.map(|first| notice(&first, "early_dropped", format!("{EARLY} early events are kept at most")))
-    }
-
-    fn start(&mut self, record: &Record) -> Option<Notice> {
-        let envelope = &record.event.envelope;
-        let Some(id) = envelope.rollout.clone() else {
-            return Some(notice(record, "rollout_ignored", "it names no rollout".to_owned()));
-        };
-        if let Some(known) = self.rollouts.iter_mut().find(|rollout| rollout.id == id) {
-            let again = !known.is_new(record);
-            let why = format!("a rollout {id} has started already");
-            return Some(if again { duplicate(record) } else { notice(record, "rollout_ignored", why) });
-        }
-        let plan = match self.admit(record) {
-            Ok(plan) => plan,
-            Err(why) => return Some(notice(record, "rollout_ignored", format!("rollout {id}: {why}"))),
-        };
-        let mut rollout = Rollout::new(id.clone(), plan, record.clone());
-        rollout.is_new(record);
-        self.forget_ended();
-        self.rollouts.push(rollout);
-        let kept = std::mem::take(&mut self.early);
-        let is_own = |early: &Record| early.event.envelope.rollout.as_ref() == Some(&id);
-        let (own, others): (VecDeque<_>, VecDeque<_>) = kept.into_iter().partition(is_own);
-        self.early = others;
-        for early in &own {
-            self.of_rollout(early);
-        }
-        None
-    }
-
-    /// The first rollout owns its services; one that cannot be understood is nobody's.
-    fn admit(&self, record: &Record) -> Result<Plan, String> {
-        let Body::RolloutStarted(started) = &record.event.body else { return Err("not a start".to_owned()) };
-        if started.rules > RULES {
-            return Err(format!("it is judged by rules {}, this program knows {RULES}", started.rules));
-        }
-        let own = sha256_hex(&started.plan);
-        if own != started.plan_digest {
-            return Err(format!("the plan's digest is {own}, not {}", started.plan_digest));
-        }
-        let plan =
-            Plan::from_json(&started.plan).map_err(|error| format!("the plan cannot be read: {error}"))?;
-        plan.check().map_err(|error| format!("the plan cannot be followed: {error}"))?;
-        let open = || self.rollouts.iter().filter(|rollout| rollout.status.is_open());
-        let taken = plan.steps.iter().map(|step| &step.expect.service).find_map(|service| {
-            open().find(|rollout| rollout.touches(service)).map(|owner| (service, &owner.id))
-        });
-        match taken {
-            Some((service, owner)) => Err(format!("{service} takes part in rollout {owner}")),
-            None => Ok(plan),
-        }
-    }
-
-    fn forget_ended(&mut self) {
-        let ended = self.rollouts.iter().filter(|rollout| !rollout.status.is_open()).count();
-        let oldest = self.rollouts.iter().position(|rollout| !rollout.status.is_open());
-        if let Some(oldest) = oldest.filter(|_| ended >= ENDED) {
-            self.rollouts.remove(oldest);
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::input::Failure;
 use crate::journal::{Ending, Job, JobKey, Stage};
 use crate::rollout::{Rollout, Status};
-use crate::settings::{Reaction, Trigger};
+use crate::settings::{Reaction, Settings, Trigger};
 use crate::tally::Word;
 use crate::work::{Observed, Purpose, Wait, Work};
 
@@ -24,20 +24,23 @@ impl Engine {
         if rollout.status != Status::Open || self.memory.jobs.contains_key(&key) {
             return None;
         }
-        let step = rollout.awaiting(&self.settings.service, reaction.emit)?;
+        let step = rollout.station(&self.settings, reaction.emit)?;
         let has_come = |expect: &Expect| rollout.has_come(expect, reaction.instances);
         let come = match &reaction.on {
             Trigger::RolloutStarted => true,
-            Trigger::PhaseBegun | Trigger::RollbackRequested => false,
+            Trigger::PhaseBegun => rollout.phase_begun(&step.id).is_some(),
+            Trigger::RollbackRequested => false,
             Trigger::Event(expect) => has_come(expect),
             Trigger::All(events) => !events.is_empty() && events.iter().all(has_come),
             Trigger::Any(events) => events.iter().any(has_come),
         };
-        let causation = trigger_of(rollout, reaction).map(|record| record.event.envelope.id.clone());
-        if !come || !rollout.is_due(step) {
+        if !come {
             return None;
         }
-        match rollout.word_of(&step.id, &self.settings.instance) {
+        let trigger = trigger_of(rollout, reaction, Some(step));
+        let causation = trigger.map(|record| record.event.envelope.id.clone());
+        let Settings { service, instance, .. } = &self.settings;
+        match rollout.word_about(service, reaction.emit, instance) {
             None => Some(self.fresh(key, reaction, causation, Stage::Announced, Purpose::Before)),
             Some(Word::Started) if !self.remembers(rollout) => {
                 // The log knows of a beginning that this journal does not: the journal was lost with a hook
@@ -68,8 +71,9 @@ impl Engine {
     pub(crate) fn depart(&mut self, mut work: Work, observed: &Observed, out: &mut Vec<Effect>) {
         let still = self.wanted().is_some_and(|wanted| wanted.job.key == work.job.key);
         let Some(rollout) = self.fold.find(&work.job.key.rollout).filter(|_| still) else { return };
-        let step = rollout.awaiting(&self.settings.service, work.reaction.emit).cloned();
-        let old = trigger_of(rollout, &work.reaction).is_none_or(|record| record.offset <= self.caught_up_to);
+        let step = rollout.station(&self.settings, work.reaction.emit).cloned();
+        let since = wanted_since(rollout, &work.reaction, step.as_ref());
+        let old = since <= self.caught_up_to;
         work.job.from = observed.as_ref().ok().cloned();
         let arrived =
             step.as_ref().is_some_and(|step| step.version.is_some() && step.accepts(work.job.from.as_ref()));
@@ -127,17 +131,31 @@ impl Engine {
     /// The step that a reaction works for.
     pub(crate) fn step_of(&self, work: &Work) -> Option<Step> {
         let rollout = self.fold.find(&work.job.key.rollout)?;
-        rollout.awaiting(&self.settings.service, work.reaction.emit).cloned()
+        let (own, emit) = (&self.settings, work.reaction.emit);
+        rollout.station(own, emit).or_else(|| rollout.own_steps(own, emit).next()).cloned()
     }
 }
 
-/// The record that a reaction reacts to.
-pub(crate) fn trigger_of<'a>(rollout: &'a Rollout, reaction: &Reaction) -> Option<&'a Record> {
+/// Where a reaction at a step came to be wanted.
+fn wanted_since(rollout: &Rollout, reaction: &Reaction, step: Option<&Step>) -> i64 {
+    let phase = step.and_then(|step| rollout.phase_begun(&step.id));
+    let trigger = trigger_of(rollout, reaction, step);
+    let records = phase.into_iter().chain(trigger).map(|record| record.offset);
+    records.fold(rollout.begun, i64::max)
+}
+
+/// The record that a reaction at a step reacts to.
+pub(crate) fn trigger_of<'a>(
+    rollout: &'a Rollout,
+    reaction: &Reaction,
+    step: Option<&Step>,
+) -> Option<&'a Record> {
+    let phase = step.and_then(|step| rollout.phase_begun(&step.id));
     let of_events = || reaction.on.events().into_iter().filter_map(|expect| rollout.triggers.get(expect));
     match &reaction.on {
-        Trigger::RolloutStarted => Some(&rollout.started),
+        Trigger::RolloutStarted => phase.or(Some(&rollout.started)),
+        Trigger::PhaseBegun => phase,
         Trigger::RollbackRequested => rollout.asked.as_ref(),
-        Trigger::PhaseBegun => None,
         Trigger::Event(expect) => rollout.triggers.get(expect),
         Trigger::All(_) => of_events().max_by_key(|record| record.offset),
         Trigger::Any(_) => of_events().min_by_key(|record| record.offset),

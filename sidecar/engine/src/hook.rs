@@ -22,8 +22,8 @@ impl Engine {
         if claim.is_some_and(|first| first != self.settings.instance.as_str()) {
             return self.conclude(work, Ending::Yielded, None, out);
         }
-        let read = announced.is_some_and(|id| rollout.read_back.contains(id));
-        if read && !self.fold.is_stopped(rollout) {
+        let read = announced.is_some_and(|id| rollout.read_back.contains_key(id));
+        if read && !self.fold.is_stopped(rollout) && !self.waits_for_others(&work) {
             self.begin(work, out);
         } else {
             self.work = Some(work);
@@ -49,14 +49,32 @@ impl Engine {
         }
     }
 
+    /// Whether nothing but other instances of the service keeps the hook waiting: as many as may move at the same
+    /// time have announced themselves before and have not come to an end.
+    pub(crate) fn waits_for_others(&self, work: &Work) -> bool {
+        let announced = work.job.announced.as_ref().filter(|_| !work.goes_back());
+        let rollout = announced.and_then(|_| self.goes_on(work));
+        let Some((rollout, announced)) = rollout.zip(announced) else { return false };
+        let offset = rollout.read_back.get(announced).filter(|_| matches!(work.wait, Wait::Barrier));
+        let waits = |offset| {
+            self.step_of(work).is_some_and(|step| rollout.must_wait(&step, &self.settings.instance, offset))
+        };
+        offset.copied().is_some_and(waits)
+    }
+
     /// Whether the service is asked to go back while something goes forward that can be ended.
     pub(crate) fn is_called_back(&self, work: &Work) -> bool {
-        let ends = !matches!(work.wait, Wait::Version { .. } | Wait::Barrier | Wait::Hook { cut: true, .. });
+        let may_cut = || self.step_of(work).is_none_or(|step| step.interruptible);
         let rollout = self.fold.find(&work.job.key.rollout);
         let asked = rollout.is_some_and(|rollout| {
             rollout.status == Status::RollingBack && rollout.asked.is_some() && !self.fold.is_stopped(rollout)
         });
-        ends && asked && !work.goes_back()
+        let ends = || match work.wait {
+            Wait::Version { .. } | Wait::Barrier | Wait::Hook { cut: true, .. } => false,
+            Wait::Hook { .. } | Wait::Call { .. } => may_cut(),
+            Wait::Rest { .. } | Wait::Well { .. } => true,
+        };
+        asked && !work.goes_back() && ends()
     }
 
     /// The rollout under which a reaction may still begin; none when its rollout has turned or ended.
@@ -98,7 +116,7 @@ impl Engine {
         let ticket = self.ticket();
         let (step, key) = (self.step_of(&work), &work.job.key);
         let rollout = self.fold.find(&key.rollout);
-        let trigger = rollout.and_then(|rollout| trigger_of(rollout, &work.reaction));
+        let trigger = rollout.and_then(|rollout| trigger_of(rollout, &work.reaction, step.as_ref()));
         let to = if work.goes_back() { work.job.target.clone() } else { step.as_ref().and_then(exact) };
         let asked = rollout.and_then(Rollout::request).and_then(|(_, body)| body.step.clone());
         out.push(Effect::RunHook(Box::new(Call {

@@ -18,7 +18,8 @@
 //! | [`input`] [`effect`] | what the shell tells the engine, and what it is told to do |
 //! | [`journal`] | what must survive a crash |
 //! | [`tally`] | the count of a step's instances' last words |
-//! | `fold` `decision` `rollout` | what the log says |
+//! | `fold` `queue` `decision` | what the log says of a domain: who may start, who owns a service, what is believed |
+//! | `rollout` `words` `phase` `parallel` | what the log says of one rollout |
 //! | `engine` `forward` `back` `hook` `probe` `speech` | what follows from it |
 
 mod back;
@@ -30,11 +31,15 @@ mod forward;
 mod hook;
 pub mod input;
 pub mod journal;
+mod parallel;
+mod phase;
 mod probe;
+mod queue;
 mod rollout;
 pub mod settings;
 mod speech;
 pub mod tally;
+mod words;
 mod work;
 
 pub use effect::{Call, Effect, Notice};

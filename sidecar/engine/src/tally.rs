@@ -59,6 +59,13 @@ impl Tally {
         !was
     }
 
+    /// Is full with so many instances from here on; true when that fills it.
+    pub fn want(&mut self, needed: u32) -> bool {
+        let was = self.is_full();
+        self.needed = needed;
+        !was && self.is_full()
+    }
+
     /// Whether the count is full.
     pub fn is_full(&self) -> bool {
         self.reaches(self.needed)
@@ -66,8 +73,17 @@ impl Tally {
 
     /// Whether at least so many distinct instances have said the awaited event last, or a person says so.
     pub fn reaches(&self, instances: u32) -> bool {
-        let said = self.words.values().filter(|last| last.word == Word::Said).count();
-        self.overridden || said >= instances as usize
+        self.overridden || self.said().count() >= instances as usize
+    }
+
+    /// The instances that have said the awaited event last.
+    pub fn said(&self) -> impl Iterator<Item = &Instance> {
+        self.words.iter().filter(|(_, last)| last.word == Word::Said).map(|(instance, _)| instance)
+    }
+
+    /// Whether a person says that it counts as full.
+    pub const fn is_overridden(&self) -> bool {
+        self.overridden
     }
 
     /// What an instance said last.
