@@ -147,13 +147,13 @@ fn stall_is_just(seed: u64, entry: &Entry, proposed: &Proposed, before: &View) {
     let was = before.rollouts.iter().find(|view| view.id == *rollout).expect("known");
     let id = proposed.step.as_ref().map(ToString::to_string);
     let step = was.steps.iter().find(|step| Some(&step.id) == id.as_ref()).expect("a step of the plan");
-    let awaited = was.status != Status::Open || step.have < step.want as usize;
+    let awaited = was.status != Status::Open || step.want.is_none_or(|want| step.have < want as usize);
     assert!(awaited, "seed {seed}: a stall at {at} above its event");
     assert!(!was.paused, "seed {seed}: a stall at {at} while the clocks stand still");
 }
 
 fn is_met(step: &StepView) -> bool {
-    step.have >= step.want as usize || step.state == StepStatus::Overridden
+    step.want.is_some_and(|want| step.have >= want as usize) || step.state == StepStatus::Overridden
 }
 
 /// No path ends in silence. (A decision that was accepted just before the run ended may wait to be said.)

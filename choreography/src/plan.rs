@@ -273,10 +273,21 @@ impl Step {
     /// Whether an event that carries this version counts for the step. Without a requirement any does; with
     /// one, a version that is missing or is not semantic does not.
     pub fn accepts(&self, version: Option<&Version>) -> bool {
-        let Some(wanted) = &self.version else { return true };
-        let Some(found) = version else { return false };
-        semver::Version::parse(found.as_str()).is_ok_and(|found| wanted.matches(&found))
+        is_wanted(self.version.as_ref(), version)
     }
+}
+
+impl Trigger {
+    /// Whether an event that carries this version starts a rollout; as [`Step::accepts`].
+    pub fn accepts(&self, version: Option<&Version>) -> bool {
+        is_wanted(self.version.as_ref(), version)
+    }
+}
+
+fn is_wanted(wanted: Option<&semver::VersionReq>, found: Option<&Version>) -> bool {
+    let Some(wanted) = wanted else { return true };
+    let Some(found) = found else { return false };
+    semver::Version::parse(found.as_str()).is_ok_and(|found| wanted.matches(&found))
 }
 
 impl fmt::Display for Expect {

@@ -339,6 +339,7 @@ impl Counted<'_> {
             Told::Duplicate => odd("duplicate"),
             Told::Stranger => odd("stranger"),
             Told::Late => odd("late"),
+            Told::TriggerRepeated => odd("trigger_repeated"),
             Told::Unreadable(reason) => {
                 RECORDS.add(1, &[domain.clone(), label("kind", "unreadable"), label("reason", reason)]);
             }

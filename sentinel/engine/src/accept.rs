@@ -1,6 +1,6 @@
 //! A proposal is read back: the log accepts it where it stands, or voids it. The first accepted one of an id wins.
 
-use pavane_events::command::{RollbackRequested, RolloutPaused};
+use pavane_events::command::{PhaseBegun, RollbackRequested, RolloutPaused};
 use pavane_events::control::{ClockStepped, ProposalKind, Proposed};
 use pavane_events::verdict::{
     CommandRefused, RolloutCompleted, RolloutPartial, RolloutRolledBack, RolloutStalled, SequenceViolated,
@@ -10,7 +10,9 @@ use pavane_events::{Body, Cause, EventId, Record, identity};
 use crate::effect::{Counter, Draft, Effect};
 use crate::fold::{Fold, Owed, Touched};
 use crate::judge;
-use crate::rollout::{Pending, Proof, Rollout, Stall, Status};
+use crate::phase;
+use crate::rollout::{Pending, Rollout, Status};
+use crate::step::{Proof, Saying, Stall, Word};
 
 impl Fold {
     pub(crate) fn proposed(
@@ -39,10 +41,9 @@ impl Fold {
             ProposalKind::RolloutCompleted => self.decided(n, proposed, completed),
             ProposalKind::RolloutRolledBack => self.decided(n, proposed, rolled_back),
             ProposalKind::RolloutPartial => self.decided(n, proposed, partial),
-            ProposalKind::PhaseBegun
-            | ProposalKind::InstancesCounted
-            | ProposalKind::ClockStepped
-            | ProposalKind::Unknown => {}
+            ProposalKind::PhaseBegun => self.decided(n, proposed, phase_begun),
+            ProposalKind::InstancesCounted => self.instances_counted(n, proposed, out),
+            ProposalKind::ClockStepped | ProposalKind::Unknown => {}
         }
         Touched::One(n)
     }
@@ -72,7 +73,15 @@ impl Fold {
         let compensates = rollout.status == Status::RollingBack;
         let failed = proposed.cites.is_some()
             && rollout.steps[i].rejection.as_ref().map(|r| r.offset) != proposed.cites;
+        let breach = proposed.phase.as_ref().and_then(|id| rollout.score.phase(id));
+        let broken = |k: usize| {
+            let phase = rollout.plan_phase(k);
+            let watch = phase.watch.as_ref();
+            watch.map(|watch| phase::broken(phase, &watch.bound, &proposed.evidence))
+        };
+        let broken = breach.and_then(broken);
         let (proof, cause) = match (proposed.cites, compensates) {
+            _ if broken.is_some() => (Proof::Breach, Cause::Failed),
             (Some(_), _) if failed => (Proof::Cited, Cause::Failed),
             (Some(_), _) => (Proof::Cited, Cause::ContractBroken),
             (None, true) => (Proof::Compensation, rollout.cause(i, &proposed.evidence)),
@@ -82,9 +91,10 @@ impl Fold {
             (None, false) => (Proof::NotFinished, rollout.cause(i, &proposed.evidence)),
         };
         let deadline = proposed.cites.is_none().then(|| rollout.deadline(i)).flatten();
-        let missing = rollout.missing(i);
+        let missing = broken.clone().unwrap_or_else(|| rollout.missing(i));
         let (state, step) = (&mut rollout.steps[i], &rollout.score.plan.steps[i]);
-        state.stall = Some(Stall { proof, cause, raw: record.at });
+        let metric = broken.as_ref().and_then(|_| proposed.evidence.first().cloned());
+        state.stall = Some(Stall { proof, cause, raw: record.at, missing: broken, metric });
         let since = if compensates { state.turn } else { state.anchor };
         let said = RolloutStalled {
             epoch: rollout.epoch,
@@ -105,6 +115,16 @@ impl Fold {
         self.raise_stall(n, i, &said, &id, record.at, out);
         let service = Some(said.service.clone());
         self.owe_about(n, id, service, said.into());
+    }
+
+    /// A share of the instances becomes a number where it is accepted.
+    fn instances_counted(&mut self, n: u64, proposed: &Proposed, out: &mut Vec<Effect>) {
+        let mark = self.mark();
+        let Some(rollout) = self.rollouts.get_mut(&n) else { return };
+        let Some(i) = proposed.step.as_ref().and_then(|id| rollout.score.place(id)) else { return };
+        rollout.steps[i].counted = proposed.count.and_then(|count| u32::try_from(count).ok());
+        let counted = rollout.count(i, mark);
+        self.counted(n, &counted, out);
     }
 
     fn violated(&mut self, n: u64, record: &Record, proposed: &Proposed, out: &mut Vec<Effect>) {
@@ -218,6 +238,19 @@ fn pause(rollout: &Rollout, proposed: &Proposed, _accepted: i64) -> Body {
     RolloutPaused { by: "sentinel".to_owned(), reason: why(rollout, proposed) }.into()
 }
 
+fn phase_begun(rollout: &Rollout, proposed: &Proposed, accepted: i64) -> Body {
+    let k = rollout.phase_next().expect("an accepted phase is the next one");
+    let said = PhaseBegun {
+        phase: rollout.plan_phase(k).id.clone(),
+        epoch: rollout.epoch,
+        attempt: proposed.attempt,
+        cohort: proposed.cohort.clone(),
+        evidence: proposed.evidence.clone(),
+        accepted: Some(accepted),
+    };
+    said.into()
+}
+
 fn completed(rollout: &Rollout, proposed: &Proposed, accepted: i64) -> Body {
     RolloutCompleted { epoch: rollout.epoch, attempt: proposed.attempt, accepted }.into()
 }
@@ -241,7 +274,7 @@ fn why(rollout: &Rollout, proposed: &Proposed) -> String {
 /// The part of one service in the way back.
 fn asked(rollout: &Rollout, i: usize) -> RollbackRequested {
     let (state, step) = (&rollout.steps[i], rollout.plan_step(i));
-    let runs = |word: &&crate::rollout::Word| word.saying == crate::rollout::Saying::Awaited;
+    let runs = |word: &&Word| word.saying == Saying::Awaited;
     RollbackRequested {
         epoch: rollout.epoch,
         step: Some(step.id.clone()),

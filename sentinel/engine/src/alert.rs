@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use pavane_choreography::OnStall;
+use pavane_events::command::GateRejected;
 use pavane_events::verdict::{RolloutStalled, SequenceViolated};
 use pavane_events::{Cause, Domain, EventId, Evidence, Record, Timestamp, identity};
 
@@ -38,7 +39,7 @@ impl Fold {
         note("missing", said.missing.clone());
         note("evidence", seen);
         note("attempt", said.attempt.to_string());
-        note("next_step", next_step(said.cause, rollout.plan_step(i).on_stall).to_owned());
+        note("next_step", next_step(said.cause, rollout.remedy(i)).to_owned());
         if !waits.is_empty() {
             note("waiting", waits.join(", "));
         }
@@ -92,7 +93,7 @@ impl Fold {
     pub(crate) fn resolve(&mut self, n: u64, i: usize, out: &mut Vec<Effect>) {
         for key in [format!("{i}"), format!("{i}/sequence")] {
             if let Some(alert) = self.burning.remove(&(n, key)) {
-                out.push(Effect::Raise(over(alert, self.clock.raw())));
+                out.push(Effect::Raise(alert.over(self.clock.raw())));
             }
         }
     }
@@ -106,7 +107,7 @@ impl Fold {
             .collect();
         for key in keys {
             if let Some(alert) = self.burning.remove(&key) {
-                out.push(Effect::Raise(over(alert, self.clock.raw())));
+                out.push(Effect::Raise(alert.over(self.clock.raw())));
             }
         }
     }
@@ -116,7 +117,40 @@ impl Fold {
         self.burning.insert((n, key), alert);
     }
 
-    fn alert(
+    /// Someone said that a phase may not begin. It burns until someone says otherwise.
+    pub(crate) fn raise_rejected(
+        &mut self,
+        n: u64,
+        k: usize,
+        record: &Record,
+        said: &GateRejected,
+        out: &mut Vec<Effect>,
+    ) {
+        let rollout = &self.rollouts[&n];
+        let phase = rollout.plan_phase(k);
+        let mut alert =
+            self.alert(rollout, "GateRejected", None, "not_started", &record.event.envelope.id, record.at);
+        alert.labels.insert("severity".to_owned(), "ticket".to_owned());
+        let by = if said.by.is_empty() { "someone" } else { &said.by };
+        alert.say("summary", format!("{}: {by} rejected phase {}", rollout.score.plan.name, phase.id));
+        alert.say(
+            "description",
+            format!(
+                "Phase {} of rollout {} does not begin: {}. Approve its next attempt, or `pavane rollback {1}`.",
+                phase.id, rollout.id, said.reason
+            ),
+        );
+        self.burn(n, format!("gate/{k}"), alert, out);
+    }
+
+    /// A gate that was rejected has been approved.
+    pub(crate) fn resolve_gate(&mut self, n: u64, k: usize, out: &mut Vec<Effect>) {
+        if let Some(alert) = self.burning.remove(&(n, format!("gate/{k}"))) {
+            out.push(Effect::Raise(alert.over(self.clock.raw())));
+        }
+    }
+
+    pub(crate) fn alert(
         &self,
         rollout: &Rollout,
         name: &str,
@@ -135,7 +169,7 @@ impl Fold {
         label("choreography", &plan.name);
         label("cause", cause);
         label("owner", step.map_or(&plan.owner, |step| &step.owner));
-        label("severity", step.map_or("page", |step| step.severity.as_str()));
+        label("severity", step.map_or(plan.severity, |step| step.severity).as_str());
         if let Some(step) = step {
             label("step", step.id.as_str());
             label("service", step.expect.service.as_str());
@@ -151,10 +185,17 @@ impl Fold {
     }
 }
 
-fn over(mut alert: Alert, raw: Timestamp) -> Alert {
-    alert.status = AlertStatus::Resolved;
-    alert.ends_at = Some(raw);
-    alert
+impl Alert {
+    /// The alert, resolved at this time.
+    pub(crate) fn over(mut self, raw: Timestamp) -> Self {
+        self.status = AlertStatus::Resolved;
+        self.ends_at = Some(raw);
+        self
+    }
+
+    pub(crate) fn say(&mut self, key: &str, text: String) {
+        self.annotations.insert(key.to_owned(), text);
+    }
 }
 
 /// The alert that a sentinel cannot see, told by another way than the log.

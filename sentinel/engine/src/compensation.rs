@@ -4,7 +4,8 @@
 //! compensated; a failure or a refusal above keeps the turn from coming, and the rollout ends in part.
 
 use crate::clock::Mark;
-use crate::rollout::{Answer, Rollout, Status, StepState};
+use crate::rollout::{Rollout, Status};
+use crate::step::{Answer, StepState};
 use pavane_events::Instance;
 
 impl Rollout {
@@ -51,11 +52,11 @@ impl Rollout {
     /// Opens every turn that has come. The steps stand after their prerequisites, so one walk from the end does.
     fn open_turns(&mut self, mark: Mark) {
         for i in (0..self.steps.len()).rev() {
-            let clear = |&d: &usize| {
+            let clear = |d: usize| {
                 let above: &StepState = &self.steps[d];
                 !above.goes_back || (above.turn.is_some() && above.compensated())
             };
-            let comes = self.steps[i].goes_back && self.score.dependants[i].iter().all(clear);
+            let comes = self.steps[i].goes_back && self.score.above(i).all(clear);
             let state = &mut self.steps[i];
             if comes && state.turn.is_none() {
                 state.turn = Some(mark);

@@ -131,6 +131,8 @@ pub enum Counter {
     Stranger,
     /// An event that came after its rollout had ended.
     Late,
+    /// An event that would start a plan of which a rollout is under way.
+    TriggerRepeated,
     /// A record that cannot be read, by its reason.
     Unreadable(&'static str),
 }

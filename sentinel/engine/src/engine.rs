@@ -7,13 +7,16 @@ use pavane_events::{Body, Domain, Entry, EventId, Millis, RolloutId, Timestamp};
 
 use crate::alert;
 use crate::clock::PULSE;
-use crate::effect::{AlertStatus, Draft, Effect};
+use crate::effect::{AlertStatus, Counter, Draft, Effect};
 use crate::fold::{Fold, Touched};
 use crate::heartbeats::Heartbeats;
 use crate::input::Input;
-use crate::propose::proposals;
+use crate::propose::{self, Known, proposals};
+use crate::reminder::{self, Reminders};
 use crate::sight::Sight;
+use crate::trigger::Triggers;
 use crate::view::{RolloutView, View};
+use crate::watch::Watches;
 
 /// How long a replica waits for its own record before it says it again.
 const AGAIN: Millis = 1_000;
@@ -30,6 +33,9 @@ pub struct Engine {
     fold: Fold,
     heartbeats: Heartbeats,
     sight: Sight,
+    watches: Watches,
+    triggers: Triggers,
+    reminders: Reminders,
     now: Millis,
     last_read: Millis,
     caught_up: bool,
@@ -54,6 +60,9 @@ impl Engine {
             fold: Fold::new(domain),
             heartbeats: Heartbeats::default(),
             sight: Sight::default(),
+            watches: Watches::default(),
+            triggers: Triggers::default(),
+            reminders: Reminders::default(),
             now: 0,
             last_read: 0,
             caught_up: false,
@@ -94,7 +103,15 @@ impl Engine {
                 self.sight.lose(self.now, cause);
                 Touched::Nothing
             }
-            Input::Published { .. } | Input::Measured { .. } | Input::Tick => Touched::Nothing,
+            Input::Published { name, plan } => {
+                self.triggers.published(name, plan.map(|plan| *plan));
+                Touched::Nothing
+            }
+            Input::Measured { query, value } => {
+                self.watches.measured(&query, &value, self.now);
+                Touched::Nothing
+            }
+            Input::Tick => Touched::Nothing,
         };
         self.act(touched, &mut out);
         out
@@ -111,7 +128,9 @@ impl Engine {
         let asked = self.asked.values().min().copied();
         let saying = self.saying.values().min().copied();
         let leap = self.leaps.values().map(|(_, said)| said + AGAIN).min();
-        [agenda, pulse, asked, saying, leap, self.sight.next_deadline()].into_iter().flatten().min()
+        let own = [self.watches.next_deadline(self.now), self.triggers.next_deadline()];
+        let others = [agenda, pulse, asked, saying, leap, self.sight.next_deadline()];
+        others.into_iter().chain(own).flatten().min()
     }
 
     /// The domain as it stands.
@@ -155,6 +174,11 @@ impl Engine {
                 self.asked.remove(&ask(n.unwrap_or(u64::MAX), proposed));
             }
         }
+        if let Entry::Event(record) = &entry
+            && self.triggers.is_repeated(&self.fold, record)
+        {
+            out.push(Effect::Count(Counter::TriggerRepeated));
+        }
         let touched = self.fold.apply(entry, out);
         if let Some(cause) = self.fold.blind {
             self.sight.lose(self.now, cause);
@@ -175,14 +199,37 @@ impl Engine {
         let touched = if sighted && !self.sighted { Touched::All } else { touched };
         self.sighted = sighted;
         let candidates = self.candidates(touched);
+        self.look(&candidates, out);
         if sighted {
             self.explain_leaps(out);
             for &n in &candidates {
                 self.propose(n, out);
             }
             self.say(out);
+            let patience = if self.speaks { 0 } else { STANDBY };
+            self.triggers.start(&self.fold, self.now, patience, AGAIN, out);
         }
         self.plan(&candidates);
+    }
+
+    /// Asks for the metrics that matter, and tells what waits for people.
+    fn look(&mut self, candidates: &BTreeSet<u64>, out: &mut Vec<Effect>) {
+        let estimate = self.estimate();
+        for &n in candidates {
+            let rollout = self.fold.rollouts.get(&n);
+            let moves = rollout.filter(|rollout| rollout.status.is_open() && rollout.stopped.is_none());
+            let watched = moves.and_then(|rollout| {
+                rollout.phase_open().filter(|k| self.speaks && rollout.is_watched(*k, estimate))
+            });
+            self.watches.follow(n, rollout, watched, self.now);
+            let unheard = moves.is_some_and(|rollout| {
+                let next = rollout.phase_next();
+                next.is_some_and(|k| propose::cohort(&self.fold, &self.heartbeats, rollout, k).is_none())
+            });
+            let sight = reminder::Sight { watches: &self.watches, estimate, now: self.now, unheard };
+            self.reminders.look(&self.fold, n, &sight, out);
+        }
+        self.watches.ask(self.now, out);
     }
 
     /// Puts down when to look at these rollouts again.
@@ -207,11 +254,12 @@ impl Engine {
     }
 
     /// The rollouts that are worth a look: touched, due, or asked about and not answered.
-    fn candidates(&self, touched: Touched) -> BTreeSet<u64> {
+    fn candidates(&mut self, touched: Touched) -> BTreeSet<u64> {
         let estimate = self.estimate();
         let due = self.agenda.range(..=(estimate, u64::MAX)).map(|(_, n)| *n);
         let asked = self.asked.iter().filter(|(_, again)| **again <= self.now).map(|(ask, _)| ask.0);
         let mut candidates: BTreeSet<u64> = due.chain(asked).collect();
+        self.watches.worth_a_look(self.now, &mut candidates);
         match touched {
             Touched::Nothing => {}
             Touched::One(n) => {
@@ -227,7 +275,8 @@ impl Engine {
             self.asked.retain(|ask, _| ask.0 != n);
             return;
         };
-        let wanted = proposals(&self.fold, &self.heartbeats, rollout, self.estimate());
+        let known = Known { heard: &self.heartbeats, watches: &self.watches, own: self.now };
+        let wanted = proposals(&self.fold, &known, n, rollout, self.estimate());
         if wanted.is_empty() && self.asked.is_empty() {
             return;
         }

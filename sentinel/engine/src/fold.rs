@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
-use pavane_events::command::RolloutStarted;
 use pavane_events::{
     Body, Domain, Entry, Envelope, EventId, EventType, Lookup, Record, RolloutId, Service, Source, Speaker,
-    Timestamp, Unreadable, UnreadableReason, identity,
+    Unreadable, UnreadableReason, identity,
 };
 
 use crate::clock::{Clock, Mark};
@@ -23,10 +22,6 @@ const IDENTITIES: usize = 1 << 18;
 /// How many events are kept for rollouts that have not started, and for how long.
 const EARLY: usize = 1_000;
 const EARLY_FOR: i64 = 600_000;
-/// How many ended rollouts are remembered, for late rollbacks.
-const ENDED: usize = 1_000;
-/// How many plans are kept for sharing.
-const SCORES: usize = 1_024;
 
 /// Which rollouts a record may have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,20 +48,22 @@ pub(crate) struct Fold {
     pub(crate) owners: BTreeMap<Service, u64>,
     /// The rollouts of which something is awaited, in the order of their start.
     pub(crate) open: BTreeSet<u64>,
+    /// The rollouts that wait for others, in the order of their start.
+    pub(crate) queued: BTreeSet<u64>,
     pub(crate) owed: BTreeMap<EventId, Owed>,
     /// The alerts that burn, by rollout and name.
     pub(crate) burning: BTreeMap<(u64, String), Alert>,
     /// The highest sequence number seen of a source and boot.
     pub(crate) sequences: BTreeMap<Source, (String, i64)>,
     pub(crate) blind: Option<BlindCause>,
-    ended: VecDeque<u64>,
-    by_id: Lookup<RolloutId, u64>,
+    pub(crate) ended: VecDeque<u64>,
+    pub(crate) by_id: Lookup<RolloutId, u64>,
     /// The plans that rollouts dance, so that many rollouts share one.
-    scores: Lookup<String, Weak<Score>>,
-    started: u64,
+    pub(crate) scores: Lookup<String, Weak<Score>>,
+    pub(crate) started: u64,
     seen: Lookup<(u64, u64), ()>,
     seen_order: VecDeque<(u64, u64)>,
-    early: VecDeque<Record>,
+    pub(crate) early: VecDeque<Record>,
 }
 
 impl Fold {
@@ -80,6 +77,7 @@ impl Fold {
             rollouts: BTreeMap::new(),
             owners: BTreeMap::new(),
             open: BTreeSet::new(),
+            queued: BTreeSet::new(),
             owed: BTreeMap::new(),
             burning: BTreeMap::new(),
             sequences: BTreeMap::new(),
@@ -98,7 +96,7 @@ impl Fold {
     pub(crate) fn apply(&mut self, entry: Entry, out: &mut Vec<Effect>) -> Touched {
         self.offset = entry.offset();
         self.clock.read(entry.at(), self.offset, !self.open.is_empty());
-        let leaping = !self.clock.leaps().is_empty();
+        let (leaping, queued) = (!self.clock.leaps().is_empty(), self.queued.len());
         let touched = match entry {
             Entry::Unreadable(unreadable) => self.unreadable(&unreadable, out),
             Entry::Event(record) => self.event(record, out),
@@ -106,7 +104,7 @@ impl Fold {
         if self.open.is_empty() {
             self.clock.forget_leaps();
         }
-        if leaping { Touched::All } else { touched }
+        if leaping || self.queued.len() < queued { Touched::All } else { touched }
     }
 
     /// Now, on the log.
@@ -121,8 +119,9 @@ impl Fold {
 
     /// Where whoever knows nothing must begin to read: the oldest open rollout's start, or a hold in force.
     pub(crate) fn open_from(&self) -> Option<i64> {
-        let oldest = self.open.first().and_then(|n| self.rollouts.get(n));
-        oldest.map(|rollout| rollout.started.offset).into_iter().chain(self.held).min()
+        let oldest = [self.open.first(), self.queued.first()].into_iter().flatten();
+        let starts = oldest.filter_map(|n| Some(self.rollouts.get(n)?.started.offset));
+        starts.chain(self.held).min()
     }
 
     fn event(&mut self, record: Record, out: &mut Vec<Effect>) -> Touched {
@@ -217,7 +216,12 @@ impl Fold {
             }
             return Touched::Nothing;
         };
-        self.speak(n, &record, out);
+        let by_service = record.event.body.event_type().speaker() == Speaker::Service;
+        if by_service && self.queued.contains(&n) {
+            self.keep_early(record);
+        } else {
+            self.speak(n, &record, out);
+        }
         Touched::One(n)
     }
 
@@ -227,72 +231,6 @@ impl Fold {
             self.early.pop_front();
         }
         self.early.push_back(record);
-    }
-
-    /// The first start on the log owns its services; a later one that touches them is refused at its offset.
-    fn start(&mut self, record: &Record, started: &RolloutStarted, out: &mut Vec<Effect>) -> Touched {
-        let envelope = &record.event.envelope;
-        let Some(id) = envelope.rollout.clone() else {
-            out.push(Effect::Count(Counter::Stranger));
-            return Touched::Nothing;
-        };
-        if started.rules > RULES {
-            self.blind = Some(BlindCause::NewerRules);
-            return Touched::Nothing;
-        }
-        let score = match self.admit(&id, started) {
-            Ok(score) => score,
-            Err((code, reason)) => {
-                self.refuse(record, code, reason);
-                return Touched::Nothing;
-            }
-        };
-        if self.scores.len() >= SCORES {
-            self.scores = Lookup::default();
-        }
-        self.scores.insert(score.digest.clone(), Arc::downgrade(&score));
-        let n = self.started;
-        self.started += 1;
-        for step in &score.plan.steps {
-            self.owners.insert(step.expect.service.clone(), n);
-        }
-        let mut rollout = Rollout::new(id.clone(), score, envelope.id.clone(), self.mark(), record.at);
-        if self.held.is_some() {
-            rollout.halt(true, self.mark());
-        }
-        self.by_id.insert(id.clone(), n);
-        self.open.insert(n);
-        self.rollouts.insert(n, rollout);
-        let kept = std::mem::take(&mut self.early);
-        let (mine, others) =
-            kept.into_iter().partition(|early| early.event.envelope.rollout.as_ref() == Some(&id));
-        self.early = others;
-        for early in &mine as &VecDeque<Record> {
-            self.speak(n, early, out);
-        }
-        Touched::One(n)
-    }
-
-    fn admit(&self, id: &RolloutId, started: &RolloutStarted) -> Result<Arc<Score>, (&'static str, String)> {
-        if self.find(id).is_some() {
-            return Err(("conflict", format!("a rollout {id} has started already; take another id")));
-        }
-        let known = self.scores.get(&started.plan_digest).and_then(Weak::upgrade);
-        let score = match known.filter(|score| score.plan.to_json() == started.plan) {
-            Some(score) => score,
-            None => Score::read(&started.plan, &started.plan_digest).map_err(|error| ("bad_plan", error))?,
-        };
-        let taken = score.plan.steps.iter().find_map(|step| {
-            let owner = self.rollouts.get(self.owners.get(&step.expect.service)?)?;
-            Some((step.expect.service.clone(), owner.id.clone()))
-        });
-        match taken {
-            Some((service, owner)) => Err((
-                "conflict",
-                format!("{service} takes part in rollout {owner}; wait for its end or abort it first"),
-            )),
-            None => Ok(score),
-        }
     }
 
     fn hold(&mut self, held: bool, out: &mut Vec<Effect>) -> Touched {
@@ -320,36 +258,6 @@ impl Fold {
         }
     }
 
-    /// Ends a rollout: its services are free again, its alerts are over.
-    pub(crate) fn end(&mut self, n: u64, status: Status, raw: Timestamp, out: &mut Vec<Effect>) {
-        let Some(rollout) = self.rollouts.get_mut(&n) else { return };
-        rollout.status = status;
-        rollout.pending = None;
-        rollout.ended = Some(raw);
-        self.open.remove(&n);
-        for step in &rollout.score.plan.steps {
-            if self.owners.get(&step.expect.service) == Some(&n) {
-                self.owners.remove(&step.expect.service);
-            }
-        }
-        out.push(Effect::Ended(crate::effect::Ended {
-            rollout: rollout.id.clone(),
-            choreography: rollout.score.plan.name.clone(),
-            status,
-            started: rollout.started_raw,
-            ended: raw,
-        }));
-        self.resolve_all(n, out);
-        self.ended.push_back(n);
-        if self.ended.len() > ENDED
-            && let Some(oldest) = self.ended.pop_front()
-            && self.rollouts.get(&oldest).is_some_and(|rollout| !rollout.status.is_open())
-            && let Some(forgotten) = self.rollouts.remove(&oldest)
-        {
-            self.by_id.remove(&forgotten.id);
-        }
-    }
-
     /// A record that nobody can read may be the very event that is awaited: the step is tainted by it.
     fn unreadable(&mut self, unreadable: &Unreadable, out: &mut Vec<Effect>) -> Touched {
         out.push(Effect::Count(Counter::Unreadable(unreadable.reason.as_str())));
@@ -362,7 +270,8 @@ impl Fold {
         let (Some(n), Some(service)) = (n, &unreadable.service) else { return Touched::Nothing };
         let event = unreadable.event_type.as_deref().and_then(EventType::from_full);
         let Some(rollout) = self.rollouts.get_mut(&n) else { return Touched::Nothing };
-        let step = event.and_then(|event| rollout.score.awaiting(service, event));
+        let open = |i: &usize| rollout.steps[*i].full.is_none();
+        let step = event.and_then(|event| rollout.score.awaiting(service, event).find(open));
         if let Some(i) = step
             && rollout.status == Status::Open
             && rollout.steps[i].full.is_none()

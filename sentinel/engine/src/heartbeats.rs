@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pavane_events::{Cause, Evidence, EvidenceKind, Heartbeat, Instance, Millis, Service, Timestamp};
+use pavane_events::{Cause, Evidence, EvidenceKind, Heartbeat, Instance, Millis, Service, Timestamp, Zone};
 
 use crate::fold::Fold;
-use crate::rollout::{Rollout, Saying, Status};
+use crate::rollout::{Rollout, Status};
+use crate::step::Saying;
 
 /// An instance is alive when it was heard within this time of the deadline.
 const ALIVE: Millis = 3_000;
@@ -23,13 +24,26 @@ struct Heard {
 
 /// The newest heartbeat of every instance.
 #[derive(Debug, Default)]
-pub(crate) struct Heartbeats(BTreeMap<Service, BTreeMap<Instance, Heard>>);
+pub(crate) struct Heartbeats {
+    heard: BTreeMap<Service, BTreeMap<Instance, Heard>>,
+    newest: Timestamp,
+}
 
 impl Heartbeats {
     pub(crate) fn hear(&mut self, heartbeat: Heartbeat, offset: i64, at: Timestamp) {
-        let service = self.0.entry(heartbeat.service.clone()).or_default();
+        self.newest = self.newest.max(at);
+        let service = self.heard.entry(heartbeat.service.clone()).or_default();
         service.retain(|_, heard| at.since(heard.at) < GONE);
         service.insert(heartbeat.instance.clone(), Heard { heartbeat, offset, at });
+    }
+
+    /// The instances of a service, in a zone where one is given, that are alive by the newest heartbeat or record.
+    pub(crate) fn alive(&self, service: &Service, zone: Option<&Zone>, raw: Timestamp) -> Vec<&Instance> {
+        let now = self.newest.max(raw);
+        let concerns = |heard: &Heard| zone.is_none() || heard.heartbeat.zone.as_ref() == zone;
+        let alive = |heard: &Heard| concerns(heard) && now.since(heard.at) < ALIVE;
+        let heard = self.heard.get(service).into_iter().flatten();
+        heard.filter(|(_, heard)| alive(heard)).map(|(instance, _)| instance).collect()
     }
 
     /// What was seen of every instance that owes the step's event. `after` is the unadjusted time that a
@@ -43,13 +57,18 @@ impl Heartbeats {
     ) -> Vec<Evidence> {
         let state = &rollout.steps[i];
         let service = &rollout.plan_step(i).expect.service;
-        let heard = self.0.get(service);
+        let heard = self.heard.get(service);
+        let zone = rollout.plan_step(i).zone.as_ref();
+        let concerns = |instance: &Instance, heard: &Heard| {
+            let there = zone.is_none() || heard.heartbeat.zone.as_ref() == zone;
+            there && (state.members.is_empty() || state.members.contains(instance))
+        };
         let going_back = rollout.status == Status::RollingBack;
         let owing: BTreeSet<&Instance> = if going_back {
             state.moved().collect()
         } else {
-            let heard = heard.into_iter().flatten().map(|(instance, _)| instance);
-            state.words.keys().chain(heard).collect()
+            let heard = heard.into_iter().flatten().filter(|(instance, heard)| concerns(instance, heard));
+            state.words.keys().chain(heard.map(|(instance, _)| instance)).collect()
         };
         let owes = |instance: &&Instance| match state.words.get(*instance) {
             _ if going_back => !state.answers.contains_key(*instance),

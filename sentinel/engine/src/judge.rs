@@ -1,12 +1,14 @@
 //! Would this proposal be accepted at this time? Asked of every proposal that is read, at partition time, and of
 //! one's own before it is made, at the time that is estimated. The answer is a function of the log alone.
 
-use pavane_choreography::OnStall;
+use pavane_choreography::{Bound, OnStall};
 use pavane_events::control::{ProposalKind, Proposed};
 use pavane_events::{Cause, Evidence, EvidenceKind, Timestamp};
 
 use crate::clock::Clock;
-use crate::rollout::{Rollout, Saying, Stall, Status, StepState};
+use crate::phase;
+use crate::rollout::{Rollout, Status};
+use crate::step::{Proof, Saying, Stall, StepState};
 
 /// Whether the log accepts this proposal about this rollout, if partition time is `now`.
 pub(crate) fn accepts(clock: &Clock, rollout: &Rollout, proposed: &Proposed, now: Timestamp) -> bool {
@@ -22,14 +24,13 @@ pub(crate) fn accepts(clock: &Clock, rollout: &Rollout, proposed: &Proposed, now
             decides(rollout, proposed) && step.is_some_and(|i| justifies_rollback(rollout, i, proposed))
         }
         ProposalKind::RolloutPaused => {
-            let pauses = |i: usize| {
-                rollout.steps[i].stall.is_some() && rollout.plan_step(i).on_stall == OnStall::Pause
-            };
+            let pauses = |i: usize| rollout.steps[i].stall.is_some() && rollout.remedy(i) == OnStall::Pause;
             decides(rollout, proposed) && rollout.status == Status::Open && step.is_some_and(pauses)
         }
         ProposalKind::RolloutCompleted => {
             let all_met = || (0..rollout.steps.len()).all(|i| rollout.met(i, now));
-            decides(rollout, proposed) && rollout.status == Status::Open && all_met()
+            let complete = || all_met() && rollout.phases_complete(&proposed.evidence, now);
+            decides(rollout, proposed) && rollout.status == Status::Open && complete()
         }
         ProposalKind::RolloutRolledBack => {
             decides(rollout, proposed) && rollout.status == Status::RollingBack && rollout.is_back()
@@ -37,10 +38,13 @@ pub(crate) fn accepts(clock: &Clock, rollout: &Rollout, proposed: &Proposed, now
         ProposalKind::RolloutPartial => {
             decides(rollout, proposed) && rollout.status == Status::RollingBack && rollout.is_partly_back()
         }
-        ProposalKind::ClockStepped
-        | ProposalKind::PhaseBegun
-        | ProposalKind::InstancesCounted
-        | ProposalKind::Unknown => false,
+        ProposalKind::PhaseBegun => {
+            let phase = proposed.phase.as_ref().and_then(|id| rollout.score.phase(id));
+            let begins = |k: usize| rollout.may_begin(k, &proposed.evidence, now);
+            decides(rollout, proposed) && rollout.status == Status::Open && phase.is_some_and(begins)
+        }
+        ProposalKind::InstancesCounted => step.is_some_and(|i| counts(rollout, i, proposed)),
+        ProposalKind::ClockStepped | ProposalKind::Unknown => false,
     }
 }
 
@@ -55,6 +59,10 @@ fn stalls(clock: &Clock, rollout: &Rollout, i: usize, proposed: &Proposed, now: 
     if state.stall.is_some() || proposed.attempt != state.attempt {
         return false;
     }
+    if let Some(id) = &proposed.phase {
+        let phase = rollout.score.phase(id).filter(|k| rollout.told_of(*k) == i);
+        return phase.is_some_and(|k| breaks(rollout, k, proposed, now));
+    }
     let Some(cites) = proposed.cites else {
         return rollout.deadline(i).is_some_and(|deadline| now > deadline.plus(clock.grace));
     };
@@ -63,6 +71,26 @@ fn stalls(clock: &Clock, rollout: &Rollout, i: usize, proposed: &Proposed, now: 
     let failed = words.any(|word| word.saying == Saying::Failed && word.offset == cites);
     let rejected = state.rejection.as_ref().is_some_and(|rejection| rejection.offset == cites);
     awaited && (failed || rejected)
+}
+
+/// A phase that is watched breaks its bound when a value is quoted that does.
+fn breaks(rollout: &Rollout, k: usize, proposed: &Proposed, now: Timestamp) -> bool {
+    let watch = rollout.plan_phase(k).watch.as_ref();
+    let breaks = |bound: &Bound| phase::quoted(&proposed.evidence, |value| !bound.holds(value));
+    rollout.status == Status::Open
+        && rollout.is_watched(k, now)
+        && watch.is_some_and(|watch| breaks(&watch.bound))
+}
+
+/// A share of the instances is counted once, when its step has opened.
+fn counts(rollout: &Rollout, i: usize, proposed: &Proposed) -> bool {
+    let state = &rollout.steps[i];
+    rollout.status == Status::Open
+        && rollout.plan_step(i).instances.share().is_some()
+        && state.anchor.is_some()
+        && state.counted.is_none()
+        && proposed.attempt == state.attempt
+        && proposed.count.is_some_and(|count| u32::try_from(count).is_ok_and(|count| count > 0))
 }
 
 fn violates(rollout: &Rollout, i: usize, proposed: &Proposed) -> bool {
@@ -76,7 +104,7 @@ fn justifies_rollback(rollout: &Rollout, i: usize, proposed: &Proposed) -> bool 
     let state = &rollout.steps[i];
     let Some(stall) = &state.stall else { return false };
     rollout.status == Status::Open
-        && rollout.plan_step(i).on_stall == OnStall::Rollback
+        && rollout.remedy(i) == OnStall::Rollback
         && stall.cause != Cause::ContractBroken
         && state.taint.is_none()
         && state.rejection.is_none()
@@ -95,11 +123,11 @@ fn is_strong(seen: &Evidence, state: &StepState, stall: &Stall) -> bool {
             let after = seen.at.is_some_and(|at| at > stall.raw);
             seen.cause.allows_rollback() && seen.outbox == 0 && after
         }
+        EvidenceKind::Metric => stall.proof == Proof::Breach,
         EvidenceKind::Silence
         | EvidenceKind::Rejection
         | EvidenceKind::DeadLetter
         | EvidenceKind::Early
-        | EvidenceKind::Metric
         | EvidenceKind::Unknown => false,
     }
 }

@@ -1,37 +1,125 @@
 //! What a sentinel proposes about a rollout, if it may: asked when a record touched it, or a deadline has passed.
 
+use std::collections::BTreeSet;
+
 use pavane_choreography::OnStall;
+use pavane_events::command::Member;
 use pavane_events::control::{ProposalKind, Proposed};
-use pavane_events::{Cause, Evidence, EvidenceKind, Timestamp};
+use pavane_events::{Cause, Evidence, EvidenceKind, Instance, Millis, Timestamp};
 
 use crate::fold::Fold;
 use crate::heartbeats::Heartbeats;
 use crate::judge;
-use crate::rollout::{Rollout, Saying, Status};
+use crate::rollout::{Rollout, Status};
+use crate::step::{Saying, Stall};
+use crate::watch::Watches;
+
+/// What a replica knows besides the log, for saying when and why.
+pub(crate) struct Known<'a> {
+    pub(crate) heard: &'a Heartbeats,
+    pub(crate) watches: &'a Watches,
+    /// The replica's own elapsed time.
+    pub(crate) own: Millis,
+}
 
 /// The proposals about a rollout that would be accepted if partition time were `now`.
-pub(crate) fn proposals(fold: &Fold, heard: &Heartbeats, rollout: &Rollout, now: Timestamp) -> Vec<Proposed> {
+pub(crate) fn proposals(
+    fold: &Fold,
+    known: &Known<'_>,
+    n: u64,
+    rollout: &Rollout,
+    now: Timestamp,
+) -> Vec<Proposed> {
     if !rollout.status.is_open() || rollout.stopped.is_some() || !fold.clock.leaps().is_empty() {
         return Vec::new();
     }
     let mut wanted = Vec::new();
     for i in 0..rollout.steps.len() {
-        about_step(fold, heard, rollout, i, now, &mut wanted);
+        about_step(fold, known, rollout, i, now, &mut wanted);
     }
-    let decision =
-        |kind| Proposed { kind, epoch: rollout.epoch, attempt: rollout.attempt, ..Proposed::default() };
     match rollout.status {
-        Status::Open if rollout.steps.iter().all(|state| state.full.is_some()) => {
-            wanted.push(decision(ProposalKind::RolloutCompleted));
+        Status::Open => {
+            wanted.extend(breach(known, n, rollout));
+            wanted.extend(phase(fold, known, n, rollout, now));
+            if rollout.steps.iter().all(|state| state.full.is_some()) {
+                let evidence = watched(known, n, rollout, rollout.phases.len().checked_sub(1));
+                wanted.push(Proposed { evidence, ..decision(rollout, ProposalKind::RolloutCompleted) });
+            }
         }
         Status::RollingBack => {
-            wanted.push(decision(ProposalKind::RolloutRolledBack));
-            wanted.push(decision(ProposalKind::RolloutPartial));
+            wanted.push(decision(rollout, ProposalKind::RolloutRolledBack));
+            wanted.push(decision(rollout, ProposalKind::RolloutPartial));
         }
-        Status::Open | Status::Completed | Status::RolledBack | Status::Partial | Status::Aborted => {}
+        Status::Queued | Status::Completed | Status::RolledBack | Status::Partial | Status::Aborted => {}
     }
     wanted.retain(|proposed| judge::accepts(&fold.clock, rollout, proposed, now));
     wanted
+}
+
+/// A proposal about the whole rollout, at the attempt of its next decision.
+fn decision(rollout: &Rollout, kind: ProposalKind) -> Proposed {
+    Proposed { kind, epoch: rollout.epoch, attempt: rollout.attempt, ..Proposed::default() }
+}
+
+/// The next phase, where it may begin and all whom it asks for a share of have been heard.
+fn phase(fold: &Fold, known: &Known<'_>, n: u64, rollout: &Rollout, now: Timestamp) -> Option<Proposed> {
+    let k = rollout.phase_next()?;
+    let evidence = watched(known, n, rollout, k.checked_sub(1));
+    if !rollout.may_begin(k, &evidence, now) {
+        return None;
+    }
+    let cohort = cohort(fold, known.heard, rollout, k)?;
+    let phase = Some(rollout.plan_phase(k).id.clone());
+    Some(Proposed { phase, cohort, evidence, ..decision(rollout, ProposalKind::PhaseBegun) })
+}
+
+/// The instances that may move in a phase: those that have moved already first, the others by name. Empty where the
+/// plan asks for no share; none while nobody of a service is heard.
+pub(crate) fn cohort(fold: &Fold, heard: &Heartbeats, rollout: &Rollout, k: usize) -> Option<Vec<Member>> {
+    let Some(share) = rollout.plan_phase(k).cohort else { return Some(Vec::new()) };
+    let mut cohort = BTreeSet::new();
+    for &i in &rollout.score.phases[k] {
+        let (step, words) = (rollout.plan_step(i), &rollout.steps[i].words);
+        let alive = heard.alive(&step.expect.service, step.zone.as_ref(), fold.clock.raw());
+        let others = alive.iter().copied().filter(|instance| !words.contains_key(*instance));
+        let all: Vec<_> = words.keys().chain(others).collect();
+        let wanted = share.of(u32::try_from(all.len()).unwrap_or(u32::MAX));
+        if all.is_empty() {
+            return None;
+        }
+        let member =
+            |instance: &Instance| Member { service: step.expect.service.clone(), instance: instance.clone() };
+        cohort.extend(all.into_iter().take(wanted as usize).map(member));
+    }
+    Some(cohort.into_iter().collect())
+}
+
+/// What to quote of the metric that a phase is watched by.
+fn watched(known: &Known<'_>, n: u64, rollout: &Rollout, k: Option<usize>) -> Vec<Evidence> {
+    let watched = k.filter(|k| rollout.plan_phase(*k).watch.is_some());
+    watched.and_then(|k| known.watches.kept(n, k, known.own)).into_iter().collect()
+}
+
+/// A phase that breaks the bound that it is watched by is told of its first step.
+fn breach(known: &Known<'_>, n: u64, rollout: &Rollout) -> Option<Proposed> {
+    let k = rollout.phase_open()?;
+    let evidence = known.watches.broken(n, k)?;
+    let (phase, cause) = (Some(rollout.plan_phase(k).id.clone()), Cause::Failed);
+    let about = about(rollout, rollout.told_of(k));
+    Some(Proposed { kind: ProposalKind::RolloutStalled, phase, cause, evidence: vec![evidence], ..about })
+}
+
+/// The number of instances of which a step wants a share, where its window is open and some are heard.
+fn counted(fold: &Fold, heard: &Heartbeats, rollout: &Rollout, i: usize) -> Option<Proposed> {
+    let (state, step) = (&rollout.steps[i], rollout.plan_step(i));
+    let share = step.instances.share().filter(|_| state.counted.is_none() && state.anchor.is_some())?;
+    let alive = heard.alive(&step.expect.service, step.zone.as_ref(), fold.clock.raw());
+    let all: BTreeSet<&Instance> = state.words.keys().chain(alive).collect();
+    let of = u32::try_from(all.len()).unwrap_or(u32::MAX);
+    let detail = format!("{share} of {of} instance(s) that are heard");
+    let evidence = vec![Evidence { kind: EvidenceKind::Heartbeat, detail, ..Evidence::default() }];
+    let count = Some(i64::from(share.of(of)));
+    Some(Proposed { kind: ProposalKind::InstancesCounted, count, evidence, ..about(rollout, i) })
 }
 
 /// A proposal about a step, at its attempt.
@@ -42,7 +130,7 @@ fn about(rollout: &Rollout, i: usize) -> Proposed {
 
 fn about_step(
     fold: &Fold,
-    heard: &Heartbeats,
+    known: &Known<'_>,
     rollout: &Rollout,
     i: usize,
     now: Timestamp,
@@ -58,14 +146,16 @@ fn about_step(
             ..about(rollout, i)
         });
     }
+    let heard = known.heard;
+    wanted.extend(counted(fold, heard, rollout, i));
     match &state.stall {
         None => wanted.extend(stall(fold, heard, rollout, i, now)),
         Some(stall) if rollout.status == Status::Open => {
-            let (kind, evidence) = match rollout.plan_step(i).on_stall {
+            let (kind, evidence) = match rollout.remedy(i) {
                 OnStall::Alert => return,
                 OnStall::Pause => (ProposalKind::RolloutPaused, Vec::new()),
                 OnStall::Rollback => {
-                    (ProposalKind::RollbackRequested, heard.evidence(fold, rollout, i, stall.raw))
+                    (ProposalKind::RollbackRequested, grounds(fold, heard, rollout, i, stall))
                 }
             };
             wanted.push(Proposed {
@@ -77,6 +167,14 @@ fn about_step(
             });
         }
         Some(_) => {}
+    }
+}
+
+/// What a rollback for a step that stands still rests on.
+fn grounds(fold: &Fold, heard: &Heartbeats, rollout: &Rollout, i: usize, stall: &Stall) -> Vec<Evidence> {
+    match &stall.metric {
+        Some(metric) => vec![metric.clone()],
+        None => heard.evidence(fold, rollout, i, stall.raw),
     }
 }
 

@@ -1,20 +1,24 @@
 //! One rollout: what its services said, which steps are full, and by when the others must be.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pavane_choreography::Step;
-use pavane_events::{Cause, EventId, EventType, Evidence, Instance, RolloutId, Timestamp, Version};
+use pavane_choreography::{Instances, OnStall, Step};
+use pavane_events::{Cause, EventId, EventType, Evidence, Instance, RolloutId, Service, Timestamp};
 use serde::Serialize;
 
 use crate::clock::Mark;
+use crate::phase::PhaseState;
 use crate::score::Score;
+use crate::step::{Proof, Saying, Stall, StepState, Violation, Word};
 use crate::view::VerdictView;
+use crate::words::Heard;
 
 /// Where a rollout stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
+    /// It waits for the end of another rollout that owns one of its services.
+    Queued,
     /// It goes forward.
     Open,
     /// It goes back.
@@ -38,6 +42,7 @@ impl Status {
     /// The status in the words of JSON and labels.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Queued => "queued",
             Self::Open => "open",
             Self::RollingBack => "rolling_back",
             Self::Completed => "completed",
@@ -46,110 +51,6 @@ impl Status {
             Self::Aborted => "aborted",
         }
     }
-}
-
-/// What an instance said last about a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Saying {
-    Started,
-    /// The awaited event.
-    Awaited,
-    /// The awaited event, of a version that does not count.
-    WrongVersion,
-    Failed,
-    Drained,
-}
-
-/// The last word of one instance about a step.
-#[derive(Clone, Debug)]
-pub(crate) struct Word {
-    pub(crate) saying: Saying,
-    pub(crate) offset: i64,
-    pub(crate) version: Option<Version>,
-    pub(crate) from: Option<Version>,
-    pub(crate) detail: String,
-    /// Whether the instance has begun to change itself in this rollout: one that only said `Ready` has nothing to
-    /// go back from.
-    pub(crate) moved: bool,
-    pub(crate) boot: Option<String>,
-    pub(crate) sequence: Option<i64>,
-}
-
-impl Word {
-    /// Whether this word was said after another of the same boot, whichever came to the log first.
-    fn is_later_than(&self, other: &Self) -> bool {
-        self.boot.is_some() && self.boot == other.boot && self.sequence > other.sequence
-    }
-}
-
-/// What an instance answered to the request to go back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
-    Complete,
-    Failed,
-    Refused,
-}
-
-/// Why a step is taken to stand still, by what proves it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Proof {
-    /// The deadline passed and no instance had said anything.
-    NotStarted,
-    /// The deadline passed and the count was not full.
-    NotFinished,
-    /// A record on the log says so.
-    Cited,
-    /// The deadline of its compensation passed.
-    Compensation,
-}
-
-/// A step that stands still.
-#[derive(Clone, Debug)]
-pub(crate) struct Stall {
-    pub(crate) proof: Proof,
-    pub(crate) cause: Cause,
-    /// The unadjusted append time of the accepted proposal: a heartbeat that justifies a rollback is later.
-    pub(crate) raw: Timestamp,
-}
-
-/// An event that a service which waits for the step could not read.
-#[derive(Clone, Debug)]
-pub(crate) struct Rejection {
-    pub(crate) offset: i64,
-    pub(crate) instance: Option<Instance>,
-    pub(crate) detail: String,
-}
-
-/// An event of the step that came before any of its prerequisites.
-#[derive(Clone, Debug)]
-pub(crate) struct Violation {
-    pub(crate) offset: i64,
-    pub(crate) instance: Instance,
-    pub(crate) missing: Vec<String>,
-    pub(crate) accepted: bool,
-}
-
-/// What is known of one step.
-#[derive(Clone, Debug)]
-pub(crate) struct StepState {
-    pub(crate) words: BTreeMap<Instance, Word>,
-    /// When its window began.
-    pub(crate) anchor: Option<Mark>,
-    /// When its count was complete.
-    pub(crate) full: Option<Mark>,
-    pub(crate) stall: Option<Stall>,
-    pub(crate) attempt: i64,
-    pub(crate) overridden: bool,
-    pub(crate) rejection: Option<Rejection>,
-    /// The offset of a record that nobody can read and that could have been the awaited event.
-    pub(crate) taint: Option<(i64, String)>,
-    pub(crate) violation: Option<Violation>,
-    /// When its turn to go back came.
-    pub(crate) turn: Option<Mark>,
-    pub(crate) turns: i64,
-    pub(crate) answers: BTreeMap<Instance, Answer>,
-    /// Whether it is part of the way back.
-    pub(crate) goes_back: bool,
 }
 
 /// An accepted decision that is not yet said.
@@ -176,6 +77,9 @@ pub(crate) struct Rollout {
     pub(crate) started_raw: Timestamp,
     pub(crate) begun_by: EventId,
     pub(crate) steps: Vec<StepState>,
+    pub(crate) phases: Vec<PhaseState>,
+    /// When the maintenance window closes in which it began.
+    pub(crate) closes: Option<Timestamp>,
     /// The attempt of the next decision on the whole rollout.
     pub(crate) attempt: i64,
     pub(crate) pending: Option<Pending>,
@@ -202,12 +106,12 @@ impl Rollout {
         mark: Mark,
         raw: Timestamp,
     ) -> Self {
-        let opens = |i: usize| score.after[i].is_empty().then_some(mark);
-        let steps = (0..score.plan.steps.len()).map(|i| StepState::new(opens(i))).collect();
+        let steps = score.plan.steps.iter().map(|_| StepState::new(None)).collect();
+        let phases = score.phases.iter().map(|_| PhaseState::default()).collect();
         Self {
             id,
             score,
-            status: Status::Open,
+            status: Status::Queued,
             epoch: 1,
             paused: false,
             stopped: None,
@@ -215,6 +119,8 @@ impl Rollout {
             started_raw: raw,
             begun_by,
             steps,
+            phases,
+            closes: None,
             attempt: 1,
             pending: None,
             ended: None,
@@ -223,13 +129,40 @@ impl Rollout {
         }
     }
 
+    /// Begins: whatever waits for nothing opens here.
+    pub(crate) fn begin(&mut self, mark: Mark, closes: Option<Timestamp>) {
+        self.status = Status::Open;
+        self.closes = closes;
+        for i in 0..self.steps.len() {
+            self.open(i, mark);
+        }
+    }
+
+    /// Whether a service takes part.
+    pub(crate) fn touches(&self, service: &Service) -> bool {
+        self.score.of(service).next().is_some()
+    }
+
     /// The step of the plan with this index.
     pub(crate) fn plan_step(&self, i: usize) -> &Step {
         &self.score.plan.steps[i]
     }
 
-    /// Takes the word of an instance about a step, and works out what it changes.
-    pub(crate) fn word(&mut self, i: usize, instance: Instance, mut word: Word, mark: Mark) -> Counted {
+    /// Takes the word of an instance about some steps, and works out what it changes.
+    pub(crate) fn hear(&mut self, heard: Heard, mark: Mark) -> Vec<Counted> {
+        let Heard { steps, instance, words } = heard;
+        let old = |i: usize| self.steps[i].words.get(&instance);
+        if steps.iter().all(|i| self.steps[*i].anchor.is_none())
+            && let (Some(&i), Some(word)) = (steps.first(), words.first())
+            && !old(i).is_some_and(|old| old.is_later_than(word))
+        {
+            self.note_violation(i, &instance, word);
+        }
+        let told = steps.into_iter().zip(words);
+        told.map(|(i, word)| self.word(i, instance.clone(), word, mark)).collect()
+    }
+
+    fn word(&mut self, i: usize, instance: Instance, mut word: Word, mark: Mark) -> Counted {
         let before = self.steps[i].words.get(&instance);
         if before.is_some_and(|old| old.is_later_than(&word)) {
             return Counted::default();
@@ -239,17 +172,17 @@ impl Rollout {
         if self.status == Status::RollingBack && !matches!(word.saying, Saying::Failed | Saying::Drained) {
             self.steps[i].answers.remove(&instance);
         }
-        self.note_violation(i, &instance, &word);
         self.steps[i].words.insert(instance, word);
         if self.status == Status::Open { self.count(i, mark) } else { Counted::default() }
     }
 
     /// Counts a step again after a word or an override.
     pub(crate) fn count(&mut self, i: usize, mark: Mark) -> Counted {
-        let wanted = self.plan_step(i).instances.count().unwrap_or(u32::MAX) as usize;
+        let wanted = self.wanted(i);
         let state = &mut self.steps[i];
         let said = state.words.values().filter(|word| word.saying == Saying::Awaited).count();
-        let (was, full) = (state.full.is_some(), state.overridden || said >= wanted);
+        let enough = wanted.is_some_and(|wanted| said >= wanted as usize);
+        let (was, full) = (state.full.is_some(), state.overridden || enough);
         let mut counted = Counted::default();
         if full && !was {
             state.full = Some(mark);
@@ -262,7 +195,13 @@ impl Rollout {
             state.attempt += 1;
         }
         let started = |stall: &Stall| stall.proof == Proof::NotStarted && !state.words.is_empty();
-        if state.stall.as_ref().is_some_and(|stall| full || started(stall)) {
+        let lifts = |stall: &Stall| match stall.proof {
+            Proof::Breach => state.overridden,
+            Proof::NotStarted | Proof::NotFinished | Proof::Cited | Proof::Compensation => {
+                full || started(stall)
+            }
+        };
+        if state.stall.as_ref().is_some_and(lifts) {
             state.stall = None;
             state.attempt += 1;
             counted.lifted = Some(i);
@@ -271,41 +210,72 @@ impl Rollout {
         counted
     }
 
-    /// Dependants' windows open when all they wait for is full, and close again when it is taken back.
+    /// Dependants' windows open when what they wait for is there, and close again when it is taken back.
     fn open_dependants(&mut self, i: usize, mark: Mark) {
         let score = Arc::clone(&self.score);
         for &d in &score.dependants[i] {
-            let ready = score.after[d].iter().all(|&a| self.steps[a].full.is_some());
-            let state = &mut self.steps[d];
-            if ready && state.anchor.is_none() {
-                state.anchor = Some(mark);
-            } else if !ready && state.full.is_none() {
-                state.anchor = None;
-                state.stall = None;
+            if self.is_due(d) {
+                self.open(d, mark);
+            } else if self.steps[d].full.is_none() {
+                self.steps[d].anchor = None;
+                self.steps[d].stall = None;
             }
         }
+    }
+
+    /// Opens the window of a step that waits for nothing any more.
+    pub(crate) fn open(&mut self, i: usize, mark: Mark) {
+        if self.steps[i].anchor.is_none() && self.is_due(i) {
+            self.steps[i].anchor = Some(mark);
+        }
+    }
+
+    /// Whether nothing stands before a step: its prerequisites are full and its phase has begun.
+    fn is_due(&self, i: usize) -> bool {
+        let begun = self.score.phase_of[i].is_none_or(|phase| self.phases[phase].begun.is_some());
+        begun && self.score.is_due(i, |a| self.steps[a].full.is_some())
+    }
+
+    /// How many instances a step wants; none while a share of them has not been counted.
+    pub(crate) fn wanted(&self, i: usize) -> Option<u32> {
+        match self.plan_step(i).instances {
+            Instances::Count(count) => Some(count),
+            Instances::Share(_) => self.steps[i].counted,
+        }
+    }
+
+    /// What the plan asks for where this step stands still.
+    pub(crate) fn remedy(&self, i: usize) -> OnStall {
+        let breached = self.steps[i].stall.as_ref().is_some_and(|stall| stall.proof == Proof::Breach);
+        let watch = self.score.phase_of[i].and_then(|phase| self.score.plan.phases[phase].watch.as_ref());
+        watch.filter(|_| breached).map_or(self.plan_step(i).on_stall, |watch| watch.on_breach)
     }
 
     /// A word before any instance of a prerequisite has come breaks the sequence; it is kept all the same.
     fn note_violation(&mut self, i: usize, instance: &Instance, word: &Word) {
         let speaks = matches!(word.saying, Saying::Started | Saying::Awaited);
-        if self.status != Status::Open
-            || !speaks
-            || self.steps[i].anchor.is_some()
-            || self.steps[i].violation.is_some()
-        {
+        if self.status != Status::Open || !speaks || self.steps[i].violation.is_some() {
             return;
         }
-        let came = |a: &usize| {
-            let state = &self.steps[*a];
-            state.overridden || state.words.values().any(|word| word.saying == Saying::Awaited)
-        };
-        let missing = self.score.after[i].iter().filter(|a| !came(a));
-        let missing: Vec<String> = missing.map(|&a| self.plan_step(a).expect.to_string()).collect();
+        let missing = self.missing_before(i);
         if !missing.is_empty() {
             let (offset, instance) = (word.offset, instance.clone());
             self.steps[i].violation = Some(Violation { offset, instance, missing, accepted: false });
         }
+    }
+
+    /// What should have come before a step and of which nothing has: events as plans write them, and its phase.
+    fn missing_before(&self, i: usize) -> Vec<String> {
+        let (score, came) = (&self.score, |a: usize| self.steps[a].has_come());
+        let expected = |a: &usize| self.plan_step(*a).expect.to_string();
+        let mut missing: Vec<String> = score.after[i].iter().filter(|a| !came(**a)).map(expected).collect();
+        let any = &score.after_any[i];
+        if !any.is_empty() && !any.iter().any(|a| came(*a)) {
+            missing.push(any.iter().map(expected).collect::<Vec<_>>().join(" or "));
+        }
+        let phase = score.phase_of[i].filter(|phase| self.phases[*phase].begun.is_none());
+        missing.extend(phase.map(|phase| format!("PhaseBegun {}", score.plan.phases[phase].id)));
+        missing
     }
 
     /// What an accepted stall of this step is called.
@@ -316,9 +286,17 @@ impl Rollout {
     /// What the step is missing, as plans write it.
     pub(crate) fn missing(&self, i: usize) -> String {
         let step = self.plan_step(i);
+        if let Some(missing) = self.steps[i].stall.as_ref().and_then(|stall| stall.missing.as_ref()) {
+            return missing.clone();
+        }
         match self.status {
             Status::RollingBack => step.compensate.expect.to_string(),
-            Status::Open | Status::Completed | Status::RolledBack | Status::Partial | Status::Aborted => {
+            Status::Queued
+            | Status::Open
+            | Status::Completed
+            | Status::RolledBack
+            | Status::Partial
+            | Status::Aborted => {
                 let unstarted = step.started_within.is_some() && self.steps[i].words.is_empty();
                 if unstarted {
                     format!("{}.DeploymentStarted", step.expect.service)
@@ -338,40 +316,5 @@ impl Rollout {
         let by_words = if state.words.is_empty() { Cause::NotStarted } else { Cause::NotFinished };
         let quoted = evidence.iter().map(|seen| seen.cause).max().unwrap_or_default();
         if matches!(quoted, Cause::NotStarted | Cause::NotFinished) { by_words } else { quoted }
-    }
-}
-
-impl StepState {
-    fn new(anchor: Option<Mark>) -> Self {
-        Self {
-            words: BTreeMap::new(),
-            anchor,
-            full: None,
-            stall: None,
-            attempt: 1,
-            overridden: false,
-            rejection: None,
-            taint: None,
-            violation: None,
-            turn: None,
-            turns: 0,
-            answers: BTreeMap::new(),
-            goes_back: false,
-        }
-    }
-
-    /// The instances that have something to go back from.
-    pub(crate) fn moved(&self) -> impl Iterator<Item = &Instance> {
-        self.words.iter().filter(|(_, word)| word.moved).map(|(instance, _)| instance)
-    }
-
-    /// Whether every instance that moved has answered the request to go back.
-    pub(crate) fn answered(&self) -> bool {
-        self.moved().all(|instance| self.answers.contains_key(instance))
-    }
-
-    /// Whether every instance that moved is back.
-    pub(crate) fn compensated(&self) -> bool {
-        self.moved().all(|instance| self.answers.get(instance) == Some(&Answer::Complete))
     }
 }

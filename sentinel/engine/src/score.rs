@@ -2,16 +2,24 @@
 
 use std::sync::Arc;
 
-use pavane_choreography::Plan;
-use pavane_events::{EventType, Service, StepId};
+use pavane_choreography::{Phase, Plan, Step};
+use pavane_events::{EventType, PhaseId, Service, StepId, Zone};
 
 /// A plan and, by index, what each step waits for and who waits for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Score {
     pub(crate) plan: Plan,
     pub(crate) digest: String,
+    /// All of these must be full.
     pub(crate) after: Vec<Vec<usize>>,
+    /// One of these must be full as well, where there are any.
+    pub(crate) after_any: Vec<Vec<usize>>,
+    /// Who waits for a step, for it alone or for one of several.
     pub(crate) dependants: Vec<Vec<usize>>,
+    /// The steps of each phase.
+    pub(crate) phases: Vec<Vec<usize>>,
+    /// The phase of each step.
+    pub(crate) phase_of: Vec<Option<usize>>,
 }
 
 impl Score {
@@ -23,17 +31,18 @@ impl Score {
             return Err(format!("the plan's digest is {own}, not {digest}"));
         }
         plan.check().map_err(|error| format!("the plan cannot be danced: {error}"))?;
-        let after = plan.steps.iter().enumerate().map(|(i, step)| {
-            let place = |id: &StepId| plan.steps[..i].iter().position(|other| other.id == *id);
-            step.after
-                .iter()
-                .map(|id| place(id).ok_or(format!("step {} waits for {id}, which is not before it", step.id)))
-                .collect::<Result<Vec<usize>, String>>()
-        });
-        let after = after.collect::<Result<Vec<_>, String>>()?;
-        let waits = |i: usize| (0..after.len()).filter(|&d| after[d].contains(&i)).collect();
-        let dependants = (0..after.len()).map(waits).collect();
-        Ok(Arc::new(Self { plan, digest: own, after, dependants }))
+        let after = arrows(&plan, |step| &step.after)?;
+        let after_any = arrows(&plan, |step| &step.after_any)?;
+        let mut dependants = vec![Vec::new(); plan.steps.len()];
+        for (i, awaited) in after.iter().zip(&after_any).map(|(all, any)| all.iter().chain(any)).enumerate() {
+            for &a in awaited {
+                dependants[a].push(i);
+            }
+        }
+        let phases = phases(&plan)?;
+        let phase_of = (0..plan.steps.len()).map(|i| phases.iter().position(|steps| steps.contains(&i)));
+        let phase_of = phase_of.collect();
+        Ok(Arc::new(Self { plan, digest: own, after, after_any, dependants, phases, phase_of }))
     }
 
     /// The steps of a service, in the order of the plan.
@@ -42,9 +51,18 @@ impl Score {
         steps.filter(move |(_, step)| step.expect.service == *service).map(|(i, _)| i)
     }
 
-    /// The step that awaits exactly this event.
-    pub(crate) fn awaiting(&self, service: &Service, event: EventType) -> Option<usize> {
-        self.of(service).find(|&i| self.plan.steps[i].expect.event == event)
+    /// The steps that await exactly this event.
+    pub(crate) fn awaiting<'a>(
+        &'a self,
+        service: &'a Service,
+        event: EventType,
+    ) -> impl DoubleEndedIterator<Item = usize> + 'a {
+        self.of(service).filter(move |&i| self.plan.steps[i].expect.event == event)
+    }
+
+    /// Whether what is said in a zone concerns a step.
+    pub(crate) fn concerns(&self, i: usize, zone: Option<&Zone>) -> bool {
+        self.plan.steps[i].concerns(zone)
     }
 
     /// The step with this name.
@@ -52,12 +70,48 @@ impl Score {
         self.plan.steps.iter().position(|step| step.id == *id)
     }
 
-    /// The step and all that it waits for, directly or not.
-    pub(crate) fn below(&self, step: usize, into: &mut Vec<bool>) {
-        if !std::mem::replace(&mut into[step], true) {
-            for &i in &self.after[step] {
-                self.below(i, into);
+    /// The phase with this name.
+    pub(crate) fn phase(&self, id: &PhaseId) -> Option<usize> {
+        self.plan.phases.iter().position(|phase| phase.id == *id)
+    }
+
+    /// Whether what a step waits for is there, phases apart.
+    pub(crate) fn is_due(&self, i: usize, full: impl Fn(usize) -> bool) -> bool {
+        let any = &self.after_any[i];
+        self.after[i].iter().all(|&a| full(a)) && (any.is_empty() || any.iter().any(|&a| full(a)))
+    }
+
+    /// What must go back before a step may: who waits for it, and the phase after its own.
+    pub(crate) fn above(&self, i: usize) -> impl Iterator<Item = usize> + '_ {
+        let next = self.phase_of[i].and_then(|phase| self.phases.get(phase + 1));
+        self.dependants[i].iter().chain(next.into_iter().flatten()).copied()
+    }
+
+    /// The step and all that it rests on: what it waits for, directly or not, and the phases before its own.
+    pub(crate) fn below(&self, step: usize, into: &mut [bool]) {
+        let mut left = vec![step];
+        while let Some(i) = left.pop() {
+            if std::mem::replace(&mut into[i], true) {
+                continue;
             }
+            let before = self.phase_of[i].and_then(|phase| phase.checked_sub(1)).map(|k| &self.phases[k]);
+            left.extend(self.after[i].iter().chain(&self.after_any[i]).chain(before.into_iter().flatten()));
         }
     }
+}
+
+fn arrows(plan: &Plan, of: impl Fn(&Step) -> &Vec<StepId>) -> Result<Vec<Vec<usize>>, String> {
+    let of = |(i, step): (usize, &Step)| {
+        let place = |id: &StepId| plan.steps[..i].iter().position(|other| other.id == *id);
+        let missing = |id| format!("step {} waits for {id}, which is not before it", step.id);
+        of(step).iter().map(|id| place(id).ok_or_else(|| missing(id))).collect()
+    };
+    plan.steps.iter().enumerate().map(of).collect()
+}
+
+fn phases(plan: &Plan) -> Result<Vec<Vec<usize>>, String> {
+    let place = |id: &StepId| plan.steps.iter().position(|step| step.id == *id);
+    let unknown = |id: &StepId| format!("a phase opens {id}, which is no step");
+    let of = |phase: &Phase| phase.steps.iter().map(|id| place(id).ok_or_else(|| unknown(id))).collect();
+    plan.phases.iter().map(of).collect()
 }

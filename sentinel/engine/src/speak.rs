@@ -2,12 +2,14 @@
 
 use pavane_events::command::RollbackRequested;
 use pavane_events::service::EventRejected;
-use pavane_events::{Body, EventType, Instance, Record, Version};
+use pavane_events::{Body, EventType, Record};
 
 use crate::clock::Mark;
 use crate::effect::{Counter, Effect};
 use crate::fold::Fold;
-use crate::rollout::{Answer, Counted, Pending, Rejection, Rollout, Saying, Status, Word};
+use crate::rollout::{Counted, Pending, Rollout, Status};
+use crate::step::{Answer, Rejection};
+use crate::words;
 
 impl Fold {
     /// Takes a record about a known rollout.
@@ -45,11 +47,11 @@ impl Fold {
             Body::RolloutCompleted(_) => self.said(n, record, Status::Completed, out),
             Body::RolloutRolledBack(_) => self.said(n, record, Status::RolledBack, out),
             Body::RolloutPartial(_) => self.said(n, record, Status::Partial, out),
+            Body::PhaseBegun(body) => self.phase_begun(n, record, body, out),
+            Body::GateApproved(body) => self.approved(n, record, body, out),
+            Body::GateRejected(body) => self.disapproved(n, record, body, out),
             Body::RollbackInitiated(_)
             | Body::HookUncertain(_)
-            | Body::PhaseBegun(_)
-            | Body::GateApproved(_)
-            | Body::GateRejected(_)
             | Body::RolloutStarted(_)
             | Body::DomainHeld(_)
             | Body::DomainReleased(_)
@@ -81,12 +83,14 @@ impl Fold {
             out.push(Effect::Count(Counter::Late));
             return;
         }
-        let Some((i, instance, word)) = read_word(rollout, record) else {
+        let Some(heard) = words::read(rollout, record) else {
             out.push(Effect::Count(Counter::Stranger));
             return;
         };
-        let counted = rollout.word(i, instance, word, mark);
-        self.counted(n, &counted, out);
+        let counted = rollout.hear(heard, mark);
+        for counted in counted {
+            self.counted(n, &counted, out);
+        }
     }
 
     fn overridden(&mut self, n: u64, i: usize, mark: Mark, out: &mut Vec<Effect>) {
@@ -97,7 +101,7 @@ impl Fold {
     }
 
     /// What follows from a count: a rollback on its way loses its ground, an alert is over.
-    fn counted(&mut self, n: u64, counted: &Counted, out: &mut Vec<Effect>) {
+    pub(crate) fn counted(&mut self, n: u64, counted: &Counted, out: &mut Vec<Effect>) {
         let pending = self.rollouts.get(&n).and_then(|rollout| rollout.pending.as_ref());
         let undone = |pending: &Pending| {
             pending.event == EventType::RollbackRequested && pending.step == counted.filled
@@ -120,7 +124,7 @@ impl Fold {
         }
         let envelope = &record.event.envelope;
         let Some(service) = &envelope.service else { return };
-        let instance = speaker(record);
+        let instance = words::speaker(record);
         let steps: Vec<usize> = rollout.score.of(service).collect();
         let mut lifted = Vec::new();
         for i in steps {
@@ -140,12 +144,17 @@ impl Fold {
             return;
         };
         let event = EventType::from_short(&body.event);
-        let awaited =
-            body.producer.as_ref().zip(event).and_then(|(p, event)| rollout.score.awaiting(p, event));
-        let own = record.event.envelope.service.as_ref().and_then(|service| current(rollout, service));
         let open = |i: &usize| rollout.steps[*i].full.is_none() && !rollout.steps[*i].overridden;
+        let awaited = body
+            .producer
+            .as_ref()
+            .zip(event)
+            .and_then(|(p, event)| rollout.score.awaiting(p, event).find(open));
+        let envelope = &record.event.envelope;
+        let own = envelope.service.as_ref();
+        let own = own.and_then(|service| words::current(rollout, service, envelope.zone.as_ref()));
         if own.is_some()
-            && let Some(i) = awaited.filter(open).or(own.filter(open))
+            && let Some(i) = awaited.or(own.filter(open))
         {
             let producer = body.producer.as_ref().map_or("?", |producer| producer.as_str());
             let at = if body.field.is_empty() { String::new() } else { format!(" at {}", body.field) };
@@ -157,7 +166,7 @@ impl Fold {
                 body.reason,
                 body.detail
             );
-            let instance = record.event.envelope.instance.clone();
+            let instance = envelope.instance.clone();
             rollout.steps[i].rejection = Some(Rejection { offset: record.offset, instance, detail });
         }
     }
@@ -264,7 +273,7 @@ impl Fold {
         }
     }
 
-    fn takes_force(&self, n: u64, record: &Record) -> bool {
+    pub(crate) fn takes_force(&self, n: u64, record: &Record) -> bool {
         let pending = self.rollouts.get(&n).and_then(|rollout| rollout.pending.as_ref());
         let envelope = &record.event.envelope;
         envelope.source == self.sentinel && pending.is_some_and(|pending| pending.id == envelope.id)
@@ -282,7 +291,8 @@ fn takes_ground(pending: &Pending, record: &Record) -> bool {
         | Body::DeploymentComplete(_)
         | Body::DeploymentFailed(_)
         | Body::Drained(_) => {
-            !matches!(pending.event, EventType::RollbackRequested | EventType::RolloutPaused)
+            use EventType::{PhaseBegun, RollbackRequested, RolloutPaused};
+            !matches!(pending.event, RollbackRequested | RolloutPaused | PhaseBegun)
         }
         Body::Ready(_)
         | Body::RollbackInitiated(_)
@@ -311,64 +321,4 @@ fn takes_ground(pending: &Pending, record: &Record) -> bool {
         | Body::DomainConfigured(_)
         | Body::TrustChanged(_) => false,
     }
-}
-
-/// Who speaks: the instance, or the service where none is named (CI, a deploy tool).
-fn speaker(record: &Record) -> Instance {
-    let envelope = &record.event.envelope;
-    let named = envelope.instance.clone();
-    let service = || envelope.service.as_ref().map_or("unnamed", |service| service.as_str());
-    named.unwrap_or_else(|| Instance::new(service()).expect("a service is a name"))
-}
-
-/// The step of a service that a word without an exact place belongs to: the last one whose window is open, else
-/// its first.
-fn current(rollout: &Rollout, service: &pavane_events::Service) -> Option<usize> {
-    let mut steps = rollout.score.of(service).rev();
-    steps.find(|&i| rollout.steps[i].anchor.is_some()).or_else(|| rollout.score.of(service).next())
-}
-
-/// Reads a service's word: which step, which instance, and what it says.
-fn read_word(rollout: &Rollout, record: &Record) -> Option<(usize, Instance, Word)> {
-    let envelope = &record.event.envelope;
-    let service = envelope.service.as_ref()?;
-    let event = record.event.body.event_type();
-    let exact = rollout.score.awaiting(service, event);
-    let i = exact.or_else(|| current(rollout, service))?;
-    let deployment = said(&record.event.body);
-    let moved = deployment.is_some();
-    let (other, from, detail) = match deployment {
-        Some(said) => said,
-        None => (exact.map(|_| Saying::Awaited)?, None, String::new()),
-    };
-    let saying = match (exact.is_some(), rollout.plan_step(i).accepts(envelope.version.as_ref())) {
-        (true, true) => Saying::Awaited,
-        (true, false) => Saying::WrongVersion,
-        (false, _) => other,
-    };
-    let word = Word {
-        saying,
-        offset: record.offset,
-        version: envelope.version.clone(),
-        from,
-        detail,
-        moved,
-        boot: envelope.boot.clone(),
-        sequence: envelope.sequence,
-    };
-    Some((i, speaker(record), word))
-}
-
-/// What a deployment event says of itself, whichever step it belongs to.
-fn said(body: &Body) -> Option<(Saying, Option<Version>, String)> {
-    if let Body::DeploymentStarted(body) = body {
-        return Some((Saying::Started, body.from.clone(), String::new()));
-    }
-    if let Body::DeploymentComplete(body) = body {
-        return Some((Saying::Started, body.from.clone(), String::new()));
-    }
-    if let Body::DeploymentFailed(body) = body {
-        return Some((Saying::Failed, None, format!("{}: {}", body.stage, body.reason)));
-    }
-    matches!(body, Body::Drained(_)).then_some((Saying::Drained, None, String::new()))
 }

@@ -5,7 +5,8 @@ use pavane_events::{Cause, Record, RolloutId, Timestamp, identity};
 use serde::Serialize;
 
 use crate::fold::Fold;
-use crate::rollout::{Answer, Rollout, Saying, Status};
+use crate::rollout::{Rollout, Status};
+use crate::step::{Answer, Saying};
 
 /// A domain as it stands.
 #[derive(Clone, Debug, Serialize)]
@@ -45,10 +46,57 @@ pub struct RolloutView {
     pub trace_id: String,
     /// The offset at which an accepted decision waits to be said.
     pub deciding: Option<i64>,
+    /// The rollout that it waits for while it is queued.
+    pub behind: Option<RolloutId>,
+    /// Its phases in their order; empty for the method `choreography`.
+    pub phases: Vec<PhaseView>,
     /// Its steps, each after its prerequisites.
     pub steps: Vec<StepView>,
     /// What was decided about it, in order.
     pub verdicts: Vec<VerdictView>,
+}
+
+/// A phase as it stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct PhaseView {
+    /// The name, of its gate too.
+    pub id: String,
+    /// Where it stands.
+    pub state: PhaseStatus,
+    /// The steps that it opens.
+    pub steps: Vec<String>,
+    /// Where it stands since: when it began, was met, or its gate opened.
+    pub since: Option<Timestamp>,
+    /// When its soak is over.
+    pub soaks_until: Option<Timestamp>,
+    /// The metric that it is watched by, and what it must keep to.
+    pub watch: Option<String>,
+    /// The team that is asked for its approval.
+    pub approval: Option<String>,
+    /// Who has approved it.
+    pub approved: Option<String>,
+    /// The attempt of its gate, from 1.
+    pub attempt: i64,
+}
+
+/// Where a phase stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PhaseStatus {
+    /// It waits for the phase before.
+    Waiting,
+    /// It waits for someone to approve it.
+    AwaitingApproval,
+    /// It may begin and has not yet.
+    Ready,
+    /// Its steps are open.
+    Open,
+    /// Its steps are met, and it soaks.
+    Soaking,
+    /// It has soaked, and its metric is watched.
+    Watching,
+    /// It is complete.
+    Complete,
 }
 
 /// A step as it stands.
@@ -64,12 +112,20 @@ pub struct StepView {
     pub owner: String,
     /// What it waits for.
     pub after: Vec<String>,
+    /// What it waits for one of.
+    pub after_any: Vec<String>,
+    /// The zone whose instances count.
+    pub zone: Option<String>,
+    /// The phase that opens it.
+    pub phase: Option<String>,
     /// Where it stands.
     pub state: StepStatus,
     /// How many instances have said the event.
     pub have: usize,
-    /// How many must.
-    pub want: u32,
+    /// How many must; none while a share of them has not been counted.
+    pub want: Option<u32>,
+    /// How many must, as the plan writes it: a number or a share.
+    pub instances_wanted: String,
     /// When its window began.
     pub since: Option<Timestamp>,
     /// When it ends.
@@ -161,6 +217,8 @@ impl Fold {
             ended_at: rollout.ended,
             trace_id: identity::hex(&identity::trace_id(&rollout.id)),
             deciding: rollout.pending.as_ref().map(|pending| pending.accepted),
+            behind: self.behind(rollout).filter(|_| rollout.status == Status::Queued),
+            phases: (0..rollout.phases.len()).map(|k| phase_view(rollout, k, self.clock.now())).collect(),
             steps: (0..rollout.steps.len()).map(|i| step_view(rollout, i, self.clock.now())).collect(),
             verdicts: rollout.verdicts.clone(),
         }
@@ -206,12 +264,19 @@ impl Fold {
     }
 
     fn note(&mut self, n: u64, verdict: impl FnOnce(&Rollout) -> VerdictView) {
-        const KEPT: usize = 200;
         if let Some(rollout) = self.rollouts.get_mut(&n) {
             let verdict = verdict(rollout);
-            if rollout.verdicts.len() < KEPT {
-                rollout.verdicts.push(verdict);
-            }
+            rollout.note(verdict);
+        }
+    }
+}
+
+impl Rollout {
+    /// Notes a decision; of very many the first are kept.
+    pub(crate) fn note(&mut self, verdict: VerdictView) {
+        const KEPT: usize = 200;
+        if self.verdicts.len() < KEPT {
+            self.verdicts.push(verdict);
         }
     }
 }
@@ -238,15 +303,63 @@ fn step_view(rollout: &Rollout, i: usize, now: Timestamp) -> StepView {
         service: step.expect.service.to_string(),
         owner: step.owner.clone(),
         after: step.after.iter().map(ToString::to_string).collect(),
+        after_any: step.after_any.iter().map(ToString::to_string).collect(),
+        zone: step.zone.as_ref().map(ToString::to_string),
+        phase: rollout.score.phase_of[i].map(|k| rollout.plan_phase(k).id.to_string()),
         state: step_status(rollout, i, now),
         have,
-        want: step.instances.count().unwrap_or(0),
+        want: rollout.wanted(i),
+        instances_wanted: step.instances.to_string(),
         since: turn.map(|mark| mark.at),
         deadline: rollout.deadline(i),
         attempt: state.attempt,
         cause: state.stall.as_ref().map(|stall| stall.cause),
         missing: awaited.then(|| rollout.missing(i)),
         instances: instances.collect(),
+    }
+}
+
+fn phase_view(rollout: &Rollout, k: usize, now: Timestamp) -> PhaseView {
+    let (state, phase) = (&rollout.phases[k], rollout.plan_phase(k));
+    let status = phase_status(rollout, k, now);
+    let since = match status {
+        PhaseStatus::Waiting => None,
+        PhaseStatus::AwaitingApproval | PhaseStatus::Ready => rollout.gate_opens(k),
+        PhaseStatus::Open => state.begun.map(|mark| mark.at),
+        PhaseStatus::Soaking | PhaseStatus::Watching | PhaseStatus::Complete => rollout.phase_met(k),
+    };
+    let watch = phase.watch.as_ref();
+    PhaseView {
+        id: phase.id.to_string(),
+        state: status,
+        steps: phase.steps.iter().map(ToString::to_string).collect(),
+        since,
+        soaks_until: rollout.phase_soaked(k).filter(|_| phase.soak > 0),
+        watch: watch.map(|watch| format!("{} {} for {} ms", watch.query, watch.bound, watch.hold)),
+        approval: phase.approval.as_ref().map(|approval| approval.by.clone()),
+        approved: state.approved.clone(),
+        attempt: state.attempt,
+    }
+}
+
+fn phase_status(rollout: &Rollout, k: usize, now: Timestamp) -> PhaseStatus {
+    let next_begun = rollout.phases.get(k + 1).is_some_and(|next| next.begun.is_some());
+    if rollout.phases[k].begun.is_none() {
+        return match rollout.gate_is_open(k, now) {
+            false => PhaseStatus::Waiting,
+            true if rollout.awaits_approval(k) => PhaseStatus::AwaitingApproval,
+            true => PhaseStatus::Ready,
+        };
+    }
+    if next_begun || rollout.status == Status::Completed {
+        return PhaseStatus::Complete;
+    }
+    let past = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+    match (past(rollout.phase_met(k)), past(rollout.phase_soaked(k)), rollout.is_watched(k, now)) {
+        (false, ..) => PhaseStatus::Open,
+        (true, false, _) => PhaseStatus::Soaking,
+        (true, true, true) => PhaseStatus::Watching,
+        (true, true, false) => PhaseStatus::Complete,
     }
 }
 

@@ -18,9 +18,12 @@ impl Rollout {
                 let anchor = state.anchor.filter(|_| !state.overridden && state.full.is_none())?;
                 let end = anchor.at.plus(step.within);
                 let start = step.started_within.filter(|_| state.words.is_empty());
-                Some(start.map_or(end, |within| end.min(anchor.at.plus(within))))
+                let end = start.map_or(end, |within| end.min(anchor.at.plus(within)));
+                Some(self.closes.map_or(end, |closes| end.min(closes)))
             }
-            Status::Completed | Status::RolledBack | Status::Partial | Status::Aborted => None,
+            Status::Queued | Status::Completed | Status::RolledBack | Status::Partial | Status::Aborted => {
+                None
+            }
         }
     }
 
@@ -43,7 +46,15 @@ impl Rollout {
             let met = full.map(|full| full.at.plus(self.plan_step(i).healthy_for));
             deadline.into_iter().chain(met).filter(|at| *at > after).min()
         };
-        (0..self.steps.len()).filter_map(due).min()
+        let phases = (0..self.phases.len()).filter(|_| self.status == Status::Open);
+        let gates = phases.flat_map(|k| [self.phase_met(k), self.phase_soaked(k), self.watch_ends(k)]);
+        let gates = gates.flatten().filter(|at| *at > after).min();
+        (0..self.steps.len()).filter_map(due).min().into_iter().chain(gates).min()
+    }
+
+    fn watch_ends(&self, k: usize) -> Option<Timestamp> {
+        let watch = self.plan_phase(k).watch.as_ref()?;
+        Some(self.phase_met(k)?.plus(watch.hold))
     }
 
     /// Stops its clocks, or lets them run on with what was left.
@@ -73,6 +84,9 @@ impl Rollout {
             for mark in [&mut state.anchor, &mut state.full, &mut state.turn].into_iter().flatten() {
                 mark.at = moved(*mark);
             }
+        }
+        for mark in self.phases.iter_mut().filter_map(|phase| phase.begun.as_mut()) {
+            mark.at = moved(*mark);
         }
     }
 }

@@ -1,0 +1,80 @@
+//! Reads what a service says: who speaks, which steps it is about, and what it says of them.
+
+use pavane_events::{Body, Instance, Record, Service, Version, Zone};
+
+use crate::rollout::Rollout;
+use crate::step::{Saying, Word};
+
+/// A service's word, and the steps that it is about.
+pub(crate) struct Heard {
+    pub(crate) steps: Vec<usize>,
+    pub(crate) instance: Instance,
+    /// The word as each of the steps takes it.
+    pub(crate) words: Vec<Word>,
+}
+
+/// Reads a service's word: an awaited event is about every step that awaits it (the cohorts of one step), any other
+/// about the step that the service is at. None when it is about no step.
+pub(crate) fn read(rollout: &Rollout, record: &Record) -> Option<Heard> {
+    let envelope = &record.event.envelope;
+    let (service, zone) = (envelope.service.as_ref()?, envelope.zone.as_ref());
+    let event = record.event.body.event_type();
+    let score = &rollout.score;
+    let exact: Vec<usize> = score.awaiting(service, event).filter(|i| score.concerns(*i, zone)).collect();
+    let is_exact = !exact.is_empty();
+    let steps = if is_exact { exact } else { vec![current(rollout, service, zone)?] };
+    let deployment = said(&record.event.body);
+    let moved = deployment.is_some();
+    let (other, from, detail) = match deployment {
+        Some(said) => said,
+        None => (is_exact.then_some(Saying::Awaited)?, None, String::new()),
+    };
+    let saying = |i: usize| match (is_exact, rollout.plan_step(i).accepts(envelope.version.as_ref())) {
+        (true, true) => Saying::Awaited,
+        (true, false) => Saying::WrongVersion,
+        (false, _) => other,
+    };
+    let word = |i: &usize| Word {
+        saying: saying(*i),
+        offset: record.offset,
+        version: envelope.version.clone(),
+        from: from.clone(),
+        detail: detail.clone(),
+        moved,
+        boot: envelope.boot.clone(),
+        sequence: envelope.sequence,
+    };
+    let words = steps.iter().map(word).collect();
+    Some(Heard { steps, instance: speaker(record), words })
+}
+
+/// Who speaks: the instance, or the service where none is named (CI, a deploy tool).
+pub(crate) fn speaker(record: &Record) -> Instance {
+    let envelope = &record.event.envelope;
+    let named = envelope.instance.clone();
+    let service = || envelope.service.as_ref().map_or("unnamed", |service| service.as_str());
+    named.unwrap_or_else(|| Instance::new(service()).expect("a service is a name"))
+}
+
+/// The step of a service that a word without an exact place belongs to: the last one whose window is open, else
+/// its first.
+pub(crate) fn current(rollout: &Rollout, service: &Service, zone: Option<&Zone>) -> Option<usize> {
+    let mut steps = rollout.score.of(service).filter(|i| rollout.score.concerns(*i, zone));
+    let first = steps.next()?;
+    let open = |i: &usize| rollout.steps[*i].anchor.is_some();
+    Some(steps.rfind(open).unwrap_or(first))
+}
+
+/// What a deployment event says of itself, whichever step it belongs to.
+fn said(body: &Body) -> Option<(Saying, Option<Version>, String)> {
+    if let Body::DeploymentStarted(body) = body {
+        return Some((Saying::Started, body.from.clone(), String::new()));
+    }
+    if let Body::DeploymentComplete(body) = body {
+        return Some((Saying::Started, body.from.clone(), String::new()));
+    }
+    if let Body::DeploymentFailed(body) = body {
+        return Some((Saying::Failed, None, format!("{}: {}", body.stage, body.reason)));
+    }
+    matches!(body, Body::Drained(_)).then_some((Saying::Drained, None, String::new()))
+}
