@@ -1,115 +1,139 @@
 //! A choreography as it is written, read into the plan that is meant.
 //!
-//! A file is read whole: every defect is reported with its place, and only a file without any becomes a plan.
-//! What the design knows and this release does not carry out is refused by name, never skipped.
+//! A file is read whole: every defect is reported with its place, and only a file without any becomes a plan. What is
+//! short-hand in the document (matrix, zones, cohorts, an orchestrated plan's phases) is written out in the plan.
+
+use pavane_events::PhaseId;
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::plan::{Concurrency, Method, Plan, Severity, Step};
+use crate::expand::copies::Meant;
+use crate::expand::matrix;
+use crate::layout::Staged;
+use crate::phase::Phase;
+use crate::places::Places;
+use crate::plan::{Method, Plan, Step};
 use crate::resolve::resolve;
-use crate::written;
-use crate::yaml::{self, Item, Reported};
+use crate::written::phase::phase;
+use crate::written::step::{WrittenStep, step};
+use crate::written::whole::{self, Metadata};
+use crate::yaml::{self, Fields, Item, Reported, Spanned};
 
-/// The most steps that a choreography may have.
-pub const MAX_STEPS: usize = 200;
+/// The most steps that a choreography may have, written out.
+pub const MAX_STEPS: usize = 1000;
+
+/// The most bytes that a plan may have as JSON: it travels in one record of at most 1 MiB, with what is said around it.
+pub const MAX_PLAN_BYTES: usize = 900 * 1024;
 
 /// Reads a choreography. `file` is the name that stands in the diagnostics.
 pub fn read(text: &str, file: &str) -> Result<Plan, Vec<Diagnostic>> {
-    yaml::read(text, file, choreography)
+    read_with_places(text, file).map(|(plan, _)| plan)
 }
 
-fn choreography(item: &Item<'_>) -> Result<Plan, Reported> {
+/// Reads a choreography, and where in the file each part of the plan was written.
+pub fn read_with_places(text: &str, file: &str) -> Result<(Plan, Places), Vec<Diagnostic>> {
+    yaml::read_prepared(text, file, matrix::write_out, choreography)
+}
+
+/// Reads the document.
+pub(crate) fn choreography(item: &Item<'_>) -> Result<(Plan, Places), Reported> {
     item.fields(|f| {
-        let version = f.required("apiVersion", |i| exactly(i, "pavane/v1"));
-        let kind = f.required("kind", |i| exactly(i, "Choreography"));
+        let version = f.required("apiVersion", whole::api_version);
+        let kind = f.required("kind", whole::kind);
         if let Err(reported) = version.and(kind) {
             f.ignore_rest();
             return Err(reported);
         }
-        let metadata = f.required("metadata", metadata);
-        let method = f.optional("method", method);
-        let phases = f.unsupported("phases", "phases are not carried out", "order the steps with `after`");
-        let trigger = f.unsupported("trigger", "triggers are not carried out", "use `pavane start`");
-        let queue = f.unsupported("queue", "rollouts do not queue", "start it when the other one has ended");
-        let steps = f.required("steps", |i| steps(i, metadata.as_ref().map_err(|reported| *reported)));
-        phases.and(trigger).and(queue)?;
-        let Metadata { name, owner, runbook, severity: told } = metadata?;
-        Ok(Plan {
-            name,
-            owner,
-            runbook,
-            severity: told,
-            method: method?.unwrap_or_default(),
-            trigger: None,
-            concurrency: Concurrency::Refuse,
-            maintenance: None,
-            phases: Vec::new(),
-            steps: steps?,
-        })
+        let metadata = f.required("metadata", whole::metadata);
+        let told = metadata.as_ref().map_err(|reported| *reported);
+        let method = f.optional("method", |i| i.spanned(whole::method));
+        let trigger = f.optional("trigger", whole::trigger);
+        let concurrency = f.optional("concurrency", whole::concurrency);
+        let maintenance = f.optional("maintenance", whole::maintenance);
+        let matrix = f.optional("matrix", matrix::axes);
+        let steps = f.required("steps", |i| steps(i, told));
+        let phases = phases(f, &method, told);
+        let _read_by_the_rehearsal = f.get("tests");
+        let meant = steps.and_then(|steps| resolve(steps, phases));
+        let Metadata { name, owner, runbook, severity } = metadata?;
+        let method = method?.map(|method| method.value).unwrap_or_default();
+        matrix?;
+        let meant = meant?;
+        let places = Places::of(item, &meant);
+        let (steps, phases) = parts(meant, method);
+        let (trigger, concurrency) = (trigger?, concurrency?.unwrap_or_default());
+        let maintenance = maintenance?;
+        let plan =
+            Plan { name, owner, runbook, severity, method, trigger, concurrency, maintenance, phases, steps };
+        fits(item, &plan)?;
+        Ok((plan, places))
     })
 }
 
-fn exactly(item: &Item<'_>, wanted: &str) -> Result<(), Reported> {
-    if item.scalar("a word")? == wanted {
-        return Ok(());
-    }
-    let message = format!("`{}` is not `{wanted}`", item.field());
-    Err(item.refuse(
-        Code::WrongDocument,
-        message,
-        format!("a choreography says `{}: {wanted}`", item.field()),
-    ))
-}
-
-/// What is said about the rollout as a whole; what a step does not say itself, it takes from here.
-pub(crate) struct Metadata {
-    name: String,
-    pub(crate) owner: String,
-    pub(crate) runbook: Option<String>,
-    pub(crate) severity: Severity,
-}
-
-fn metadata(item: &Item<'_>) -> Result<Metadata, Reported> {
-    item.fields(|f| {
-        let name = f.required("name", Item::label);
-        let owner = f.required("owner", Item::text);
-        let runbook = f.optional("runbook", Item::url);
-        let severity = f.optional("severity", severity);
-        Ok(Metadata {
-            name: name?,
-            owner: owner?,
-            runbook: runbook?,
-            severity: severity?.unwrap_or_default(),
-        })
-    })
-}
-
-fn method(item: &Item<'_>) -> Result<Method, Reported> {
-    let methods = [
-        ("choreography", Method::Choreography),
-        ("hybrid", Method::Hybrid),
-        ("orchestrated", Method::Orchestrated),
-    ];
-    match item.one_of(&methods)? {
-        Method::Choreography => Ok(Method::Choreography),
-        Method::Hybrid | Method::Orchestrated => {
-            let message = "only the method `choreography` is carried out";
-            Err(item.refuse(Code::NotSupported, message, "let the services react to each other"))
-        }
-    }
-}
-
-pub(crate) fn severity(item: &Item<'_>) -> Result<Severity, Reported> {
-    item.one_of(&[("page", Severity::Page), ("ticket", Severity::Ticket)])
-}
-
-fn steps(item: &Item<'_>, metadata: Result<&Metadata, Reported>) -> Result<Vec<Step>, Reported> {
-    let written = item.each(|item| written::step(item, metadata))?;
+fn steps<'d>(
+    item: &Item<'d>,
+    metadata: Result<&Metadata, Reported>,
+) -> Result<Vec<Result<WrittenStep<'d>, Reported>>, Reported> {
+    let written = item.each(|item| step(item, metadata))?;
     match written.len() {
         0 => Err(item.refuse(Code::NoSteps, "there are no steps", "name at least one event to await")),
-        1..=MAX_STEPS => resolve(written),
+        1..=MAX_STEPS => Ok(written),
         count => {
             let message = format!("there are {count} steps; at most {MAX_STEPS} are judged");
             Err(item.refuse(Code::TooManySteps, message, "make it several choreographies"))
         }
     }
+}
+
+/// Reads the phases, which a hybrid choreography has and no other.
+fn phases<'d>(
+    f: &mut Fields<'d>,
+    method: &Result<Option<Spanned<'d, Method>>, Reported>,
+    metadata: Result<&Metadata, Reported>,
+) -> Result<Option<Staged<'d>>, Reported> {
+    let each = |i: &Item<'d>| Ok(Staged { item: *i, phases: i.each(|i| phase(i, metadata))? });
+    let staged = f.optional("phases", each)?.filter(|staged| !staged.phases.is_empty());
+    let written = method.as_ref().map_err(|reported| *reported)?;
+    match (written.as_ref().map(|method| method.value).unwrap_or_default(), staged) {
+        (Method::Hybrid, Some(staged)) => Ok(Some(staged)),
+        (Method::Choreography | Method::Orchestrated, None) => Ok(None),
+        (Method::Hybrid, None) => {
+            let at = written.as_ref().map_or(f.map(), |method| method.item);
+            let help = "add `phases:`, or write `method: orchestrated` for a phase for each step";
+            Err(at.refuse(Code::MethodPhases, "`method: hybrid` stands without phases", help))
+        }
+        (Method::Choreography, Some(staged)) => {
+            let (message, help) = ("only a hybrid choreography has phases", "write `method: hybrid`");
+            Err(staged.item.refuse(Code::MethodPhases, message, help))
+        }
+        (Method::Orchestrated, Some(staged)) => {
+            let message = "an orchestrated choreography has a phase for each step; none are written";
+            let help = "take the phases out, or write `method: hybrid`";
+            Err(staged.item.refuse(Code::MethodPhases, message, help))
+        }
+    }
+}
+
+/// The steps and phases of the plan. The method `orchestrated` makes a phase of each step.
+fn parts(meant: Meant<'_>, method: Method) -> (Vec<Step>, Vec<Phase>) {
+    let steps: Vec<_> = meant.steps.into_iter().map(|(step, _)| step).collect();
+    let phases = match method {
+        Method::Choreography | Method::Hybrid => meant.phases.into_iter().map(|(phase, _)| phase).collect(),
+        Method::Orchestrated => steps.iter().map(phase_of_its_own).collect(),
+    };
+    (steps, phases)
+}
+
+fn phase_of_its_own(step: &Step) -> Phase {
+    let id = PhaseId::new(step.id.as_str()).expect("phases and steps are named alike");
+    Phase { id, steps: vec![step.id.clone()], approval: None, cohort: None, soak: 0, watch: None }
+}
+
+fn fits(item: &Item<'_>, plan: &Plan) -> Result<(), Reported> {
+    let bytes = plan.to_json().len();
+    if bytes <= MAX_PLAN_BYTES {
+        return Ok(());
+    }
+    let message =
+        format!("the plan has {bytes} bytes written out; at most {MAX_PLAN_BYTES} fit into a record");
+    Err(item.refuse(Code::PlanTooLarge, message, "shorten its texts, or make it several choreographies"))
 }

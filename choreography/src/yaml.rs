@@ -42,12 +42,13 @@ pub use fields::{Fields, Reader};
 pub use item::{Item, Spanned};
 pub use leaf::MAX_DURATION;
 pub(crate) use leaf::shown;
+pub(crate) use tree::{Entry, Node, Value};
 
 use crate::diagnostic::{Code, Diagnostic, Place};
-use book::Book;
+pub(crate) use book::Book;
 
 /// The largest file that is read, in bytes.
-pub const MAX_BYTES: usize = 256 * 1024;
+pub const MAX_BYTES: usize = 1024 * 1024;
 
 /// Reads a text as one plain YAML document and takes from it what is meant; or else says every defect, in the
 /// order of their places.
@@ -56,12 +57,22 @@ pub fn read<T>(
     file: &str,
     read: impl FnOnce(&Item<'_>) -> Result<T, Reported>,
 ) -> Result<T, Vec<Diagnostic>> {
+    read_prepared(text, file, |tree, _| tree, read)
+}
+
+/// As [`read`], with a tree that is prepared before anything is taken from it.
+pub(crate) fn read_prepared<T>(
+    text: &str,
+    file: &str,
+    prepare: impl FnOnce(Node, &Book) -> Node,
+    read: impl FnOnce(&Item<'_>) -> Result<T, Reported>,
+) -> Result<T, Vec<Diagnostic>> {
     let book = Book::new(file);
-    let outcome = parse(text, &book).and_then(|tree| read(&Item::root(&tree, &book)));
+    let outcome = parse(text, &book).and_then(|tree| read(&Item::root(&prepare(tree, &book), &book)));
     book.close(outcome)
 }
 
-fn parse(text: &str, book: &Book) -> Result<tree::Node, Reported> {
+fn parse(text: &str, book: &Book) -> Result<Node, Reported> {
     if text.len() <= MAX_BYTES {
         return tree::parse(text, book);
     }

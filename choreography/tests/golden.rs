@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pavane_choreography::diagnostic::{Code, Diagnostic};
+use pavane_choreography::yaml::MAX_BYTES;
 use pavane_choreography::{Plan, read};
 
 #[test]
@@ -41,7 +42,7 @@ fn every_code_that_a_choreography_can_get_has_an_example() {
 
 #[test]
 fn a_file_beyond_the_size_limit_is_not_even_parsed() {
-    let found = read(&"x".repeat(256 * 1024 + 1), "big.yaml").expect_err("too large");
+    let found = read(&"x".repeat(MAX_BYTES + 1), "big.yaml").expect_err("too large");
     assert_eq!(codes(&found), ["PAV003"]);
 }
 

@@ -13,7 +13,7 @@ pub struct Reported(());
 
 /// The defects of one file.
 #[derive(Debug)]
-pub(super) struct Book {
+pub(crate) struct Book {
     file: String,
     defects: RefCell<Vec<Diagnostic>>,
 }
@@ -24,7 +24,7 @@ impl Book {
     }
 
     /// Writes a defect down.
-    pub(super) fn report(
+    pub(crate) fn report(
         &self,
         code: Code,
         place: Place,
@@ -39,6 +39,8 @@ impl Book {
     pub(super) fn close<T>(self, outcome: Result<T, Reported>) -> Result<T, Vec<Diagnostic>> {
         let mut defects = self.defects.into_inner();
         defects.sort_by(|a, b| (a.line, a.column, &a.code).cmp(&(b.line, b.column, &b.code)));
+        // what stands in a file once and is read several times is told once
+        defects.dedup();
         match outcome {
             Ok(value) if defects.is_empty() => Ok(value),
             Ok(_) | Err(Reported(())) => Err(first(defects, &self.file)),

@@ -80,14 +80,6 @@ impl<'d> Fields<'d> {
         self.map.refuse(code, message, help)
     }
 
-    /// Refuses a field that is understood and not carried out.
-    pub fn unsupported(&mut self, name: &'static str, message: &str, help: &str) -> Result<(), Reported> {
-        match self.get(name) {
-            Some(item) => Err(item.refuse(Code::NotSupported, message, help)),
-            None => Ok(()),
-        }
-    }
-
     /// Leaves the fields that were not asked for without judgement: the map is of another kind than was thought.
     pub fn ignore_rest(&mut self) {
         self.judged = false;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::book::{Book, Reported};
 use super::fields::Fields;
-use super::tree::{Node, Value};
+use super::tree::{Entry, Node, Value};
 use crate::diagnostic::{Code, Place};
 
 /// A value of a file, with its place and the name of the field that holds it.
@@ -26,11 +26,11 @@ pub struct Spanned<'d, T> {
 }
 
 impl<'d> Item<'d> {
-    pub(super) fn root(node: &'d Node, book: &'d Book) -> Self {
+    pub(crate) fn root(node: &'d Node, book: &'d Book) -> Self {
         Self { node, name: "", book }
     }
 
-    pub(super) fn of(node: &'d Node, name: &'d str, book: &'d Book) -> Self {
+    pub(crate) fn of(node: &'d Node, name: &'d str, book: &'d Book) -> Self {
         Self { node, name, book }
     }
 
@@ -109,6 +109,27 @@ impl<'d> Item<'d> {
         }
     }
 
+    /// Reads a value that is written either as a map or as a single word.
+    pub fn map_or<T>(
+        &self,
+        map: impl FnOnce(&Self) -> Result<T, Reported>,
+        word: impl FnOnce(&Self) -> Result<T, Reported>,
+    ) -> Result<T, Reported> {
+        if self.is_map() { map(self) } else { word(self) }
+    }
+
+    /// Where each field of a map and of the maps in it begins, by its path, e.g. `compensate.within`.
+    pub fn places(&self) -> BTreeMap<String, Place> {
+        let mut places = BTreeMap::new();
+        self.node.places("", &mut places);
+        places
+    }
+
+    /// Reads the text that stands there; `wanted` is the only one that may.
+    pub(crate) fn constant(&self, wanted: &'static str) -> Result<&'d str, Reported> {
+        self.scalar(&format!("`{wanted}`"))
+    }
+
     /// Whether the value is a list.
     pub fn is_list(&self) -> bool {
         matches!(self.node.value, Value::List(_))
@@ -143,7 +164,12 @@ impl<'d> Item<'d> {
             Value::Map(_) => "a map",
         };
         let name = if self.name.is_empty() { "the file".to_owned() } else { format!("`{}`", self.name) };
-        let help = if wanted == "a list" { "write `[a, b]`, or one line with `- ` for each" } else { "" };
+        let braced = matches!(&self.node.value, Value::Map(entries) if is_placeholder(entries));
+        let help = match wanted {
+            _ if braced => "text in braces needs quotes",
+            "a list" => "write `[a, b]`, or one line with `- ` for each",
+            _ => "",
+        };
         self.refuse(Code::WrongType, format!("{name} is {found}; it wants {wanted}"), help)
     }
 }
@@ -152,6 +178,22 @@ impl fmt::Debug for Item<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Item").field("name", &self.name).field("place", &self.place()).finish_non_exhaustive()
     }
+}
+
+impl Node {
+    fn places(&self, under: &str, places: &mut BTreeMap<String, Place>) {
+        let Value::Map(entries) = &self.value else { return };
+        for entry in entries {
+            let path = if under.is_empty() { entry.key.clone() } else { format!("{under}.{}", entry.key) };
+            entry.node.places(&path, places);
+            places.insert(path, entry.node.place);
+        }
+    }
+}
+
+/// Whether a map is what YAML makes of `{word}`.
+fn is_placeholder(entries: &[Entry]) -> bool {
+    matches!(entries, [Entry { node: Node { value: Value::Scalar { text, plain: true }, .. }, .. }] if is_null(text))
 }
 
 fn is_null(text: &str) -> bool {

@@ -63,6 +63,24 @@ impl Item<'_> {
         })
     }
 
+    /// Reads a decimal number such as `0.01`, of at most 15 digits: as many as survive every journey.
+    pub fn decimal(&self) -> Result<serde_json::Number, Reported> {
+        let text = self.unquoted("a number")?;
+        decimal(text).ok_or_else(|| {
+            let message = format!("`{}` is {}; it wants a decimal number", self.field(), shown(text));
+            self.refuse(Code::BadNumber, message, "write e.g. `0.01` or `3`, with at most 15 digits")
+        })
+    }
+
+    /// Reads a time of day such as `22:00`, as the minute of the day.
+    pub fn time_of_day(&self) -> Result<u32, Reported> {
+        let text = self.scalar("a time of day")?;
+        minute_of_day(text).ok_or_else(|| {
+            let message = format!("`{}` is not a time of day: {:?}", self.field(), shown(text));
+            self.refuse(Code::BadTime, message, "write hours and minutes from \"00:00\" to \"23:59\", in UTC")
+        })
+    }
+
     /// Reads `true` or `false`.
     pub fn boolean(&self) -> Result<bool, Reported> {
         match self.unquoted("`true` or `false`")? {
@@ -177,6 +195,29 @@ fn deceives(c: char) -> bool {
         matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let invisible = matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' | '\u{2028}' | '\u{2029}');
     c.is_control() || turns || invisible
+}
+
+fn decimal(text: &str) -> Option<serde_json::Number> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, part) = digits.split_once('.').map_or((digits, None), |(whole, part)| (whole, Some(part)));
+    let written = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !written(whole) || !part.is_none_or(written) || whole.len() + part.map_or(0, str::len) > 15 {
+        return None;
+    }
+    match part {
+        None => text.parse::<i64>().ok().map(serde_json::Number::from),
+        Some(_) => text.parse().ok().and_then(serde_json::Number::from_f64),
+    }
+}
+
+fn minute_of_day(text: &str) -> Option<u32> {
+    let (hours, minutes) = text.split_once(':')?;
+    let part = |digits: &str, below: u32| {
+        let two = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number: u32 = if two { digits.parse().ok()? } else { return None };
+        (number < below).then_some(number)
+    };
+    Some(part(hours, 24)? * 60 + part(minutes, 60)?)
 }
 
 /// Units from the largest to the smallest, in milliseconds.

@@ -11,15 +11,15 @@ use crate::diagnostic::{Code, Place};
 const MAX_DEPTH: usize = 32;
 
 /// A node and where it begins.
-#[derive(Debug)]
-pub(super) struct Node {
-    pub(super) place: Place,
-    pub(super) value: Value,
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) place: Place,
+    pub(crate) value: Value,
 }
 
 /// What a node is.
-#[derive(Debug)]
-pub(super) enum Value {
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
     /// A text as written, escapes resolved; `plain` when it stands there without quotes.
     Scalar { text: String, plain: bool },
     /// A list.
@@ -31,11 +31,11 @@ pub(super) enum Value {
 }
 
 /// One key of a map with its value.
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) place: Place,
-    pub(super) node: Node,
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) place: Place,
+    pub(crate) node: Node,
 }
 
 /// Parses a text that holds exactly one document.
