@@ -4,5 +4,6 @@
 
 pub mod check;
 pub mod difference;
+pub mod graph;
 pub mod participant;
 pub mod report;
