@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use pavane_choreography::{Expect, OnStall, Plan, Step};
-use pavane_events::command::{RollbackRequested, RolloutStarted};
+use pavane_choreography::{Expect, OnStall, Phase, Plan, Step};
+use pavane_events::command::{Member, PhaseBegun, RollbackRequested, RolloutStarted};
 use pavane_events::service::{DeploymentComplete, DeploymentStarted, Ready};
 use pavane_events::{
-    Body, Domain, Entry, Envelope, Event, EventId, EventType, Instance, Millis, Record, RolloutId, Service,
-    Source, StepId, Timestamp, Unreadable, UnreadableReason, Version, identity,
+    Body, Domain, Entry, Envelope, Event, EventId, EventType, Instance, Millis, PhaseId, Record, RolloutId,
+    Service, Source, StepId, Timestamp, Unreadable, UnreadableReason, Version, Zone, identity,
 };
 use pavane_sidecar_engine::{
     Call, Effect, Engine, HookOutcome, Input, Memory, Reaction, Readiness, Retry, Settings, Trigger,
@@ -28,6 +28,8 @@ pub(crate) struct Stage {
     pub(crate) calls: Vec<Call>,
     pub(crate) ticket: u64,
     pub(crate) now: Millis,
+    /// What `start` starts.
+    pub(crate) plan: Plan,
     boots: u32,
     ids: u32,
 }
@@ -46,6 +48,7 @@ impl Stage {
             calls: Vec::new(),
             ticket: 0,
             now: 0,
+            plan: plan(),
             boots: 0,
             ids: 0,
         }
@@ -128,7 +131,8 @@ impl Stage {
     }
 
     pub(crate) fn start(&mut self) -> Vec<String> {
-        self.start_with(ROLLOUT, &plan())
+        let plan = self.plan.clone();
+        self.start_with(ROLLOUT, &plan)
     }
 
     pub(crate) fn start_with(&mut self, rollout: &str, plan: &Plan) -> Vec<String> {
@@ -154,6 +158,26 @@ impl Stage {
         let source = format!("/pavane/shop/{service}/{instance}");
         let event = self.event(&source, Some(ROLLOUT), Some((service, instance)), Some("2.0.0"), body);
         self.append(event)
+    }
+
+    /// An instance of a service in a zone says something in the rollout.
+    pub(crate) fn in_zone(
+        &mut self,
+        zone: &str,
+        service: &str,
+        instance: &str,
+        body: impl Into<Body>,
+    ) -> Vec<String> {
+        let source = format!("/pavane/shop/{service}/{instance}");
+        let mut event = self.event(&source, Some(ROLLOUT), Some((service, instance)), Some("2.0.0"), body);
+        event.envelope.zone = Some(Zone::new(zone).unwrap());
+        self.append(event)
+    }
+
+    /// The sentinel says that a phase has begun, accepted right before, for these instances of user-service.
+    pub(crate) fn begin(&mut self, phase: &str, cohort: &[&str]) -> Vec<String> {
+        let accepted = i64::try_from(self.log.len()).unwrap() - 1;
+        self.sentinel(begun(phase, cohort, Some(accepted)))
     }
 
     pub(crate) fn schema_ready(&mut self) -> Vec<String> {
@@ -346,6 +370,32 @@ pub(crate) fn started(plan: &Plan) -> RolloutStarted {
         rules: 1,
         by: "ada".into(),
         reason: String::new(),
+    }
+}
+
+/// A phase that has begun, for these instances of user-service; for all when none is named.
+pub(crate) fn begun(phase: &str, cohort: &[&str], accepted: Option<i64>) -> PhaseBegun {
+    let service = Service::new("user-service").unwrap();
+    let member = |name: &&str| Member { service: service.clone(), instance: Instance::new(*name).unwrap() };
+    PhaseBegun {
+        phase: PhaseId::new(phase).unwrap(),
+        epoch: 1,
+        attempt: 1,
+        cohort: cohort.iter().map(member).collect(),
+        evidence: Vec::new(),
+        accepted,
+    }
+}
+
+/// A phase that opens these steps, and nothing else about it.
+pub(crate) fn phase(id: &str, steps: &[&str], cohort: Option<&str>) -> Phase {
+    Phase {
+        id: PhaseId::new(id).unwrap(),
+        steps: steps.iter().map(|id| StepId::new(*id).unwrap()).collect(),
+        approval: None,
+        cohort: cohort.map(|share| share.parse().unwrap()),
+        soak: 0,
+        watch: None,
     }
 }
 
