@@ -15,12 +15,13 @@
 //! | room | what is in it |
 //! |---|---|
 //! | `engine` | the way in: reads, looks, proposes, says |
-//! | `fold` `speak` `accept` | what a record does: to the domain, to its rollout, as a proposal |
-//! | `rollout` `windows` `compensation` `score` | one rollout: its counts, its deadlines, its way back, its plan |
+//! | `fold` `queue` `speak` `words` `gate` `accept` | what a record does: to the domain, as a start, to its rollout, as a proposal |
+//! | `rollout` `step` `phase` `windows` `compensation` `score` | one rollout: its counts, phases, deadlines, way back, plan |
 //! | `judge` | whether the log accepts a proposal |
 //! | `propose` `heartbeats` | what to propose, and on what evidence |
 //! | `clock` `sight` | partition time; whether the sentinel sees at all |
-//! | `alert` `view` | what people are told and shown |
+//! | `watch` `trigger` | the metrics that phases are watched by; plans that start by an event |
+//! | `alert` `reminder` `view` | what people are told, reminded of and shown |
 
 mod accept;
 mod alert;

@@ -2,7 +2,7 @@
 
 use pavane_events::command::RollbackRequested;
 use pavane_events::service::EventRejected;
-use pavane_events::{Body, EventType, Record};
+use pavane_events::{Body, EventType, Record, Speaker};
 
 use crate::clock::Mark;
 use crate::effect::{Counter, Effect};
@@ -17,6 +17,11 @@ impl Fold {
         let Some(rollout) = self.rollouts.get(&n) else { return };
         if rollout.pending.as_ref().is_some_and(|pending| takes_ground(pending, record)) {
             self.withdraw(n, out);
+        }
+        if self.queued.contains(&n) && is_no_order_for_queued(&record.event.body) {
+            let why = "the rollout waits for another one and has not begun; abort it, or wait".to_owned();
+            self.refuse(record, "queued", why);
+            return;
         }
         let mark = self.mark();
         match &record.event.body {
@@ -73,7 +78,7 @@ impl Fold {
     }
 
     fn awaits(&self, n: u64) -> bool {
-        self.status(n).is_some_and(Status::is_open)
+        self.status(n).is_some_and(|status| status.is_open() || status == Status::Queued)
     }
 
     /// A service's word about the step that it is at.
@@ -278,6 +283,12 @@ impl Fold {
         let envelope = &record.event.envelope;
         envelope.source == self.sentinel && pending.is_some_and(|pending| pending.id == envelope.id)
     }
+}
+
+/// Whether a rollout that has not begun cannot follow this.
+fn is_no_order_for_queued(body: &Body) -> bool {
+    let event = body.event_type();
+    event.speaker() == Speaker::Command && event != EventType::RolloutAborted
 }
 
 /// Whether a record that lies between accepted and said takes the ground from the decision.

@@ -1,120 +1,13 @@
 //! What a single sentinel does, told as small stories: what is said when, and what follows.
 
 mod floor;
+mod stage;
 
 use floor::*;
 use pavane_choreography::{OnStall, Plan};
-use pavane_events::{Body, Entry, EventType, Timestamp};
-use pavane_sentinel_engine::{Alert, AlertStatus, Effect, Engine, Input, RolloutView, Status, StepStatus};
-
-/// One sentinel beside a log that answers at once.
-struct Stage {
-    log: Log,
-    engine: Engine,
-    read: usize,
-    alerts: Vec<Alert>,
-    ended: Vec<Status>,
-}
-
-impl Stage {
-    fn new(plan: &Plan) -> Self {
-        let mut stage = Self {
-            log: Log::default(),
-            engine: Engine::new(domain(), "s1".to_owned()),
-            read: 0,
-            alerts: Vec::new(),
-            ended: Vec::new(),
-        };
-        stage.feed(Input::Speaks(true));
-        stage.feed(Input::CaughtUp);
-        stage.log.start("r1", plan);
-        stage.settle();
-        stage
-    }
-
-    fn feed(&mut self, input: Input) {
-        let effects = self.engine.handle(self.log.time, input);
-        self.carry_out(effects);
-    }
-
-    fn carry_out(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Append(draft) => {
-                    self.log.draft("s1", draft);
-                }
-                Effect::Raise(alert) => self.alerts.push(alert),
-                Effect::Ended(ended) => self.ended.push(ended.status),
-                Effect::DeadLetter { .. }
-                | Effect::Measure { .. }
-                | Effect::Blind { .. }
-                | Effect::Sighted { .. }
-                | Effect::Count(_) => {}
-            }
-        }
-    }
-
-    /// Reads to the end of the log.
-    fn settle(&mut self) {
-        while let Some(entry) = self.log.entries.get(self.read).cloned() {
-            self.read += 1;
-            self.feed(Input::Read(entry));
-        }
-    }
-
-    /// Lets time go by, with a heartbeat of each of these instances every second.
-    fn wait(&mut self, ms: i64, alive: &[&str]) {
-        let end = self.log.time + ms;
-        while self.log.time < end {
-            let next = (self.log.time / 1_000 + 1) * 1_000;
-            let due = self.engine.next_deadline().unwrap_or(end).max(self.log.time + 1);
-            self.log.time = next.min(due).min(end);
-            if self.log.time % 1_000 == 0 {
-                for instance in alive {
-                    let (heartbeat, at) = (heartbeat(instance, "hook"), Timestamp(self.log.time));
-                    self.feed(Input::Heartbeat { heartbeat, offset: 0, at });
-                }
-            }
-            self.feed(Input::Tick);
-            self.settle();
-        }
-    }
-
-    fn says(&mut self, instance: &str, body: Body) {
-        self.log.says("r1", instance, "2.0.0", body);
-        self.settle();
-    }
-
-    fn person(&mut self, body: Body) {
-        self.log.person("r1", body);
-        self.settle();
-    }
-
-    fn view(&self) -> RolloutView {
-        self.engine.rollout(&rollout_id("r1")).expect("it has started")
-    }
-
-    fn step(&self, i: usize) -> StepStatus {
-        self.view().steps[i].state
-    }
-
-    fn said(&self, event: EventType) -> Vec<&Body> {
-        let bodies = self.log.entries.iter().filter_map(|entry| match entry {
-            Entry::Event(record) => Some(&record.event.body),
-            Entry::Unreadable(_) => None,
-        });
-        bodies.filter(|body| body.event_type() == event).collect()
-    }
-
-    fn verdicts(&self) -> Vec<String> {
-        let view = self.view();
-        let show = |v: &pavane_sentinel_engine::VerdictView| {
-            let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            format!("{} {} {}", v.kind, text(&v.step), text(&v.cause)).trim_end().to_owned()
-        };
-        view.verdicts.iter().map(show).collect()
-    }
-}
+use pavane_events::{Body, EventType};
+use pavane_sentinel_engine::{AlertStatus, Status, StepStatus};
+use stage::Stage;
 
 /// A plan whose step `users` asks for a rollback by itself.
 fn rolling_plan() -> Plan {

@@ -3,8 +3,8 @@
 
 use pavane_choreography::{Expect, Plan, Step};
 use pavane_events::command::{
-    DomainHeld, DomainReleased, RollbackRequested, RolloutAborted, RolloutPaused, RolloutResumed,
-    RolloutStarted, StepOverridden,
+    DomainHeld, DomainReleased, GateApproved, GateRejected, RollbackRequested, RolloutAborted, RolloutPaused,
+    RolloutResumed, RolloutStarted, StepOverridden,
 };
 use pavane_events::service::{
     DeploymentComplete, DeploymentFailed, DeploymentStarted, Drained, EventRejected, Ready, RollbackComplete,
@@ -12,7 +12,7 @@ use pavane_events::service::{
 };
 use pavane_events::{
     Body, Domain, Entry, Envelope, Event, EventId, EventType, Heartbeat, Instance, Record, RolloutId,
-    Service, Source, StepId, Timestamp, Version,
+    Service, Source, StepId, Timestamp, Version, Zone,
 };
 use pavane_sentinel_engine::Draft;
 
@@ -105,24 +105,33 @@ impl Log {
     }
 }
 
+/// The name and the zone of an instance that is written `users-0@eu`.
+fn place(instance: &str) -> (&str, Option<Zone>) {
+    let (name, zone) = instance.split_once('@').map_or((instance, None), |(name, zone)| (name, Some(zone)));
+    (name, zone.map(|zone| Zone::new(zone).expect("a name")))
+}
+
 pub(crate) fn word(rollout: &str, instance: &str, version: &str, id: EventId, body: Body) -> Event {
+    let (instance, zone) = place(instance);
     let service = instance.split('-').next().expect("a service");
     let source = Source::new(format!("/pavane/shop/{service}/{instance}")).expect("a name");
     let mut envelope = Envelope::new(domain(), source, id);
     envelope.rollout = Some(rollout_id(rollout));
     envelope.service = Some(Service::new(service).expect("a name"));
     envelope.instance = Some(Instance::new(instance).expect("a name"));
+    envelope.zone = zone;
     envelope.version = Some(Version::new(version).expect("a name"));
     Event { envelope, body }
 }
 
 pub(crate) fn heartbeat(instance: &str, phase: &str) -> Heartbeat {
+    let (instance, zone) = place(instance);
     let service = instance.split('-').next().expect("a service");
     Heartbeat {
         domain: domain(),
         service: Service::new(service).expect("a name"),
         instance: Instance::new(instance).expect("a name"),
-        zone: None,
+        zone,
         boot: "b".to_owned(),
         version: None,
         phase: phase.to_owned(),
@@ -186,6 +195,14 @@ pub(crate) fn released() -> Body {
 pub(crate) fn overrides(step: &str) -> Body {
     StepOverridden { step: StepId::new(step).expect("a name"), by: "ann".into(), reason: "seen".into() }
         .into()
+}
+pub(crate) fn approve(plan: &Plan, gate: &str, attempt: i64) -> Body {
+    let (gate, plan_digest, by) = (gate.to_owned(), plan.digest(), "ann".to_owned());
+    GateApproved { gate, plan_digest, attempt, by, reason: String::new() }.into()
+}
+pub(crate) fn reject(plan: &Plan, gate: &str, attempt: i64) -> Body {
+    let (gate, plan_digest, by) = (gate.to_owned(), plan.digest(), "bob".to_owned());
+    GateRejected { gate, plan_digest, attempt, by, reason: "not today".to_owned() }.into()
 }
 pub(crate) fn go_back() -> Body {
     RollbackRequested { epoch: 1, by: "ann".to_owned(), ..RollbackRequested::default() }.into()

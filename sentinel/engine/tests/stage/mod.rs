@@ -1,0 +1,146 @@
+//! One sentinel on a stage: its log, its time, and what it tells.
+
+#![allow(dead_code, reason = "each test uses what it needs")]
+
+use std::collections::BTreeMap;
+
+use pavane_choreography::Plan;
+use pavane_events::{Body, Entry, EventType, Timestamp};
+use pavane_sentinel_engine::{Alert, Counter, Effect, Engine, Input, RolloutView, Status, StepStatus};
+
+use crate::floor::{Log, domain, heartbeat, rollout_id};
+
+/// One sentinel beside a log that answers at once.
+pub(crate) struct Stage {
+    pub(crate) log: Log,
+    pub(crate) engine: Engine,
+    pub(crate) read: usize,
+    pub(crate) alerts: Vec<Alert>,
+    pub(crate) ended: Vec<Status>,
+    /// What the metrics answer, by query; nothing else has a value.
+    pub(crate) metrics: BTreeMap<String, f64>,
+    /// What was counted.
+    pub(crate) counted: BTreeMap<Counter, usize>,
+}
+
+impl Stage {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let mut stage = Self::empty();
+        stage.log.start("r1", plan);
+        stage.settle();
+        stage
+    }
+
+    /// A stage on which nothing has started.
+    pub(crate) fn empty() -> Self {
+        let mut stage = Self {
+            log: Log::default(),
+            engine: Engine::new(domain(), "s1".to_owned()),
+            read: 0,
+            alerts: Vec::new(),
+            ended: Vec::new(),
+            metrics: BTreeMap::new(),
+            counted: BTreeMap::new(),
+        };
+        stage.feed(Input::Speaks(true));
+        stage.feed(Input::CaughtUp);
+        stage
+    }
+
+    pub(crate) fn feed(&mut self, input: Input) {
+        let effects = self.engine.handle(self.log.time, input);
+        self.carry_out(effects);
+    }
+
+    pub(crate) fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Append(draft) => {
+                    self.log.draft("s1", draft);
+                }
+                Effect::Raise(alert) => self.alerts.push(alert),
+                Effect::Ended(ended) => self.ended.push(ended.status),
+                Effect::Measure { query } => {
+                    let value = self.metrics.get(&query).copied().ok_or_else(|| "no data".to_owned());
+                    self.feed(Input::Measured { query, value });
+                }
+                Effect::Count(what) => *self.counted.entry(what).or_default() += 1,
+                Effect::DeadLetter { .. } | Effect::Blind { .. } | Effect::Sighted { .. } => {}
+            }
+        }
+    }
+
+    /// Reads to the end of the log.
+    pub(crate) fn settle(&mut self) {
+        while self.feed_next() {}
+    }
+
+    /// Reads one entry; false at the end.
+    pub(crate) fn feed_next(&mut self) -> bool {
+        let entry = self.log.entries.get(self.read).cloned();
+        self.read += usize::from(entry.is_some());
+        let read = entry.map(|entry| self.feed(Input::Read(entry)));
+        read.is_some()
+    }
+
+    /// Lets time go by, with a heartbeat of each of these instances every second.
+    pub(crate) fn wait(&mut self, ms: i64, alive: &[&str]) {
+        let end = self.log.time + ms;
+        while self.log.time < end {
+            let next = (self.log.time / 1_000 + 1) * 1_000;
+            let due = self.engine.next_deadline().unwrap_or(end).max(self.log.time + 1);
+            self.log.time = next.min(due).min(end);
+            if self.log.time % 1_000 == 0 {
+                for instance in alive {
+                    let (heartbeat, at) = (heartbeat(instance, "hook"), Timestamp(self.log.time));
+                    self.feed(Input::Heartbeat { heartbeat, offset: 0, at });
+                }
+            }
+            self.feed(Input::Tick);
+            self.settle();
+        }
+    }
+
+    pub(crate) fn says(&mut self, instance: &str, body: Body) {
+        self.log.says("r1", instance, "2.0.0", body);
+        self.settle();
+    }
+
+    pub(crate) fn person(&mut self, body: Body) {
+        self.log.person("r1", body);
+        self.settle();
+    }
+
+    pub(crate) fn view(&self) -> RolloutView {
+        self.engine.rollout(&rollout_id("r1")).expect("it has started")
+    }
+
+    pub(crate) fn step(&self, i: usize) -> StepStatus {
+        self.view().steps[i].state
+    }
+
+    pub(crate) fn said(&self, event: EventType) -> Vec<&Body> {
+        let bodies = self.log.entries.iter().filter_map(|entry| match entry {
+            Entry::Event(record) => Some(&record.event.body),
+            Entry::Unreadable(_) => None,
+        });
+        bodies.filter(|body| body.event_type() == event).collect()
+    }
+
+    /// The codes of what was refused.
+    pub(crate) fn refusals(&self) -> Vec<String> {
+        let code = |body: &Body| {
+            if let Body::CommandRefused(said) = body { Some(said.code.clone()) } else { None }
+        };
+        self.said(EventType::CommandRefused).into_iter().filter_map(code).collect()
+    }
+
+    pub(crate) fn verdicts(&self) -> Vec<String> {
+        let view = self.view();
+        let show = |v: &pavane_sentinel_engine::VerdictView| {
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            format!("{} {} {}", v.kind, text(&v.step), text(&v.cause)).trim_end().to_owned()
+        };
+        view.verdicts.iter().map(show).collect()
+    }
+}
