@@ -161,6 +161,7 @@ codes! {
     AcrossTeams: "PAV442", "a team waits for another team";
     QuietStall: "PAV443", "a stall that holds others up wakes nobody";
     NobodyTold: "PAV444", "a sentinel tells nobody";
+    Unmeasured: "PAV445", "a phase is watched by a metric that no sentinel can ask for";
     EventSoup: "PAV450", "two steps await two words for one thing";
     StrangeEvent: "PAV451", "a schema is of an event that is not in the vocabulary";
     ManyEvents: "PAV452", "a service says many kinds of events";

@@ -46,8 +46,10 @@ pub struct Reaction {
 /// What a reaction reacts to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum On {
-    /// The rollout or its phase: as soon as the service's step is due.
+    /// The rollout: as soon as the service's step is due.
     Due,
+    /// The phase that holds the service's step; never, where the plan has no phases.
+    Phase,
     /// The request to go back.
     RollbackRequested,
     /// Events of services, all of which must have come.
@@ -96,7 +98,7 @@ impl On {
     /// The events that it waits for, in the order of the file.
     pub fn events(&self) -> &[Expect] {
         match self {
-            Self::Due | Self::RollbackRequested => &[],
+            Self::Due | Self::Phase | Self::RollbackRequested => &[],
             Self::AllOf(events) | Self::AnyOf(events) => events,
         }
     }

@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn a_comment_is_for_its_line_and_one_by_itself_for_the_next_that_says_something() {
-        let text = "a: 1  # pavane: allow PAV421: why not\n# pavane: allow PAV420, PAV425\n\n# more\nb: 2\nc: 3\n";
+        let text =
+            "a: 1  # pavane: allow PAV421: why not\n# pavane: allow PAV420, PAV425\n\n# more\nb: 2\nc: 3\n";
         let found = vec![
             at(Code::HookOutlasts, 1),
             at(Code::ShortWindow, 5),

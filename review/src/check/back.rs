@@ -117,7 +117,8 @@ impl<'a> Way<'a> {
                 others.insert(&step.id);
                 continue;
             }
-            let message = format!("step `{}` asks for a rollback and does not say how it goes back itself", step.id);
+            let message =
+                format!("step `{}` asks for a rollback and does not say how it goes back itself", step.id);
             let help = format!(
                 "write `compensate: {{ expect: {}, within: 5m }}` with a window of its own",
                 step.compensate.expect
@@ -142,7 +143,7 @@ impl<'a> Way<'a> {
             phase.id
         );
         let help = "watch with `on_breach: pause`, or put the irreversible step into an earlier phase";
-        let place = self.one.part(&format!("phases.{}.watch", phase.id));
+        let place = self.one.places.phase(&phase.id, "watch.on_breach");
         Some(self.found(Code::StopsAtOnce, place, message, help).warning())
     }
 

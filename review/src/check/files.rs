@@ -19,7 +19,9 @@ pub(super) fn findings(project: &Project) -> Vec<Diagnostic> {
     }
     for (at, later) in project.participants.iter().enumerate() {
         let mut earlier = project.participants[..at].iter();
-        found.extend(earlier.find(|earlier| earlier.service == later.service).and_then(|e| disagree(e, later)));
+        found.extend(
+            earlier.find(|earlier| earlier.service == later.service).and_then(|e| disagree(e, later)),
+        );
     }
     found.extend(project.choreographies.iter().filter_map(|one| many_domains(project, one)));
     found.extend(unwatched(project));
@@ -120,7 +122,8 @@ fn many_domains(project: &Project, one: &Choreography) -> Option<Diagnostic> {
         "`{}` lives in the domain `{domain}` ({}) and `{}` in `{}` ({})",
         other.service, other.file, first.service, first.domain, first.file
     );
-    let help = "a rollout hears one domain alone: move the service, or make it a choreography for each domain";
+    let help =
+        "a rollout hears one domain alone: move the service, or make it a choreography for each domain";
     Some(Diagnostic::new(Code::ManyDomains, &one.file, one.step(step, "expect"), message, help))
 }
 

@@ -25,10 +25,8 @@ mod waiting;
 mod windows;
 mod words;
 
-use std::collections::BTreeMap;
-
 use pavane_choreography::diagnostic::{Diagnostic, Place};
-use pavane_choreography::{Plan, Step};
+use pavane_choreography::{Places, Plan, Step};
 use pavane_events::{Domain, Service, StepId};
 
 pub use windows::PACE;
@@ -59,11 +57,6 @@ pub struct Choreography {
     pub places: Places,
 }
 
-/// Where the parts of a choreography stand: a path such as `metadata.name` or `steps.users.within` → its value's
-/// place. Only what is written has one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Places(pub BTreeMap<String, Place>);
-
 /// A sentinel's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watcher {
@@ -73,6 +66,8 @@ pub struct Watcher {
     pub domains: Vec<Domain>,
     /// How many receivers it tells.
     pub receivers: usize,
+    /// Whether it knows where metrics are.
+    pub measures: bool,
 }
 
 /// The schema of an event that a service says with fields of its own.
@@ -127,19 +122,16 @@ impl Project {
 impl Choreography {
     /// Where a field of a step stands; where the step's id stands when the field is not written.
     fn step(&self, id: &StepId, field: &str) -> Place {
-        let of = |field: &str| self.places.0.get(&format!("steps.{id}.{field}")).copied();
-        of(field).or_else(|| of("id")).unwrap_or(Place::START)
+        self.places.step(id, field)
     }
 
     /// Whether a field of a step is written.
     fn writes(&self, id: &StepId, field: &str) -> bool {
-        self.places.0.contains_key(&format!("steps.{id}.{field}"))
+        self.places.step(id, field) != self.places.step(id, "id")
     }
 
-    /// Where a part outside the steps stands, e.g. `metadata.name` or `phases.canary.watch`; where the name of the
-    /// choreography stands when the part is not written.
+    /// Where a part outside the steps and phases stands, e.g. `metadata.name`.
     fn part(&self, path: &str) -> Place {
-        let of = |path: &str| self.places.0.get(path).copied();
-        of(path).or_else(|| of("metadata.name")).unwrap_or(Place::START)
+        self.places.whole(path)
     }
 }

@@ -15,6 +15,7 @@ pub(super) fn findings(project: &Project) -> Vec<Diagnostic> {
         found.extend(across_teams(one));
         found.extend(one.plan.steps.iter().filter_map(|step| teams_differ(project, one, step)));
         found.extend(one.plan.steps.iter().filter_map(|step| quiet_stall(one, step)));
+        found.extend(unmeasured(project, one));
     }
     found.extend(project.watchers.iter().filter(|watcher| watcher.receivers == 0).map(|watcher| {
         let message = "this sentinel tells nobody when a rollout stalls";
@@ -64,8 +65,9 @@ fn across_teams(one: &Choreography) -> Vec<Diagnostic> {
         let told = edges.iter().map(|(step, other)| format!("`{}` for `{}`", step.id, other.id));
         let message = format!("{waiting} waits for {awaited}: {}", told.collect::<Vec<_>>().join(", "));
         let help = "the two teams agree on the event, its version and the window before the rollout";
-        let step = edges[0].0;
-        Diagnostic::new(Code::AcrossTeams, &one.file, one.step(&step.id, "after"), message, help).note()
+        let (step, other) = edges[0];
+        let place = one.places.prerequisite(&step.id, &other.id);
+        Diagnostic::new(Code::AcrossTeams, &one.file, place, message, help).note()
     };
     pairs.into_iter().map(note).collect()
 }
@@ -85,4 +87,19 @@ fn quiet_stall(one: &Choreography, step: &Step) -> Option<Diagnostic> {
     );
     let help = "write `severity: page`, or `on_stall: pause` so that no clock runs meanwhile";
     Some(Diagnostic::new(Code::QuietStall, &one.file, one.step(&step.id, "severity"), message, help).note())
+}
+
+/// A watch that no sentinel can ask for holds its phase for ever, with nobody knowing why.
+fn unmeasured(project: &Project, one: &Choreography) -> Option<Diagnostic> {
+    let phase = one.plan.phases.iter().find(|phase| phase.watch.is_some())?;
+    let blind = !project.watchers.is_empty() && project.watchers.iter().all(|watcher| !watcher.measures);
+    if !blind {
+        return None;
+    }
+    let files: Vec<&str> = project.watchers.iter().map(|watcher| watcher.file.as_str()).collect();
+    let message =
+        format!("phase `{}` is watched by a metric, and no sentinel knows where metrics are", phase.id);
+    let help = format!("add `prometheus: {{ url: … }}` to {}", listed(files));
+    let place = one.places.phase(&phase.id, "watch");
+    Some(Diagnostic::new(Code::Unmeasured, &one.file, place, message, help).warning())
 }

@@ -61,7 +61,10 @@ fn unknown(project: &Project, one: &Choreography, step: &Step) -> Option<Diagnos
 }
 
 /// The reactions of a service that say the event.
-fn sayers<'a>(project: &'a Project, expect: &'a Expect) -> impl Iterator<Item = (&'a Participant, &'a Reaction)> {
+fn sayers<'a>(
+    project: &'a Project,
+    expect: &'a Expect,
+) -> impl Iterator<Item = (&'a Participant, &'a Reaction)> {
     let of = project.of(&expect.service);
     of.flat_map(|one| one.forward().filter(|r| r.emit == expect.event).map(move |reaction| (one, reaction)))
 }
@@ -78,7 +81,8 @@ fn nobody_says(project: &Project, one: &Choreography, step: &Step) -> Option<Dia
         return None; // What is ready is often said at the sidecar's door, by a tool that is no reaction.
     }
     let names: BTreeSet<&str> = files.iter().map(|one| one.file.as_str()).collect();
-    let message = format!("step `{}` awaits {expect}, and no reaction in {} says it", step.id, listed(&names));
+    let message =
+        format!("step `{}` awaits {expect}, and no reaction in {} says it", step.id, listed(&names));
     let place = one.step(&step.id, "expect");
     let found = |help: String| Diagnostic::new(Code::NobodySays, &one.file, place, message.clone(), help);
     if said.is_empty() {
@@ -102,7 +106,8 @@ fn nobody_in_zone(project: &Project, one: &Choreography, step: &Step) -> Option<
     if zones.is_empty() || zones.contains(zone.as_str()) || files.iter().any(|file| file.zone.is_none()) {
         return None;
     }
-    let message = format!("step `{}` awaits `{}` in zone `{zone}`, where none of it is", step.id, step.expect.service);
+    let message =
+        format!("step `{}` awaits `{}` in zone `{zone}`, where none of it is", step.id, step.expect.service);
     let help = format!("its sidecar files name {}", listed(&zones));
     Some(Diagnostic::new(Code::NobodyInZone, &one.file, one.step(&step.id, "zone"), message, help))
 }
@@ -119,9 +124,16 @@ fn strangers(project: &Project) -> Vec<Diagnostic> {
                 let moved = project.choreographies.iter().any(|plan| plan.moves(service.as_str()));
                 let near = nearest(service.as_str(), &names).filter(|near| *near != one.service.as_str());
                 if let Some(near) = near.filter(|_| !known.contains(service) && !moved) {
-                    let message = format!("no sidecar file and no step is for `{service}`, whose word is waited for");
+                    let message =
+                        format!("no sidecar file and no step is for `{service}`, whose word is waited for");
                     let help = format!("did you mean `{near}`?");
-                    found.push(Diagnostic::new(Code::UnknownService, &one.file, reaction.place, message, help));
+                    found.push(Diagnostic::new(
+                        Code::UnknownService,
+                        &one.file,
+                        reaction.place,
+                        message,
+                        help,
+                    ));
                 }
             }
         }
@@ -144,12 +156,19 @@ fn nobody_waits(project: &Project, one: &Participant) -> Vec<Diagnostic> {
     let awaited = |event: EventType| {
         let expect = Expect { service: service.clone(), event };
         let by_step = project.steps().any(|(_, step)| step.expect == expect);
-        by_step || project.participants.iter().flat_map(|one| &one.reactions).any(|r| r.on.events().contains(&expect))
+        by_step
+            || project
+                .participants
+                .iter()
+                .flat_map(|one| &one.reactions)
+                .any(|r| r.on.events().contains(&expect))
     };
     let idle = one.forward().filter(|reaction| !awaited(reaction.emit));
     idle.map(|reaction| {
-        let message = format!("{service}.{} is said here, and no step and no reaction waits for it", reaction.emit);
-        let help = "a reaction moves only under a step that awaits its word: await it, or take the reaction out";
+        let message =
+            format!("{service}.{} is said here, and no step and no reaction waits for it", reaction.emit);
+        let help =
+            "a reaction moves only under a step that awaits its word: await it, or take the reaction out";
         Diagnostic::new(Code::NobodyWaits, &one.file, reaction.place, message, help).warning()
     })
     .collect()

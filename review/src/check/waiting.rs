@@ -48,7 +48,10 @@ enum Standing<'a> {
 
 impl<'a> Waiting<'a> {
     fn findings(&self) -> Vec<Diagnostic> {
-        if self.step.zone.is_some() && self.participant.zone.is_some() && self.step.zone != self.participant.zone {
+        if self.step.zone.is_some()
+            && self.participant.zone.is_some()
+            && self.step.zone != self.participant.zone
+        {
             return Vec::new();
         }
         let emit = self.step.expect.event;
@@ -71,6 +74,7 @@ impl<'a> Waiting<'a> {
         };
         match on {
             On::Due => true,
+            On::Phase => !self.one.plan.phases.is_empty(),
             On::RollbackRequested => false,
             On::AllOf(events) => events.iter().all(comes),
             On::AnyOf(events) => events.iter().any(comes),
@@ -102,15 +106,17 @@ impl<'a> Waiting<'a> {
                 return vec![self.circle(reaction, expect, other)];
             }
         }
-        let waited: BTreeSet<String> = events().map(|(_, expect)| expect.to_string()).collect();
+        let mut waited: BTreeSet<String> = events().map(|(_, expect)| expect.to_string()).collect();
+        if moving.iter().any(|reaction| reaction.on == On::Phase) {
+            waited.insert("PhaseBegun".to_owned());
+        }
         let Step { id, expect, .. } = self.step;
         let message = format!(
-            "step `{id}` never fires: {} moves on {}, which no step before it brings",
+            "step `{id}` never fires: {} moves on {}, which nothing before it brings",
             expect.service,
             listed(&waited)
         );
-        let before: BTreeSet<String> =
-            self.graph.below(id).map(|step| step.expect.to_string()).collect();
+        let before: BTreeSet<String> = self.graph.below(id).map(|step| step.expect.to_string()).collect();
         let file = &self.participant.file;
         let help = if before.is_empty() {
             format!("let it react on `RolloutStarted` in {file}, or add a step for what it waits for")
@@ -129,11 +135,7 @@ impl<'a> Waiting<'a> {
         path.push(id.as_str());
         let edge = |pair: &[&StepId]| {
             let (awaited, waiting) = (pair[0], pair[1]);
-            let field = match self.one.plan.step(waiting) {
-                Some(step) if step.after_any.contains(awaited) => "after_any",
-                Some(_) | None => "after",
-            };
-            let line = self.one.step(waiting, field).line;
+            let line = self.one.places.prerequisite(waiting, awaited).line;
             format!("`{waiting}` waits for `{awaited}` in line {line} of the choreography")
         };
         let mut edges: Vec<String> = way.windows(2).map(edge).collect();

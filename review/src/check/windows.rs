@@ -35,7 +35,8 @@ fn short(one: &Choreography, step: &Step) -> Vec<Diagnostic> {
         ("compensate", step.reversible.then_some(step.compensate.within)),
     ];
     let written = |field: &str| field == "within" || one.writes(&step.id, field);
-    let short = windows.into_iter().filter_map(|(field, window)| Some((field, window.filter(|w| *w < PACE)?)));
+    let short =
+        windows.into_iter().filter_map(|(field, window)| Some((field, window.filter(|w| *w < PACE)?)));
     let found = short.filter(|(field, _)| written(field)).map(|(field, window)| {
         let message = format!(
             "the window `{field}` of step `{}` is {}, and a sentinel sees time pass every {}",
@@ -54,8 +55,12 @@ fn endless(one: &Choreography, step: &Step) -> Option<Diagnostic> {
         return None;
     }
     let message = format!("step `{}` can hardly fail: it has {} to come", step.id, lasting(step.within));
-    let help = "a stall is news within a day: shorten `within`, or start what takes so long before the rollout";
-    Some(Diagnostic::new(Code::EndlessWindow, &one.file, one.step(&step.id, "within"), message, help).warning())
+    let help =
+        "a stall is news within a day: shorten `within`, or start what takes so long before the rollout";
+    Some(
+        Diagnostic::new(Code::EndlessWindow, &one.file, one.step(&step.id, "within"), message, help)
+            .warning(),
+    )
 }
 
 /// The dependants' windows begin when the count is full, not when it has held for long enough.
@@ -126,8 +131,7 @@ fn back_outlasts(project: &Project, one: &Choreography, step: &Step) -> Option<D
     let mut files = project.of(&step.expect.service).filter_map(|file| Some((file, file.back()?)));
     let (file, back) = files.find(|(_, back)| step.reversible && back.longest() > window)?;
     let always = back.once() > window;
-    let (how, length) =
-        if always { ("one attempt", back.once()) } else { ("every attempt", back.longest()) };
+    let (how, length) = if always { ("one attempt", back.once()) } else { ("every attempt", back.longest()) };
     let message = format!(
         "step `{}` has {} to go back, and in {} {how} may take {}",
         step.id,
@@ -136,7 +140,8 @@ fn back_outlasts(project: &Project, one: &Choreography, step: &Step) -> Option<D
         lasting(length)
     );
     let help = "lengthen `within` of `compensate`, or shorten the hook's `timeout`";
-    let found = Diagnostic::new(Code::BackOutlasts, &one.file, one.step(&step.id, "compensate"), message, help);
+    let found =
+        Diagnostic::new(Code::BackOutlasts, &one.file, one.step(&step.id, "compensate"), message, help);
     Some(if always { found.warning() } else { found.note() })
 }
 
@@ -150,7 +155,11 @@ fn maintenance(one: &Choreography) -> Option<Diagnostic> {
         return None;
     }
     let message = if never {
-        format!("nothing can be through in time: what has to be waited for takes {}, and the maintenance window is open for {}", lasting(quickest), lasting(open))
+        format!(
+            "nothing can be through in time: what has to be waited for takes {}, and the maintenance window is open for {}",
+            lasting(quickest),
+            lasting(open)
+        )
     } else {
         let last = last.map_or_else(String::new, |id| format!(" up to step `{id}`"));
         format!(

@@ -15,8 +15,7 @@ pub fn github(report: &Report) -> String {
         };
         let (file, code) = (property(&finding.file), property(&finding.code));
         let (line, column) = (finding.line, finding.column);
-        let help =
-            if finding.help.is_empty() { String::new() } else { format!("\nhelp: {}", finding.help) };
+        let help = if finding.help.is_empty() { String::new() } else { format!("\nhelp: {}", finding.help) };
         let message = data(&format!("{}{help}", finding.message));
         let line = format!("::{command} file={file},line={line},col={column},title={code}::{message}\n");
         text.push_str(&line);

@@ -86,7 +86,10 @@ fn sarif_names_each_rule_once_and_points_to_each_place() {
     let tool = Tool { version: "0.1.0", docs: Some("https://docs.example/codes/"), page };
     let log: Value = serde_json::from_str(&sarif::sarif(&report(), tool)).expect("JSON");
     let run = &log["runs"][0];
-    assert_eq!((log["version"].as_str(), run["columnKind"].as_str()), (Some("2.1.0"), Some("unicodeCodePoints")));
+    assert_eq!(
+        (log["version"].as_str(), run["columnKind"].as_str()),
+        (Some("2.1.0"), Some("unicodeCodePoints"))
+    );
     let rules = run["tool"]["driver"]["rules"].as_array().expect("rules");
     assert_eq!(rules.len(), 3);
     for result in run["results"].as_array().expect("results") {
@@ -98,7 +101,10 @@ fn sarif_names_each_rule_once_and_points_to_each_place() {
     let place = &run["results"][0]["locations"][0]["physicalLocation"];
     assert_eq!(place["artifactLocation"]["uri"], "odd%2C%20name%3A1.yaml");
     assert_eq!(place["region"], serde_json::json!({ "startLine": 2, "startColumn": 31 }));
-    assert_eq!(run["results"][2]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "%C3%BC/b.yaml");
+    assert_eq!(
+        run["results"][2]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"],
+        "%C3%BC/b.yaml"
+    );
     let bare = sarif::sarif(&report(), Tool { docs: None, ..tool });
     assert!(bare.contains("\"urn:pavane:code:PAV104\""));
 }
