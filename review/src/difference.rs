@@ -4,7 +4,6 @@
 //! are written out are no difference. Every other one is told with what it does to a rollout: who waits longer, who
 //! is asked back, who is woken.
 
-mod length;
 mod pairing;
 mod phases;
 mod schedule;
@@ -13,6 +12,7 @@ mod text;
 mod versions;
 mod waits;
 mod whole;
+pub mod words;
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ pub struct Side {
     /// How long the rollout takes at the longest while every window holds, in milliseconds; approvals not counted.
     pub longest_ms: Millis,
     /// The steps that make it that long, each after the one that it waits for.
-    pub critical_path: Vec<StepId>,
+    pub critical_path: Vec<String>,
 }
 
 /// One change, of all that it befell alike.

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use pavane_choreography::{Approval, Phase, Plan, Watch};
 use pavane_events::{PhaseId, StepId};
 
-use crate::difference::length::lasting;
 use crate::difference::pairing::Pairing;
-use crate::difference::step::{lengths, stall, stalled};
+use crate::difference::step::{lengths, stalled};
+use crate::difference::words::{lasting, on_stall};
 use crate::difference::{Changes, Values, listed, options, values};
 
 /// Compares the phases of two plans.
@@ -124,7 +124,7 @@ fn watch(old: Option<&Watch>, new: Option<&Watch>, tell: &mut impl FnMut(&'stati
     let every = format!("a breach shorter than {} may go unseen", lasting(new.every));
     tell("watch.every", lengths(Some(old.every), Some(new.every)), every);
     let breached = format!("on a breach {}", breach(new));
-    tell("watch.on_breach", values(stall(old.on_breach), stall(new.on_breach)), breached);
+    tell("watch.on_breach", values(on_stall(old.on_breach), on_stall(new.on_breach)), breached);
 }
 
 fn written(watch: &Watch) -> String {

@@ -3,9 +3,9 @@
 use pavane_choreography::{Instances, OnStall, Plan, Step};
 use pavane_events::{Millis, StepId};
 
-use crate::difference::length::lasting;
 use crate::difference::versions;
 use crate::difference::whole::told;
+use crate::difference::words::{lasting, on_stall};
 use crate::difference::{Changes, Values, listed, options, values};
 
 /// Tells a step that the old plan does not have.
@@ -49,7 +49,11 @@ pub(super) fn compare(old: &Step, new: &Step, plan: &Plan, changes: &mut Changes
     tell("within", lengths(Some(old.within), Some(new.within)), window(old.within, new.within));
     tell("started_within", lengths(old.started_within, new.started_within), begun(old, new));
     tell("healthy_for", lengths(Some(old.healthy_for), Some(new.healthy_for)), held(new));
-    tell("on_stall", values(stall(old.on_stall), stall(new.on_stall)), stalled(new.on_stall).to_owned());
+    tell(
+        "on_stall",
+        values(on_stall(old.on_stall), on_stall(new.on_stall)),
+        stalled(new.on_stall).to_owned(),
+    );
     tell("reversible", values(&old.reversible, &new.reversible), reversible(new, plan));
     let cut = if new.interruptible {
         "what its service does may be cut off half-way to go back"
@@ -73,15 +77,6 @@ pub(super) fn compare(old: &Step, new: &Step, plan: &Plan, changes: &mut Changes
     tell("runbook", options(old.runbook.as_ref(), new.runbook.as_ref()), runbook.to_owned());
     let severity = format!("a stall of it {}", told(new.severity));
     tell("severity", values(old.severity.as_str(), new.severity.as_str()), severity);
-}
-
-/// What a sentinel does about a stall or a breach, as it is written.
-pub(super) const fn stall(on_stall: OnStall) -> &'static str {
-    match on_stall {
-        OnStall::Alert => "alert",
-        OnStall::Pause => "pause",
-        OnStall::Rollback => "rollback",
-    }
 }
 
 /// What a stall or a breach leads to.

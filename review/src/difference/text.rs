@@ -1,6 +1,6 @@
 //! A difference as people read it, in 80 columns.
 
-use crate::difference::length::lasting;
+use crate::difference::words::lasting;
 use crate::difference::{About, Change, Difference, Side, listed};
 
 const WIDTH: usize = 80;

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use pavane_choreography::{Plan, Step};
 use pavane_events::{Millis, StepId};
 
-use crate::difference::length::lasting;
 use crate::difference::pairing::Pairing;
 use crate::difference::schedule::Schedule;
+use crate::difference::words::lasting;
 use crate::difference::{Changes, listed};
 
 /// A step within its plan, and when that plan lets it start.

@@ -1,7 +1,8 @@
 //! What is said about the rollout as a whole.
 
-use pavane_choreography::{Concurrency, Method, Plan, Severity, Trigger};
+use pavane_choreography::{Concurrency, Method, Plan, Severity};
 
+use crate::difference::words::{concurrency, method, trigger};
 use crate::difference::{Changes, Values, options, values};
 
 /// Compares what two plans say about the whole.
@@ -33,7 +34,7 @@ pub(super) fn compare(old: &Plan, new: &Plan, changes: &mut Changes) {
         Concurrency::Refuse => "a start that finds one of its services taken is refused",
         Concurrency::Queue => "a start that finds one of its services taken waits its turn",
     };
-    tell("concurrency", [old, new].map(|plan| Some(concurrency(plan.concurrency))), taken.to_owned());
+    tell("concurrency", values(concurrency(old.concurrency), concurrency(new.concurrency)), taken.to_owned());
     let open = match &new.maintenance {
         Some(_) => "it starts then alone, and what is not met when the window closes stalls",
         None => "it may start at any time",
@@ -49,33 +50,10 @@ pub(super) const fn told(severity: Severity) -> &'static str {
     }
 }
 
-const fn method(method: Method) -> &'static str {
-    match method {
-        Method::Choreography => "choreography",
-        Method::Hybrid => "hybrid",
-        Method::Orchestrated => "orchestrated",
-    }
-}
-
 const fn led(method: Method) -> &'static str {
     match method {
         Method::Choreography => "services react to each other, and no gate stands between them",
         Method::Hybrid => "the sentinel opens each phase, and services react to each other within it",
         Method::Orchestrated => "the sentinel opens each step",
-    }
-}
-
-fn concurrency(concurrency: Concurrency) -> String {
-    match concurrency {
-        Concurrency::Refuse => "refuse",
-        Concurrency::Queue => "queue",
-    }
-    .to_owned()
-}
-
-fn trigger(trigger: &Trigger) -> String {
-    match &trigger.version {
-        Some(version) => format!("{} of {version}", trigger.on),
-        None => trigger.on.to_string(),
     }
 }
