@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    apply, demo, dev, diff, emit, orders, plan, schemas, sentinel, sidecar, start, status, topics, watch,
+    apply, approve, demo, dev, diff, emit, orders, plan, schemas, sentinel, sidecar, start, status, topics,
+    watch,
 };
 use crate::connection::Connection;
 use crate::console::Manner;
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     Abort(orders::Order),
     /// Asks all services of a rollout that had moved to go back, in reverse order.
     Rollback(orders::Order),
+    Approve(approve::Approve),
+    Reject(approve::Reject),
     /// Lets a step count as met, whatever its service says.
     Override(orders::Override),
     /// Stops the clocks of all rollouts of the domain.

@@ -159,31 +159,36 @@ pub async fn ending(
             console.note(&picture::verdict(verdict));
         }
         told = rollout.verdicts.len();
-        if !rollout.status.is_open() {
+        if picture::is_over(rollout.status) {
             return Ok(rollout.status.as_str());
         }
     }
 }
 
-/// A start that the log refused: why, as the sentinel says it, if one says it soon.
+/// A start that the log refused: why.
 async fn refused(fold: &mut Fold, id: &RolloutId, start: i64) -> Failure {
+    match reason(fold, start).await {
+        Ok(why) => Failure::new(Exit::Findings, format!("the start of {id} was refused: {why}")),
+        Err(failure) => failure,
+    }
+}
+
+/// Why the log refused the record at an offset: as the sentinel says it, if one says it soon.
+pub async fn reason(fold: &mut Fold, offset: i64) -> Result<String, Failure> {
     let reason = tokio::time::timeout(REASON, async {
         loop {
             if let Next::Entry(entry) = fold.next().await?
                 && let Entry::Event(record) = *entry
                 && let Body::CommandRefused(refused) = record.event.body
-                && refused.cites == start
+                && refused.cites == offset
             {
-                return Ok::<String, Failure>(refused.reason);
+                return Ok(refused.reason);
             }
         }
     });
-    let why = match reason.await {
-        Ok(Ok(reason)) => reason,
-        Ok(Err(failure)) => return failure,
-        Err(_) => "no sentinel has said why; is one running for this domain?".to_owned(),
-    };
-    Failure::new(Exit::Findings, format!("the start of {id} was refused: {why}"))
+    reason
+        .await
+        .unwrap_or_else(|_| Ok("no sentinel has said why; is one running for this domain?".to_owned()))
 }
 
 /// What this program is too old to judge, it must not show either.

@@ -85,6 +85,8 @@ fn setup(cli: &Cli) -> Setup {
         | Command::Resume(_)
         | Command::Abort(_)
         | Command::Rollback(_)
+        | Command::Approve(_)
+        | Command::Reject(_)
         | Command::Override(_)
         | Command::Hold(_)
         | Command::Release(_) => ("pavane", "warn,rdkafka=off,librdkafka=off"),

@@ -1,29 +1,29 @@
 //! How a rollout looks in a terminal: each step with a symbol and a word, so that no colour is needed to read it.
 
+mod phase;
+
 use anstyle::Style;
 use pavane_events::{Millis, Timestamp};
-use pavane_sentinel_engine::{RolloutView, StepStatus, StepView, VerdictView};
+use pavane_sentinel_engine::{RolloutView, Status, StepStatus, StepView, VerdictView};
 
 use crate::paint::{BACK, BAD, BUSY, GOOD, QUIET, STRONG, paint};
 
-/// The rollout as a list: two lines of head, a line for each step, a line for each reason.
+/// The widest line that a picture has where it can be helped, in columns.
+const WIDTH: usize = 80;
+/// Where the name of a step stands, in columns.
+const NAMES: usize = 17;
+
+/// The rollout as a list: a few lines of head, a line for each step, a line for each reason; where there are phases, the
+/// steps stand under theirs.
 pub fn list(rollout: &RolloutView, now: Timestamp) -> String {
     let mut lines = head(rollout, now);
-    let wide = |text: fn(&StepView) -> &str| {
-        rollout.steps.iter().map(|step| text(step).chars().count()).max().unwrap_or(0)
-    };
-    let (names, events) = (wide(|step| &step.id), wide(|step| &step.expects));
-    for step in &rollout.steps {
-        let line = format!(
-            "  {}  {:<names$}  {:<events$}  {}",
-            paint(style(step.state), &format!("{} {:<11}", symbol(step.state), word(step.state))),
-            step.id,
-            step.expects,
-            remarks(step, rollout.paused, now)
-        );
-        lines.push(line.trim_end().to_owned());
-        lines.extend(reason(step).map(|reason| format!("                 {reason}")));
+    for phase in &rollout.phases {
+        lines.extend(phase::lines(phase, rollout, now));
+        let steps = rollout.steps.iter().filter(|step| step.phase.as_ref() == Some(&phase.id));
+        lines.extend(steps.flat_map(|step| step_lines(step, rollout, now)));
     }
+    let steps = rollout.steps.iter().filter(|step| step.phase.is_none());
+    lines.extend(steps.flat_map(|step| step_lines(step, rollout, now)));
     lines.join("\n") + "\n"
 }
 
@@ -48,7 +48,9 @@ pub fn line(rollout: &RolloutView, now: Timestamp) -> String {
     let reasons = rollout.steps.iter().filter_map(reason).flat_map(|reason| [" · ".to_owned(), reason]);
     let stalled: String = reasons.collect();
     let (id, name, steps) = (&rollout.id, &rollout.choreography, rollout.steps.len());
-    format!("{id}  {name}  {}  {met} of {steps} steps met{}{stalled}", status(rollout), age(rollout, now))
+    let phase = phase::remark(rollout, now).map_or_else(String::new, |phase| format!(" · {phase}"));
+    let status = status(rollout);
+    format!("{id}  {name}  {status}  {met} of {steps} steps met{}{phase}{stalled}", age(rollout, now))
 }
 
 /// A verdict in one line.
@@ -114,26 +116,39 @@ const fn style(state: StepStatus) -> Style {
     }
 }
 
+/// Whether a rollout has come to its end.
+pub const fn is_over(status: Status) -> bool {
+    !status.is_open() && !matches!(status, Status::Queued)
+}
+
+/// A word from the log as it may stand in a terminal: nothing in it moves the cursor or turns the direction.
+pub fn plain(text: &str) -> String {
+    let turns =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().filter(|c| !c.is_control() && !turns(*c)).collect()
+}
+
 const fn is_met(state: StepStatus) -> bool {
     matches!(state, StepStatus::Met | StepStatus::Overridden)
 }
 
 fn head(rollout: &RolloutView, now: Timestamp) -> Vec<String> {
     let met = rollout.steps.iter().filter(|step| is_met(step.state)).count();
-    let (steps, owner, trace) = (rollout.steps.len(), &rollout.owner, &rollout.trace_id);
+    let (steps, trace) = (rollout.steps.len(), format!("trace {}", rollout.trace_id));
+    let (status, age) = (status(rollout), age(rollout, now));
+    let rest = format!(" · {met} of {steps} steps met{age} · owner {}", rollout.owner);
+    let wide = [&status, &rest, &trace].iter().map(|text| text.chars().count()).sum::<usize>();
+    let between = if wide + 5 <= WIDTH { " · " } else { "\n  " };
     vec![
         format!("{}  {}", paint(STRONG, &rollout.choreography), rollout.id),
-        format!(
-            "  {} · {met} of {steps} steps met{} · owner {owner} · trace {trace}",
-            paint(STRONG, &status(rollout)),
-            age(rollout, now)
-        ),
+        format!("  {}{rest}{between}{trace}", paint(STRONG, &status)),
     ]
 }
 
 fn status(rollout: &RolloutView) -> String {
     let halted = if rollout.paused && rollout.status.is_open() { ", its clocks stand still" } else { "" };
-    format!("{}{halted}", spaced(rollout.status.as_str()))
+    let behind = rollout.behind.as_ref().map_or_else(String::new, |other| format!(" behind {other}"));
+    format!("{}{behind}{halted}", spaced(rollout.status.as_str()))
 }
 
 fn age(rollout: &RolloutView, now: Timestamp) -> String {
@@ -143,20 +158,35 @@ fn age(rollout: &RolloutView, now: Timestamp) -> String {
     }
 }
 
+/// A step, what is to be said of it beside it or beneath it, and why it stands still.
+fn step_lines(step: &StepView, rollout: &RolloutView, now: Timestamp) -> Vec<String> {
+    let wide = |text: fn(&StepView) -> &str| {
+        rollout.steps.iter().map(|step| text(step).chars().count()).max().unwrap_or(0)
+    };
+    let (names, events) = (wide(|step| &step.id), wide(|step| &step.expects));
+    let state = paint(style(step.state), &format!("{} {:<11}", symbol(step.state), word(step.state)));
+    let line = format!("  {state}  {:<names$}  {:<events$}", step.id, step.expects);
+    let remarks = remarks(step, rollout.paused, now);
+    let beneath = |text: String| format!("{:NAMES$}{text}", "");
+    let mut lines = if NAMES + names + 2 + events + 2 + remarks.chars().count() <= WIDTH {
+        vec![format!("{line}  {remarks}").trim_end().to_owned()]
+    } else {
+        vec![line.trim_end().to_owned(), beneath(remarks)]
+    };
+    lines.extend(reason(step).map(beneath));
+    lines
+}
+
 fn remarks(step: &StepView, paused: bool, now: Timestamp) -> String {
-    let mut remarks = Vec::new();
-    if step.want > 1 {
-        remarks.push(format!("{} of {} instances", step.have, step.want));
+    let mut remarks: Vec<String> = step.zone.iter().map(|zone| format!("zone {zone}")).collect();
+    match step.want {
+        Some(want @ 2..) => remarks.push(format!("{} of {want} instances", step.have)),
+        Some(_) => {}
+        None => remarks.push(format!("{} of {} of the instances", step.have, step.instances_wanted)),
     }
     match step.state {
-        StepStatus::Waiting if !step.after.is_empty() => {
-            remarks.push(format!("after {}", step.after.join(", ")));
-        }
-        StepStatus::Waiting
-        | StepStatus::Met
-        | StepStatus::Overridden
-        | StepStatus::Back
-        | StepStatus::NotBack => {}
+        StepStatus::Waiting => remarks.extend(awaited(step)),
+        StepStatus::Met | StepStatus::Overridden | StepStatus::Back | StepStatus::NotBack => {}
         StepStatus::Open
         | StepStatus::Running
         | StepStatus::Holding
@@ -176,6 +206,17 @@ fn remarks(step: &StepView, paused: bool, now: Timestamp) -> String {
     remarks.join(" · ")
 }
 
+/// What a step waits for.
+fn awaited(step: &StepView) -> Option<String> {
+    let one = step.after_any.join(" or ");
+    match (step.after.is_empty(), one.is_empty()) {
+        (true, true) => None,
+        (false, true) => Some(format!("after {}", step.after.join(", "))),
+        (true, false) => Some(format!("after {one}")),
+        (false, false) => Some(format!("after {} and one of {one}", step.after.join(", "))),
+    }
+}
+
 /// Why a step stands still, what is missing and whose it is.
 fn reason(step: &StepView) -> Option<String> {
     let cause = step.cause.filter(|_| step.state == StepStatus::Stalled)?;
@@ -188,9 +229,8 @@ fn spaced(word: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use pavane_events::{Cause, RolloutId};
-    use pavane_sentinel_engine::Status;
 
     use super::*;
 
@@ -202,20 +242,47 @@ mod tests {
 
     #[test]
     fn a_stalled_step_says_what_is_missing_why_and_whose_it_is() {
-        let text = plain(&list(&rollout(), Timestamp(12_000)));
+        let text = uncoloured(&list(&rollout(), Timestamp(12_000)));
         assert_eq!(
             text,
             "users-v2  r-1\n  open · 1 of 3 steps met · for 12 s · owner identity · trace abc\n  \
              ✓ done         schema     schema.DeploymentComplete\n  \
-             ✗ stalled      users      users.DeploymentComplete      for 10 s · 2 s over its window\n                 \
+             ✗ stalled      users      users.DeploymentComplete\n                 \
+             for 10 s · 2 s over its window\n                 \
              missing users.DeploymentComplete · not finished · owner identity\n  \
              · waiting      messaging  messaging.DeploymentComplete  after users\n"
         );
     }
 
     #[test]
+    fn a_share_that_nobody_has_counted_is_told_as_the_plan_writes_it() {
+        let mut shared = step("users", StepStatus::Open, &["schema"]);
+        (shared.want, shared.instances_wanted, shared.zone) = (None, "25%".into(), Some("eu".into()));
+        let said = remarks(&shared, false, Timestamp(4_000));
+        assert_eq!(said, "zone eu · 0 of 25% of the instances · for 2 s · 6 s left");
+    }
+
+    #[test]
+    fn what_a_step_waits_for_is_told_whether_all_or_one_of_it() {
+        let mut waiting = step("users", StepStatus::Waiting, &["schema"]);
+        waiting.after_any = vec!["a".into(), "b".into()];
+        assert_eq!(remarks(&waiting, false, Timestamp(0)), "after schema and one of a or b");
+        waiting.after.clear();
+        assert_eq!(remarks(&waiting, false, Timestamp(0)), "after a or b");
+    }
+
+    #[test]
+    fn a_queued_rollout_says_whom_it_waits_for() {
+        let mut queued = rollout();
+        (queued.status, queued.behind) = (Status::Queued, Some(RolloutId::new("r-0").expect("a name")));
+        let text = uncoloured(&line(&queued, Timestamp(12_000)));
+        assert!(text.starts_with("r-1  users-v2  queued behind r-0  1 of 3 steps met · for 12 s"), "{text}");
+        assert!(!is_over(queued.status) && is_over(Status::Aborted));
+    }
+
+    #[test]
     fn a_line_names_the_stall_too() {
-        let text = plain(&line(&rollout(), Timestamp(12_000)));
+        let text = uncoloured(&line(&rollout(), Timestamp(12_000)));
         assert!(text.contains("1 of 3 steps met · for 12 s · missing users.DeploymentComplete"), "{text}");
     }
 
@@ -241,18 +308,20 @@ mod tests {
 
     #[test]
     fn names_and_states_of_a_row_stand_in_columns() {
-        let text = plain(&row(&rollout().steps));
+        let text = uncoloured(&row(&rollout().steps));
         let (names, states) = text.split_once('\n').expect("two lines");
         let column = |line: &str, word: &str| line[..line.find(word).expect(word)].chars().count();
         assert_eq!(column(names, "users"), column(states, "✗ stalled"));
         assert_eq!(column(names, "messaging"), column(states, "· waiting"));
     }
 
-    fn plain(text: &str) -> String {
+    /// The text without its colours.
+    pub(crate) fn uncoloured(text: &str) -> String {
         anstream::adapter::strip_str(text).to_string()
     }
 
-    fn rollout() -> RolloutView {
+    /// A rollout of three steps, the second of which stands still.
+    pub(crate) fn rollout() -> RolloutView {
         RolloutView {
             id: RolloutId::new("r-1").expect("a name"),
             choreography: "users-v2".into(),
@@ -265,6 +334,9 @@ mod tests {
             ended_at: None,
             trace_id: "abc".into(),
             deciding: None,
+            plan_digest: String::new(),
+            behind: None,
+            phases: Vec::new(),
             steps: vec![
                 step("schema", StepStatus::Met, &[]),
                 step("users", StepStatus::Stalled, &["schema"]),
@@ -274,16 +346,21 @@ mod tests {
         }
     }
 
-    fn step(id: &str, state: StepStatus, after: &[&str]) -> StepView {
+    /// A step of that name.
+    pub(crate) fn step(id: &str, state: StepStatus, after: &[&str]) -> StepView {
         StepView {
             id: id.into(),
             expects: format!("{id}.DeploymentComplete"),
             service: id.into(),
             owner: "identity".into(),
             after: after.iter().map(ToString::to_string).collect(),
+            after_any: Vec::new(),
+            zone: None,
+            phase: None,
             state,
             have: 0,
-            want: 1,
+            want: Some(1),
+            instances_wanted: "1".into(),
             since: Some(Timestamp(2_000)),
             deadline: Some(Timestamp(10_000)),
             attempt: 1,

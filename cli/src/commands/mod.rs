@@ -1,6 +1,7 @@
 //! One file per command: its options, its help and what it does.
 
 pub mod apply;
+pub mod approve;
 pub mod demo;
 pub mod dev;
 pub mod diff;
@@ -56,6 +57,8 @@ async fn carry_out(command: Command, context: Context<'_>) -> Result<(), Failure
         Command::Resume(order) => order.run(context, Verb::Resume).await,
         Command::Abort(order) => order.run(context, Verb::Abort).await,
         Command::Rollback(order) => order.run(context, Verb::Rollback).await,
+        Command::Approve(approve) => approve.run(context).await,
+        Command::Reject(reject) => reject.run(context).await,
         Command::Override(order) => order.run(context).await,
         Command::Hold(grounds) => grounds.hold(context).await,
         Command::Release(grounds) => grounds.release(context).await,

@@ -14,7 +14,9 @@ use crate::picture;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Each step stands with a symbol and a word:
-  ✓ done  ▶ running  ○ awaited  · waiting  ◎ holding  ✗ stalled  ◀ going back  ↺ rolled back  ! not back")]
+  ✓ done  ▶ running  ○ awaited  · waiting  ◎ holding  ✗ stalled  ◀ going back  ↺ rolled back  ! not back
+and each phase above its steps:
+  ✓ complete  ▶ open  ◎ soaking  ◉ watched  ? awaits approval  ○ may begin  · waiting")]
 pub struct Status {
     /// One rollout; without it, the open ones in full and the newest ended ones in a line each.
     rollout: Option<RolloutId>,
@@ -42,7 +44,8 @@ impl Status {
 /// The open rollouts of a domain as lists, and its newest ended ones in a line each.
 pub fn overview(fold: &Fold) -> String {
     let (view, now) = (fold.view(), fold.time());
-    let (open, ended): (Vec<_>, Vec<_>) = view.rollouts.iter().partition(|rollout| rollout.status.is_open());
+    let (ended, open): (Vec<_>, Vec<_>) =
+        view.rollouts.iter().partition(|rollout| picture::is_over(rollout.status));
     let mut parts: Vec<String> = open.iter().map(|rollout| picture::list(rollout, now)).collect();
     if open.is_empty() {
         parts.push(format!("no rollout is open in {}\n", view.domain));

@@ -85,12 +85,13 @@ impl Watch {
         if let Some(id) = &self.rollout {
             return Ok(vec![fold.known(id)?]);
         }
-        let shown = |rollout: &RolloutView| rollout.status.is_open() || seen.contains_key(&rollout.id);
+        let shown =
+            |rollout: &RolloutView| !picture::is_over(rollout.status) || seen.contains_key(&rollout.id);
         Ok(fold.view().rollouts.into_iter().filter(shown).collect())
     }
 
     fn has_ended(&self, fold: &Fold) -> Result<bool, Failure> {
         let Some(id) = &self.rollout else { return Ok(false) };
-        Ok(!fold.known(id)?.status.is_open())
+        Ok(picture::is_over(fold.known(id)?.status))
     }
 }

@@ -32,6 +32,8 @@ pub struct RolloutView {
     pub id: RolloutId,
     /// The name of its choreography.
     pub choreography: String,
+    /// SHA-256 of its plan, in hexadecimal.
+    pub plan_digest: String,
     /// The team that owns it.
     pub owner: String,
     /// Where it stands.
@@ -169,6 +171,7 @@ impl Fold {
         RolloutView {
             id: rollout.id.clone(),
             choreography: plan.name.clone(),
+            plan_digest: rollout.score.digest.clone(),
             owner: plan.owner.clone(),
             status: rollout.status,
             paused: rollout.stopped.is_some(),

@@ -20,6 +20,8 @@ pub struct PhaseView {
     pub soaks_until: Option<Timestamp>,
     /// The metric that it is watched by, and what it must keep to.
     pub watch: Option<String>,
+    /// When its watch is over at the earliest: the metric has kept to the bound ever since the phase was met.
+    pub watched_until: Option<Timestamp>,
     /// The team that is asked for its approval.
     pub approval: Option<String>,
     /// Who has approved it.
@@ -66,6 +68,7 @@ impl PhaseView {
             since,
             soaks_until: rollout.phase_soaked(k).filter(|_| phase.soak > 0),
             watch: watch.map(|watch| format!("{} {} for {} ms", watch.query, watch.bound, watch.hold)),
+            watched_until: watch.and_then(|watch| Some(rollout.phase_met(k)?.plus(watch.hold))),
             approval: phase.approval.as_ref().map(|approval| approval.by.clone()),
             approved: state.approved.clone(),
             attempt: state.attempt,
