@@ -29,6 +29,7 @@ mod words;
 
 pub use network::{Band, By, Edge, Graph, Kind, Node, Sheet, Talk, Team, Wait};
 pub use schedule::{Critical, Leg, Window};
+pub(crate) use words::wrapped;
 
 impl Graph {
     /// The graph as layered text that fits a terminal of 80 columns.

@@ -2,6 +2,7 @@
 //!
 //! Everything here is a function of documents: plans in, findings and pictures out.
 
+pub mod advise;
 pub mod check;
 pub mod difference;
 pub mod graph;

@@ -323,14 +323,14 @@ fn facts(plans: &[Plan], at: usize, starts: &[Start]) -> Vec<String> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use pavane_choreography::Expect;
     use pavane_events::{EventType, PhaseId, Service, StepId};
 
     use super::*;
 
     /// A step named like its service and its team.
-    pub(in crate::graph) fn step(id: &str, after: &[&str], after_any: &[&str]) -> Step {
+    pub(crate) fn step(id: &str, after: &[&str], after_any: &[&str]) -> Step {
         let name = |id: &&str| StepId::new(*id).expect("a name");
         let service = Service::new(format!("{id}-service")).expect("a name");
         let expect = Expect { service, event: EventType::DeploymentComplete };
@@ -341,13 +341,13 @@ pub(super) mod tests {
     }
 
     /// A plan of steps with what they wait for: all of the first, one of the others.
-    pub(in crate::graph) fn plan(steps: &[(&str, &[&str], &[&str])]) -> Plan {
+    pub(crate) fn plan(steps: &[(&str, &[&str], &[&str])]) -> Plan {
         let steps = steps.iter().map(|(id, after, after_any)| step(id, after, after_any)).collect();
         Plan::new("users-v2", "identity", steps)
     }
 
     /// A phase that asks for nothing.
-    pub(in crate::graph) fn phase(id: &str, steps: &[&str]) -> Phase {
+    pub(crate) fn phase(id: &str, steps: &[&str]) -> Phase {
         Phase {
             id: PhaseId::new(id).expect("a name"),
             steps: steps.iter().map(|id| StepId::new(*id).expect("a name")).collect(),

@@ -22,7 +22,7 @@ pub(super) fn clipped(text: &str, most: usize) -> String {
 }
 
 /// The text in lines of at most so many characters, broken between words; a longer word keeps its line.
-pub(super) fn wrapped(text: &str, most: usize) -> Vec<String> {
+pub(crate) fn wrapped(text: &str, most: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {
