@@ -8,6 +8,7 @@ use pavane_events::identity::sentinel_source;
 use pavane_events::{Body, Domain, EventId, Record, RolloutId, Service, Source, Speaker, Timestamp};
 
 use crate::effect::Notice;
+use crate::queue::Refused;
 use crate::rollout::{Rollout, Status};
 use crate::settings::Settings;
 
@@ -25,6 +26,8 @@ pub(crate) struct Fold {
     pub(crate) sentinel: Source,
     pub(crate) watched: BTreeSet<Expect>,
     pub(crate) early: VecDeque<Record>,
+    /// The starts that met another rollout, in their order.
+    pub(crate) refused: VecDeque<Refused>,
     pub(crate) time: Timestamp,
     held: Option<i64>,
     seen: VecDeque<(Source, EventId)>,
@@ -43,6 +46,7 @@ impl Fold {
             watched: watched.collect(),
             held: None,
             early: VecDeque::new(),
+            refused: VecDeque::new(),
             seen: VecDeque::new(),
             time: Timestamp(i64::MIN),
         }
@@ -71,7 +75,11 @@ impl Fold {
         let latest = latest.filter(|rollout| rollout.status == Status::Completed);
         let starts = open.chain(latest).map(|rollout| rollout.since);
         let early = self.early.iter().map(|record| record.offset);
-        starts.chain(early).chain(self.held).min().unwrap_or(self.position + 1)
+        let from = starts.chain(early).chain(self.held).min().unwrap_or(self.position + 1);
+        // Who reads that a start was refused must know of whom it met.
+        let refused = self.refused.iter().rev();
+        refused
+            .fold(from, |from, refused| if refused.offset >= from { from.min(refused.since) } else { from })
     }
 
     /// Takes the next record.

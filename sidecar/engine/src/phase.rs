@@ -17,10 +17,10 @@ impl Rollout {
         }
         self.phases.insert(body.phase.clone(), record.clone());
         for id in steps {
-            let Some(step) = self.plan.step(&id).filter(|step| step.instances.share().is_some()) else {
-                continue;
-            };
-            // Of a step whose instances were picked, all that were picked are wanted.
+            // Of a step whose instances were picked, all that were picked are wanted. Which zone they run in is not
+            // said, so the instances of a step in a zone are counted as those of any other.
+            let everywhere = |step: &&Step| step.instances.share().is_some() && step.zone.is_none();
+            let Some(step) = self.plan.step(&id).filter(everywhere) else { continue };
             let members = body.cohort.iter().filter(|member| member.service == step.expect.service).count();
             if members > 0 {
                 self.take_count(&id, u32::try_from(members).unwrap_or(u32::MAX), true, record.offset);

@@ -19,6 +19,20 @@ const ENDED: usize = 256;
 /// The version of the rules by which this program takes part.
 const RULES: i64 = 1;
 
+/// A start that met another rollout and would not wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused {
+    pub(crate) offset: i64,
+    /// Where whoever must know of the other begins to read.
+    pub(crate) since: i64,
+}
+
+/// Why a start is refused, and where the rollout that it met is known from.
+struct Refusal {
+    why: String,
+    since: Option<i64>,
+}
+
 impl Fold {
     /// Takes the start of a rollout.
     pub(crate) fn start(&mut self, record: &Record) -> Option<Notice> {
@@ -33,7 +47,13 @@ impl Fold {
         }
         let plan = match self.admit(record) {
             Ok(plan) => plan,
-            Err(why) => return Some(notice(record, "rollout_ignored", format!("rollout {id}: {why}"))),
+            Err(Refusal { why, since }) => {
+                self.refused.extend(since.map(|since| Refused { offset: record.offset, since }));
+                if self.refused.len() > ENDED {
+                    self.refused.pop_front();
+                }
+                return Some(notice(record, "rollout_ignored", format!("rollout {id}: {why}")));
+            }
         };
         let mut rollout = Rollout::new(id, plan, record.clone());
         rollout.is_new(record);
@@ -83,26 +103,13 @@ impl Fold {
     }
 
     /// One that cannot be understood, comes out of its hours or meets another and will not wait is nobody's.
-    fn admit(&self, record: &Record) -> Result<Plan, String> {
-        let Body::RolloutStarted(started) = &record.event.body else { return Err("not a start".to_owned()) };
-        if started.rules > RULES {
-            return Err(format!("it is judged by rules {}, this program knows {RULES}", started.rules));
-        }
-        let own = sha256_hex(&started.plan);
-        if own != started.plan_digest {
-            return Err(format!("the plan's digest is {own}, not {}", started.plan_digest));
-        }
-        let plan =
-            Plan::from_json(&started.plan).map_err(|error| format!("the plan cannot be read: {error}"))?;
-        plan.check().map_err(|error| format!("the plan cannot be followed: {error}"))?;
-        if let Some(maintenance) = plan.maintenance.as_ref().filter(|hours| hours.closes(record.at).is_none())
-        {
-            return Err(format!("the plan may only begin {maintenance}"));
-        }
+    fn admit(&self, record: &Record) -> Result<Plan, Refusal> {
+        let plan = read_plan(record).map_err(|why| Refusal { why, since: None })?;
         let taken = self.in_the_way(&plan, self.rollouts.len()).next();
         match (taken, plan.concurrency) {
             (Some((service, other)), Concurrency::Refuse) => {
-                Err(format!("{service} takes part in rollout {}", other.id))
+                let why = format!("{service} takes part in rollout {}", other.id);
+                Err(Refusal { why, since: Some(other.since) })
             }
             (Some(_), Concurrency::Queue) | (None, _) => Ok(plan),
         }
@@ -130,5 +137,23 @@ impl Fold {
         if let Some(oldest) = oldest.filter(|_| ended >= ENDED) {
             self.rollouts.remove(oldest);
         }
+    }
+}
+
+/// The plan of a start; or why nobody can dance it.
+fn read_plan(record: &Record) -> Result<Plan, String> {
+    let Body::RolloutStarted(started) = &record.event.body else { return Err("not a start".to_owned()) };
+    if started.rules > RULES {
+        return Err(format!("it is judged by rules {}, this program knows {RULES}", started.rules));
+    }
+    let own = sha256_hex(&started.plan);
+    if own != started.plan_digest {
+        return Err(format!("the plan's digest is {own}, not {}", started.plan_digest));
+    }
+    let plan = Plan::from_json(&started.plan).map_err(|error| format!("the plan cannot be read: {error}"))?;
+    plan.check().map_err(|error| format!("the plan cannot be followed: {error}"))?;
+    match plan.maintenance.as_ref().filter(|hours| hours.closes(record.at).is_none()) {
+        Some(maintenance) => Err(format!("the plan may only begin {maintenance}")),
+        None => Ok(plan),
     }
 }

@@ -221,6 +221,24 @@ fn of_those_who_were_picked_all_are_wanted() {
 }
 
 #[test]
+fn of_those_who_were_picked_in_several_zones_each_step_wants_as_many_as_were_counted_for_it() {
+    let mut plan = canary();
+    for step in &mut plan.steps {
+        step.zone = Some(Zone::new("eu").unwrap());
+    }
+    plan.steps.push(step("messaging", "messaging.DeploymentComplete", &["users-5pct"]));
+    plan.phases[1].steps.push(id("messaging"));
+    let mut stage = Stage::new(vec![start()]);
+    stage.settings = settings("messaging", stage.settings.reactions.clone());
+    stage.crash();
+    stage.start_with(ROLLOUT, &plan);
+    stage.begin("users-5pct", &["user-service-0", "user-service-in-us"]);
+    stage.begin("users-100pct", &[]);
+    assert_eq!(stage.in_zone("eu", "user-service", "user-service-0", complete()), NOTHING);
+    assert_eq!(stage.sentinel(Proposed { step: Some(id("users-5pct")), ..counted(1) }), ["observe"]);
+}
+
+#[test]
 fn a_step_of_another_zone_is_somebody_else_s() {
     for (zone, moves) in [(Some("eu"), true), (Some("us"), false), (None, false)] {
         let mut stage = Stage::new(vec![upgrade()]);
@@ -441,6 +459,19 @@ fn a_restart_finds_a_rollout_begun_where_it_began() {
     assert_eq!((waits, stage.engine.resume_from()), (0, 0), "who knows it must know what it waited for");
     stage.command("r-2", RolloutAborted::default());
     assert_eq!(stage.engine.resume_from(), 4);
+}
+
+#[test]
+fn a_restart_finds_a_refused_rollout_refused() {
+    let mut stage = Stage::ready(vec![upgrade()]);
+    stage.start();
+    ready_in(&mut stage, "r-2");
+    assert_eq!(stage.start_with("r-2", &plan()), ["tell rollout_ignored"]);
+    stage.command(ROLLOUT, RolloutAborted::default());
+    assert_eq!(stage.start_with("r-3", &plan()), NOTHING);
+    assert_eq!(stage.engine.resume_from(), 0, "the early event of r-2 leads to r-2, and r-2 to what it met");
+    assert_eq!(stage.crash(), NOTHING);
+    assert_eq!(stage.engine.rollout().unwrap().as_str(), "r-3");
 }
 
 #[test]

@@ -1,34 +1,41 @@
-//! What holds on every path: crashes at any point, duplicates, ticks, and whatever people and sentinels say.
+//! A sidecar on a stage on which anything may happen.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
-#![expect(clippy::wildcard_enum_match_arm, reason = "the dumb model looks at what matters to it alone")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "each part looks at what matters to it alone")]
 
-mod stage;
-
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use pavane_events::command::{
     DomainHeld, DomainReleased, RollbackRequested, RolloutAborted, RolloutPaused, RolloutResumed,
     StepOverridden,
 };
+use pavane_events::control::{ProposalKind, Proposed};
 use pavane_events::service::Ready;
 use pavane_events::verdict::{RolloutCompleted, RolloutRolledBack};
 use pavane_events::{Body, Entry, EventType, Millis, StepId, Version};
 use pavane_sidecar_engine::input::Failure;
-use pavane_sidecar_engine::{Effect, Engine, HookOutcome, Input, Reaction, Readiness, Stage as JobStage};
-use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
-use stage::*;
+use pavane_sidecar_engine::{
+    Effect, Engine, HookOutcome, Input, Memory, Reaction, Readiness, Stage as JobStage,
+};
+
+use crate::model;
+use crate::shape::Shape;
+use crate::stage::{Stage, addressed, announced, begun, complete, go_back, revert, started, upgrade};
 
 /// Something that happens to the sidecar.
 #[derive(Clone, Copy, Debug)]
-enum Happening {
+pub(crate) enum Happening {
     /// What the plan would have next.
     Next,
     Start,
     Ready,
+    /// A prerequisite that a reaction may wait for as well.
+    Cache,
+    /// The sentinel begins a phase, accepted so many records ago: the next one, for the own instance or for another.
+    Begin(i64, bool),
+    /// The sentinel counts the instances of a share.
+    Count(i64),
+    /// Another instance of the service begins its move, or ends it.
+    Other(bool),
     Pause,
     Resume,
     Hold,
@@ -39,6 +46,8 @@ enum Happening {
     Asked(Option<bool>),
     Override,
     Completed(i64),
+    /// The rollout that owns the service is complete, whichever it is.
+    OwnerCompleted,
     RolledBack(i64),
     Unreadable,
     Deliver,
@@ -52,28 +61,35 @@ enum Happening {
 }
 
 /// A stage on which things happen, with the service that the hooks change.
-struct Play {
-    stage: Stage,
+pub(crate) struct Play {
+    pub(crate) stage: Stage,
+    pub(crate) shape: Shape,
+    waited: bool,
     running: &'static str,
     rollouts: u32,
     asked: Option<&'static str>,
     crash_next: Option<bool>,
     decision: i64,
-    retries: u32,
-    again: u32,
+    pub(crate) retries: u32,
+    pub(crate) again: u32,
     /// The inputs as the engine saw them since its last start, with its effects.
-    inputs: Vec<(Millis, Input)>,
-    effects: Vec<Vec<Effect>>,
+    pub(crate) inputs: Vec<(Millis, Input)>,
+    pub(crate) effects: Vec<Vec<Effect>>,
     twice: bool,
-    endings: BTreeSet<String>,
+    pub(crate) endings: BTreeSet<String>,
 }
 
 impl Play {
-    fn new(twice: bool) -> Self {
+    pub(crate) fn new(shape: Shape, twice: bool) -> Self {
         let ready = Some(Readiness { within: 10_000, successes: 2, every: 1_000 });
-        let reactions = vec![Reaction { ready, ..upgrade() }, revert()];
+        let reactions = vec![Reaction { ready, on: shape.on(), ..upgrade() }, revert()];
+        let mut stage = Stage::new(reactions);
+        stage.settings.zone = shape.own_zone();
+        stage.engine = Engine::new(stage.settings.clone(), Memory::default());
         let mut play = Self {
-            stage: Stage::new(reactions),
+            stage,
+            shape,
+            waited: false,
             running: "1.0.0",
             rollouts: 0,
             asked: None,
@@ -94,7 +110,7 @@ impl Play {
         format!("r-{}", self.rollouts)
     }
 
-    fn happen(&mut self, happening: Happening) {
+    pub(crate) fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Next => {
                 let next = self.next();
@@ -102,14 +118,14 @@ impl Play {
             }
             Happening::Start => {
                 self.rollouts += 1;
-                let body = started(&plan());
+                let body = started(&self.shape.plan());
                 self.say("/ci", body);
             }
-            Happening::Ready => {
-                let rollout = self.rollout();
-                let by = Some(("user-db", "user-db-0"));
-                let event = self.stage.event("/db", Some(&rollout), by, None, Ready::default());
-                self.read(event);
+            Happening::Ready => self.instance("user-db", "user-db-0", Ready::default()),
+            Happening::Cache => self.instance("cache", "cache-0", Ready::default()),
+            Happening::Other(begins) => {
+                let body: Body = if begins { announced().into() } else { complete().into() };
+                self.instance("user-service", "user-service-1", body);
             }
             Happening::Unreadable => {
                 let entry = self.stage.put_unreadable("user-db", EventType::Ready);
@@ -160,9 +176,30 @@ impl Play {
                 let expected = expected.map(|right| if right { "2.0.0" } else { "3.0.0" });
                 self.say("/pavane/shop/sentinel", addressed(self.decision, expected, Some("1.0.0")));
             }
+            Happening::Begin(since, named) => {
+                let accepted = Some(self.end() - 1 - since);
+                let cohort = if named { "user-service-0" } else { "user-service-1" };
+                let Some((phase, share)) = self.shape.next_phase(&self.stage, &self.rollout()) else {
+                    return;
+                };
+                let body = begun(phase, if share { std::slice::from_ref(&cohort) } else { &[] }, accepted);
+                self.say("/pavane/shop/sentinel", body);
+            }
+            Happening::Count(count) => {
+                let kind = ProposalKind::InstancesCounted;
+                let (step, count) = (Some(StepId::new("schema").unwrap()), Some(count));
+                let body = Proposed { kind, step, count, epoch: 1, attempt: 1, ..Proposed::default() };
+                self.say("/pavane/shop/sentinel", body);
+            }
             Happening::Override => {
                 let step = StepId::new("schema").unwrap();
                 self.say("/ci", StepOverridden { step, by: String::new(), reason: String::new() });
+            }
+            Happening::OwnerCompleted => {
+                let Some(owner) = self.stage.engine.rollout().cloned() else { return };
+                let body = RolloutCompleted { epoch: 1, attempt: 1, accepted: self.end() };
+                let event = self.stage.event("/pavane/shop/sentinel", Some(owner.as_str()), None, None, body);
+                self.read(event);
             }
             Happening::Completed(since) => {
                 let accepted = self.end() - since;
@@ -185,22 +222,22 @@ impl Play {
             _ => {}
         }
         let phase = self.stage.engine.phase();
-        let said = |rollout: &str| {
-            let of = |entry: &Entry| {
-                matches!(entry, Entry::Event(record)
-                if record.event.body.event_type() == EventType::Ready
-                && record.event.envelope.rollout.as_ref().unwrap().as_str() == rollout)
-            };
-            self.stage.log.iter().any(of)
+        let Some(rollout) = phase.rollout.filter(|_| self.stage.outbox.is_empty()) else {
+            return if self.stage.outbox.is_empty() { Happening::Start } else { Happening::Deliver };
         };
-        match (self.stage.outbox.is_empty(), phase.rollout) {
-            (false, _) => Happening::Deliver,
-            (true, None) => Happening::Start,
-            (true, Some(rollout)) if !said(rollout.as_str()) => Happening::Ready,
-            (true, Some(_)) if self.decision >= 0 && phase.word != "reverting" => {
-                Happening::Asked(Some(true))
-            }
-            (true, Some(_)) => Happening::Tick(1_000),
+        // The newest rollout is the one that is spoken of; it may wait for the one that owns the service.
+        let said = |service: &str| model::has_said(&self.stage.log, &self.rollout(), service);
+        let awaited = self.shape.next_phase(&self.stage, &self.rollout());
+        match phase.word {
+            _ if rollout.as_str() != self.rollout() => Happening::OwnerCompleted,
+            "waiting" => Happening::Other(false),
+            "announced" => Happening::Resume,
+            _ if !said("user-db") => Happening::Ready,
+            _ if self.shape.wants_cache() && !said("cache") => Happening::Cache,
+            _ if self.decision >= 0 && phase.word != "reverting" => Happening::Asked(Some(true)),
+            "idle" if awaited.is_some() => Happening::Begin(0, true),
+            "idle" if self.shape.share => Happening::Count(1),
+            _ => Happening::Tick(1_000),
         }
     }
 
@@ -231,12 +268,25 @@ impl Play {
         };
         self.retries += u32::from(how == 1 || how == 2);
         self.again += u32::from(how == 2);
+        let asked_back = self.stage.log.last().is_some_and(model::asks_back);
+        if asked_back && !back && !self.shape.interruptible {
+            self.endings.insert("left to end".to_owned());
+        }
         self.answer(Input::HookEnded { ticket: self.stage.ticket, outcome });
     }
 
     fn answer(&mut self, input: Input) {
         self.asked = None;
         self.tell(input);
+    }
+
+    /// An instance says something, in the zone in which all do.
+    fn instance(&mut self, service: &str, instance: &str, body: impl Into<Body>) {
+        let (rollout, source) = (self.rollout(), format!("/pavane/shop/{service}/{instance}"));
+        let mut event =
+            self.stage.event(&source, Some(&rollout), Some((service, instance)), Some("2.0.0"), body);
+        event.envelope.zone = self.shape.own_zone();
+        self.read(event);
     }
 
     fn say(&mut self, source: &str, body: impl Into<Body>) {
@@ -265,6 +315,7 @@ impl Play {
         let effects = self.stage.engine.handle(self.stage.now, input.clone());
         self.inputs.push((self.stage.now, input));
         self.effects.push(effects.clone());
+        self.waited |= self.stage.engine.phase().word == "waiting";
         let acts = effects.iter().any(|effect| !matches!(effect, Effect::Tell(_)));
         let crash = if acts { self.crash_next.take() } else { None };
         for effect in effects {
@@ -292,42 +343,20 @@ impl Play {
             Effect::ObserveVersion { .. } => self.asked = Some("observe"),
             Effect::RunHook(call) => {
                 self.asked = Some("hook");
-                self.nothing_stands_against(call);
+                let again =
+                    self.stage.calls.iter().any(|old| old.run == call.run && old.attempt == call.attempt);
+                if call.reaction != "RollbackRequested" && !again {
+                    let wait = std::mem::take(&mut self.waited).then_some("after waiting");
+                    self.endings.extend(
+                        self.shape.words_of(call, &self.stage.log).into_iter().chain(wait).map(str::to_owned),
+                    );
+                }
+                model::nothing_stands_against(self.shape, &self.stage.log, call, again);
             }
             Effect::Probe { .. } => self.asked = Some("probe"),
-            Effect::WriteRejected(_)
-            | Effect::Say(_)
-            | Effect::DeadLetter { .. }
-            | Effect::CutOff { .. }
-            | Effect::Tell(_) => {}
+            Effect::CutOff { .. } => assert!(self.shape.interruptible, "it may not be cut off"),
+            Effect::WriteRejected(_) | Effect::Say(_) | Effect::DeadLetter { .. } | Effect::Tell(_) => {}
         }
-    }
-
-    /// The dumb model: scans the whole log for what is in force when a hook begins.
-    fn nothing_stands_against(&self, call: &pavane_sidecar_engine::Call) {
-        let (mut held, mut paused, mut over, mut announced) = (false, false, false, false);
-        for entry in &self.stage.log {
-            let Entry::Event(record) = entry else { continue };
-            let envelope = &record.event.envelope;
-            let own = envelope.rollout.as_ref() == Some(&call.rollout);
-            match &record.event.body {
-                Body::DomainHeld(_) => held = true,
-                Body::DomainReleased(_) => held = false,
-                Body::RolloutPaused(_) if own => paused = true,
-                Body::RolloutResumed(_) if own => paused = false,
-                Body::RolloutAborted(_) if own => over = true,
-                Body::RollbackRequested(body) if own && body.accepted.is_none() && body.service.is_none() => {
-                    over |= call.reaction != "RollbackRequested";
-                }
-                Body::DeploymentStarted(_) | Body::RollbackInitiated(_) => {
-                    announced |= envelope.id.as_str() == call.run;
-                }
-                _ => {}
-            }
-        }
-        let polled = self.stage.calls.iter().any(|old| old.run == call.run && old.attempt == call.attempt);
-        assert!(announced, "the announcement stands on the log");
-        assert!(polled || !(held || paused || over), "held {held}, paused {paused}, over {over}");
     }
 
     /// The process dies and starts again; what it reads from where it must is all it needs.
@@ -357,102 +386,4 @@ fn replay(stage: &Stage, from: i64) -> Engine {
     let end = i64::try_from(stage.log.len()).unwrap();
     let _ = engine.handle(stage.now, Input::CaughtUp { end });
     engine
-}
-
-fn happenings() -> impl Strategy<Value = Vec<Happening>> {
-    let one = prop_oneof![
-        60 => Just(Happening::Next),
-        2 => Just(Happening::Start),
-        2 => Just(Happening::Ready),
-        2 => Just(Happening::Pause),
-        3 => Just(Happening::Resume),
-        1 => Just(Happening::Hold),
-        3 => Just(Happening::Release),
-        1 => Just(Happening::Abort),
-        4 => Just(Happening::PersonGoesBack),
-        2 => (0..6_i64).prop_map(Happening::SentinelGoesBack),
-        3 => prop::option::of(any::<bool>()).prop_map(Happening::Asked),
-        1 => Just(Happening::Override),
-        1 => (0..6_i64).prop_map(Happening::Completed),
-        1 => (0..6_i64).prop_map(Happening::RolledBack),
-        1 => Just(Happening::Unreadable),
-        5 => Just(Happening::Deliver),
-        6 => prop::option::of(any::<bool>()).prop_map(Happening::Version),
-        10 => (0..4_u8).prop_map(Happening::Hook),
-        2 => any::<bool>().prop_map(Happening::Probe),
-        5 => (0..12_000_i64).prop_map(Happening::Tick),
-        3 => Just(Happening::Crash),
-        3 => any::<bool>().prop_map(Happening::CrashAtNext),
-    ];
-    prop::collection::vec(one, 1..80)
-}
-
-fn play(happenings: &[Happening], twice: bool) -> Play {
-    let mut play = Play::new(twice);
-    for &happening in happenings {
-        play.happen(happening);
-    }
-    play
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_hook_runs_at_most_once_wherever_the_process_dies(happenings in happenings()) {
-        let play = play(&happenings, false);
-        let runs = runs(&play.stage.calls);
-        let more: u32 = runs.values().map(|n| n - 1).sum();
-        prop_assert!(more <= play.again, "{more} calls too many");
-        let attempts = u32::try_from(runs.len()).unwrap();
-        let jobs = play.stage.memory.jobs.values().filter(|job| job.attempts > 0).count();
-        prop_assert!(attempts <= u32::try_from(jobs).unwrap() + play.retries, "an attempt nobody asked for");
-    }
-
-    #[test]
-    fn reading_every_record_twice_changes_nothing(happenings in happenings()) {
-        let (once, twice) = (play(&happenings, false), play(&happenings, true));
-        prop_assert_eq!(&once.stage.said, &twice.stage.said);
-        prop_assert_eq!(&once.stage.calls, &twice.stage.calls);
-        prop_assert_eq!(&once.stage.memory, &twice.stage.memory);
-    }
-
-    #[test]
-    fn the_same_inputs_have_the_same_effects_and_ticks_between_them_none(happenings in happenings()) {
-        let happenings: Vec<_> = happenings
-            .into_iter()
-            .filter(|happening| !matches!(happening, Happening::Crash | Happening::CrashAtNext(_)))
-            .collect();
-        let play = play(&happenings, false);
-        let mut same = Engine::new(play.stage.settings.clone(), pavane_sidecar_engine::Memory::default());
-        for ((now, input), effects) in play.inputs.iter().zip(&play.effects) {
-            prop_assert_eq!(&same.handle(*now, input.clone()), effects);
-            prop_assert_eq!(same.handle(*now, Input::Tick), []);
-        }
-    }
-}
-
-#[test]
-fn the_generator_reaches_every_ending() {
-    let reached = RefCell::new(BTreeSet::new());
-    let mut runner = TestRunner::deterministic();
-    for _ in 0..800 {
-        let happenings = happenings().new_tree(&mut runner).unwrap().current();
-        reached.borrow_mut().extend(play(&happenings, false).endings);
-    }
-    let wanted = [
-        "succeeded",
-        "failed",
-        "uncertain",
-        "superseded",
-        "back succeeded",
-        "back failed",
-        "back refused",
-        "back uncertain",
-        "back superseded",
-    ];
-    let reached = reached.into_inner();
-    for ending in wanted {
-        assert!(reached.contains(ending), "{ending} was never reached: {reached:?}");
-    }
 }
