@@ -4,6 +4,7 @@
 //! short-hand in the document (matrix, zones, cohorts, an orchestrated plan's phases) is written out in the plan.
 
 use pavane_events::PhaseId;
+use serde_json::json;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::expand::copies::Meant;
@@ -73,6 +74,8 @@ fn steps<'d>(
     item: &Item<'d>,
     metadata: Result<&Metadata, Reported>,
 ) -> Result<Vec<Result<WrittenStep<'d>, Reported>>, Reported> {
+    item.note("minItems", json!(1));
+    item.note("maxItems", json!(MAX_STEPS));
     let written = item.each(|item| step(item, metadata))?;
     match written.len() {
         0 => Err(item.refuse(Code::NoSteps, "there are no steps", "name at least one event to await")),
@@ -90,6 +93,10 @@ fn phases<'d>(
     method: &Result<Option<Spanned<'d, Method>>, Reported>,
     metadata: Result<&Metadata, Reported>,
 ) -> Result<Option<Staged<'d>>, Reported> {
+    let hybrid = json!({ "properties": { "method": { "const": "hybrid" } }, "required": ["method"] });
+    f.map().note("if", hybrid);
+    f.map().note("then", json!({ "required": ["phases"] }));
+    f.map().note("else", json!({ "properties": { "phases": { "maxItems": 0 } } }));
     let each = |i: &Item<'d>| Ok(Staged { item: *i, phases: i.each(|i| phase(i, metadata))? });
     let staged = f.optional("phases", each)?.filter(|staged| !staged.phases.is_empty());
     let written = method.as_ref().map_err(|reported| *reported)?;

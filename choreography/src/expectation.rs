@@ -4,10 +4,11 @@ use pavane_events::{EventType, Service, Speaker};
 
 use crate::Expect;
 use crate::diagnostic::Code;
-use crate::yaml::{Item, Reported, did_you_mean, shown};
+use crate::yaml::{Item, Reported, did_you_mean, shape, shown};
 
 /// Reads an event of a service; only events that services say can stand there.
 pub fn event_of_service(item: &Item<'_>) -> Result<Expect, Reported> {
+    item.shaped(|| shape::event(&names_for_services()))?;
     let text = item.scalar("an event of a service, e.g. `user-db.Ready`")?;
     let Some((service, event)) = text.rsplit_once('.') else {
         let message = format!("`{}` is not an event of a service: {:?}", item.field(), shown(text));
@@ -20,6 +21,7 @@ pub fn event_of_service(item: &Item<'_>) -> Result<Expect, Reported> {
 
 /// Reads the short name of an event that services say, e.g. `DeploymentComplete`.
 pub fn event_name(item: &Item<'_>) -> Result<EventType, Reported> {
+    item.shaped(|| shape::word(&names_for_services()))?;
     said_by_a_service(item, item.scalar("the name of an event")?)
 }
 

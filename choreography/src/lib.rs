@@ -14,6 +14,7 @@
 //! | [`expectation`] | `user-service.DeploymentComplete`, as it stands in files |
 //! | `soundness` | whether a plan that came over the log can be judged |
 //! | [`diagnostic`] [`places`] | codes, places, remedies |
+//! | [`mod@schema`] | the JSON Schema of the document, told by the reader |
 
 pub mod diagnostic;
 pub mod document;
@@ -30,6 +31,7 @@ pub mod places;
 pub mod plan;
 pub mod published;
 mod resolve;
+pub mod schema;
 mod soundness;
 mod written;
 pub mod yaml;
@@ -44,3 +46,4 @@ pub use phase::{Approval, Bound, Phase, Watch};
 pub use places::Places;
 pub use plan::{Compensate, Concurrency, Expect, Method, OnStall, Plan, Severity, Step, Trigger};
 pub use published::{BadRow, Published};
+pub use schema::schema;

@@ -33,7 +33,10 @@ mod book;
 mod choice;
 mod fields;
 mod item;
+mod json;
 mod leaf;
+pub(crate) mod shape;
+mod sketch;
 mod tree;
 
 pub use book::Reported;
@@ -42,6 +45,7 @@ pub use fields::{Fields, Reader};
 pub use item::{Item, Spanned};
 pub use leaf::MAX_DURATION;
 pub(crate) use leaf::shown;
+pub(crate) use sketch::sketch;
 pub(crate) use tree::{Entry, Node, Value};
 
 use crate::diagnostic::{Code, Diagnostic, Place};

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
+
 use crate::diagnostic::{Code, Place};
 use crate::document::MAX_STEPS;
 use crate::yaml::{Book, Entry, Item, Node, Reported, Value, did_you_mean, shown};
@@ -20,7 +22,11 @@ pub(crate) type Axes = BTreeMap<String, Vec<String>>;
 
 /// Reads the matrix.
 pub(crate) fn axes(item: &Item<'_>) -> Result<Axes, Reported> {
+    item.note("minProperties", json!(1));
+    item.note("propertyNames", json!({ "pattern": "^[A-Za-z][A-Za-z0-9_]*$" }));
     let axes = item.entries(|item| {
+        item.note("minItems", json!(1));
+        item.note("uniqueItems", json!(true));
         let values = item.list(|item| item.spanned(Item::label))?;
         if values.is_empty() {
             let message = format!("`{}` has no values", item.field());

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use pavane_events::{Millis, PhaseId, Zone};
+use serde_json::json;
 
 use crate::diagnostic::Code;
 use crate::instances::Share;
@@ -71,6 +72,7 @@ pub(crate) fn phase<'d>(
 }
 
 fn filled<T>(item: &Item<'_>, entries: Vec<T>) -> Result<Vec<T>, Reported> {
+    item.note("minItems", json!(1));
     if !entries.is_empty() {
         return Ok(entries);
     }
@@ -114,6 +116,7 @@ fn zones(item: &Item<'_>) -> Result<Zones, Reported> {
 }
 
 fn zone_names(item: &Item<'_>) -> Result<Vec<Zone>, Reported> {
+    item.note("uniqueItems", json!(true));
     let names: Vec<Spanned<'_, Zone>> = filled(item, item.list(|item| item.spanned(Item::name))?)?;
     let mut seen = BTreeSet::new();
     match names.iter().find(|name| !seen.insert(&name.value)) {
@@ -145,6 +148,7 @@ fn watch(item: &Item<'_>) -> Result<Watch, Reported> {
 
 fn bound(f: &mut Fields<'_>) -> Result<Bound, Reported> {
     let map = f.map();
+    map.note("oneOf", json!([{ "required": ["max"] }, { "required": ["min"] }]));
     let most = f.optional("max", |i| i.spanned(Item::decimal));
     let least = f.optional("min", |i| i.spanned(Item::decimal));
     match (most?, least?) {

@@ -2,16 +2,20 @@
 
 use pavane_events::{EventType, Millis, StepId, Zone};
 use semver::VersionReq;
+use serde_json::json;
 
 use crate::diagnostic::Code;
 use crate::expectation::event_of_service;
 use crate::instances::{Instances, Share};
 use crate::plan::{Expect, OnStall, Severity};
 use crate::written::whole::{Metadata, severity};
-use crate::yaml::{Fields, Item, MAX_DURATION, Reported, Spanned, shown};
+use crate::yaml::{Fields, Item, MAX_DURATION, Reported, Spanned, shape, shown};
 
 /// The most instances that a step may ask for.
 const MAX_INSTANCES: u32 = 10_000;
+
+/// The events that say that something is done.
+const DONE: [EventType; 3] = [EventType::Ready, EventType::DeploymentComplete, EventType::Drained];
 
 /// A step of which some parts may have been refused; the steps are judged together all the same.
 pub(crate) struct WrittenStep<'d> {
@@ -109,7 +113,11 @@ pub(crate) fn step<'d>(
 }
 
 fn named<'d>(f: &mut Fields<'d>, field: &'static str) -> Named<'d> {
-    f.optional(field, |i| i.each(|i| i.spanned(Item::name))).map(Option::unwrap_or_default)
+    let names = |i: &Item<'d>| {
+        i.note("uniqueItems", json!(true));
+        i.each(|i| i.spanned(Item::name))
+    };
+    f.optional(field, names).map(Option::unwrap_or_default)
 }
 
 /// Reads the event that a step awaits: one that says that something is done.
@@ -119,9 +127,10 @@ fn awaited(item: &Item<'_>) -> Result<Expect, Reported> {
 
 /// Reads an event that says that something is done. `cannot` is what no other event is good for.
 pub(crate) fn done(item: &Item<'_>, cannot: &str) -> Result<Expect, Reported> {
+    item.shaped(|| shape::event(&DONE.map(EventType::as_str)))?;
     let expect = event_of_service(item)?;
     let event = expect.event;
-    if matches!(event, EventType::Ready | EventType::DeploymentComplete | EventType::Drained) {
+    if DONE.contains(&event) {
         return Ok(expect);
     }
     let message = format!("{cannot} {event}: it does not say that something is done");
@@ -135,6 +144,7 @@ pub(crate) fn done(item: &Item<'_>, cannot: &str) -> Result<Expect, Reported> {
 
 /// Reads a number of instances, or a share of them.
 fn instances(item: &Item<'_>) -> Result<Instances, Reported> {
+    item.shaped(|| json!({ "anyOf": [shape::count(&(1..=MAX_INSTANCES)), shape::share()] }))?;
     if item.scalar("a number of instances or a share, e.g. `3` or `25%`")?.ends_with('%') {
         return share(item).map(Instances::Share);
     }
@@ -143,6 +153,7 @@ fn instances(item: &Item<'_>) -> Result<Instances, Reported> {
 
 /// Reads a share of the instances.
 pub(crate) fn share(item: &Item<'_>) -> Result<Share, Reported> {
+    item.shaped(shape::share)?;
     let text = item.scalar("a share, e.g. `25%`")?;
     text.parse().map_err(|_| {
         let message = format!("`{}` is {}; it wants a share from 1% to 100%", item.field(), shown(text));
@@ -200,6 +211,7 @@ fn compensate(item: &Item<'_>, forth: Option<&Spanned<'_, Expect>>) -> Result<Op
 }
 
 fn back(item: &Item<'_>, forth: Option<&Spanned<'_, Expect>>) -> Result<(), Reported> {
+    item.shaped(|| shape::event(&[EventType::RollbackComplete.as_str()]))?;
     let expect = event_of_service(item)?;
     let same = forth.is_none_or(|forth| forth.value.service == expect.service);
     if same && expect.event == EventType::RollbackComplete {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use pavane_events::Millis;
+use serde_json::json;
 
 use crate::diagnostic::Code;
 use crate::maintenance::{Maintenance, Weekday};
@@ -107,6 +108,8 @@ pub(crate) fn maintenance(item: &Item<'_>) -> Result<Maintenance, Reported> {
 
 fn days(item: &Item<'_>) -> Result<Vec<Weekday>, Reported> {
     let choices = Weekday::ALL.map(|day| (day.as_str(), day));
+    item.note("minItems", json!(1));
+    item.note("uniqueItems", json!(true));
     let (mut days, mut outcome) = (BTreeSet::new(), Ok(()));
     for day in item.list(|item| item.spanned(|item| item.one_of(&choices)))? {
         if !days.insert(day.value) {

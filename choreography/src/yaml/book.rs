@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use super::sketch::Sketch;
 use crate::diagnostic::{Code, Diagnostic, Place};
 
 /// The most defects that are told of one file.
@@ -16,11 +17,12 @@ pub struct Reported(());
 pub(crate) struct Book {
     file: String,
     defects: RefCell<Vec<Diagnostic>>,
+    pub(super) sketches: RefCell<Vec<Sketch>>,
 }
 
 impl Book {
     pub(super) fn new(file: &str) -> Self {
-        Self { file: file.to_owned(), defects: RefCell::default() }
+        Self { file: file.to_owned(), defects: RefCell::default(), sketches: RefCell::default() }
     }
 
     /// Writes a defect down.
@@ -32,6 +34,12 @@ impl Book {
         help: impl Into<String>,
     ) -> Reported {
         self.defects.borrow_mut().push(Diagnostic::new(code, &self.file, place, message, help));
+        Reported(())
+    }
+
+    /// Stands for a value that cannot be read because there is no text: the reader itself is being read.
+    pub(super) fn no_text(&self) -> Reported {
+        debug_assert!(!self.sketches.borrow().is_empty(), "only a sketch has no text");
         Reported(())
     }
 

@@ -1,5 +1,7 @@
 //! The fields of a map, asked for one by one.
 
+use serde_json::json;
+
 use super::book::Reported;
 use super::choice::did_you_mean;
 use super::item::Item;
@@ -32,6 +34,9 @@ impl<'d> Fields<'d> {
     /// The value of a field, when it is there.
     pub fn get(&mut self, name: &'static str) -> Option<Item<'d>> {
         self.asked.push(name);
+        if let Some(sketched) = self.map.field_sketched(name) {
+            return Some(sketched);
+        }
         let entry = self.entries.iter().find(|entry| entry.key == name)?;
         Some(Item::of(&entry.node, name, self.map.book))
     }
@@ -42,6 +47,7 @@ impl<'d> Fields<'d> {
         name: &'static str,
         read: impl FnOnce(&Item<'d>) -> Result<T, Reported>,
     ) -> Result<T, Reported> {
+        self.map.require_sketched(name);
         let Some(item) = self.get(name) else {
             let message = format!("`{name}` is missing");
             return Err(self.map.refuse(Code::MissingField, message, format!("add `{name}:` here")));
@@ -62,6 +68,12 @@ impl<'d> Fields<'d> {
     pub fn exactly_one<T>(&mut self, choices: &[(&'static str, Reader<'d, T>)]) -> Result<T, Reported> {
         let found: Vec<_> = choices.iter().filter_map(|(name, read)| Some((self.get(name)?, read))).collect();
         let names: Vec<_> = choices.iter().map(|(name, _)| format!("`{name}`")).collect();
+        self.map.note("oneOf", choices.iter().map(|(name, _)| json!({ "required": [name] })).collect());
+        if self.map.sketch.is_some() {
+            for (item, read) in &found {
+                drop(read(item));
+            }
+        }
         match found.as_slice() {
             [(item, read)] => read(item),
             [] => {

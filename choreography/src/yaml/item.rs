@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde_json::json;
+
 use super::book::{Book, Reported};
 use super::fields::Fields;
 use super::tree::{Entry, Node, Value};
@@ -11,9 +13,11 @@ use crate::diagnostic::{Code, Place};
 /// A value of a file, with its place and the name of the field that holds it.
 #[derive(Clone, Copy)]
 pub struct Item<'d> {
-    node: &'d Node,
+    pub(super) node: &'d Node,
     name: &'d str,
     pub(super) book: &'d Book,
+    /// Where the questions are noted when there is no text.
+    pub(super) sketch: Option<usize>,
 }
 
 /// What was read from a value, with the value itself, so that it can be refused later on.
@@ -27,11 +31,15 @@ pub struct Spanned<'d, T> {
 
 impl<'d> Item<'d> {
     pub(crate) fn root(node: &'d Node, book: &'d Book) -> Self {
-        Self { node, name: "", book }
+        Self { node, name: "", book, sketch: None }
     }
 
     pub(crate) fn of(node: &'d Node, name: &'d str, book: &'d Book) -> Self {
-        Self { node, name, book }
+        Self { node, name, book, sketch: None }
+    }
+
+    pub(super) fn sketched(node: &'d Node, name: &'d str, book: &'d Book, sketch: usize) -> Self {
+        Self { node, name, book, sketch: Some(sketch) }
     }
 
     /// Where the value begins.
@@ -62,7 +70,14 @@ impl<'d> Item<'d> {
         &self,
         read: impl FnOnce(&mut Fields<'d>) -> Result<T, Reported>,
     ) -> Result<T, Reported> {
-        let Value::Map(entries) = &self.node.value else { return Err(self.wrong("a map with fields")) };
+        self.note("type", json!("object"));
+        let entries = match &self.node.value {
+            Value::Map(entries) => entries.as_slice(),
+            Value::Scalar { .. } if self.sketch.is_some() => &[],
+            Value::Scalar { .. } | Value::List(_) | Value::Broken(_) => {
+                return Err(self.wrong("a map with fields"));
+            }
+        };
         let mut fields = Fields::new(*self, entries);
         let outcome = read(&mut fields);
         fields.report_unknown();
@@ -79,6 +94,10 @@ impl<'d> Item<'d> {
         &self,
         mut read: impl FnMut(&Self) -> Result<T, Reported>,
     ) -> Result<Vec<Result<T, Reported>>, Reported> {
+        if let Some(entry) = self.entry_sketched() {
+            let _nothing_was_there_to_read = read(&entry);
+            return Ok(Vec::new());
+        }
         let Value::List(nodes) = &self.node.value else { return Err(self.wrong("a list")) };
         Ok(nodes.iter().map(|node| read(&Self { node, ..*self })).collect())
     }
@@ -88,6 +107,10 @@ impl<'d> Item<'d> {
         &self,
         mut read: impl FnMut(&Self) -> Result<T, Reported>,
     ) -> Result<BTreeMap<String, T>, Reported> {
+        if let Some(value) = self.value_sketched() {
+            let _nothing_was_there_to_read = read(&value);
+            return Ok(BTreeMap::new());
+        }
         let Value::Map(entries) = &self.node.value else { return Err(self.wrong("a map")) };
         let read: Vec<_> = entries
             .iter()
@@ -115,6 +138,9 @@ impl<'d> Item<'d> {
         map: impl FnOnce(&Self) -> Result<T, Reported>,
         word: impl FnOnce(&Self) -> Result<T, Reported>,
     ) -> Result<T, Reported> {
+        if let (Some(one), Some(other)) = (self.way_sketched(), self.way_sketched()) {
+            return map(&one).and(word(&other));
+        }
         if self.is_map() { map(self) } else { word(self) }
     }
 
@@ -127,7 +153,10 @@ impl<'d> Item<'d> {
 
     /// Reads the text that stands there; `wanted` is the only one that may.
     pub(crate) fn constant(&self, wanted: &'static str) -> Result<&'d str, Reported> {
-        self.scalar(&format!("`{wanted}`"))
+        match self.shaped(|| json!({ "const": wanted })) {
+            Ok(()) => self.scalar(&format!("`{wanted}`")),
+            Err(_) => Ok(wanted),
+        }
     }
 
     /// Whether the value is a list.

@@ -8,6 +8,7 @@ use pavane_events::{Millis, Service};
 use super::book::Reported;
 use super::choice::did_you_mean;
 use super::item::Item;
+use super::shape;
 use crate::diagnostic::Code;
 
 /// The longest duration that is read, in milliseconds: 90 days, as long as the log is kept.
@@ -19,6 +20,7 @@ const MAX_TEXT: usize = 4096;
 impl Item<'_> {
     /// Reads a text of 1 to 4096 bytes without control characters or marks that turn the reading direction.
     pub fn text(&self) -> Result<String, Reported> {
+        self.shaped(shape::text)?;
         let text = self.scalar("a text")?;
         let refuse = |what: &str, help: &str| {
             Err(self.refuse(Code::BadText, format!("`{}` {what}", self.field()), help))
@@ -36,12 +38,14 @@ impl Item<'_> {
 
     /// Reads a checked name, e.g. a [`Service`] or a [`Version`](pavane_events::Version).
     pub fn name<T: FromStr<Err: std::fmt::Display>>(&self) -> Result<T, Reported> {
+        self.shaped(shape::name)?;
         let text = self.scalar("a name")?;
         text.parse().map_err(|error: T::Err| self.refuse(Code::BadName, error.to_string(), ""))
     }
 
     /// Reads a label of our own kind of name: 1 to 64 characters of `A-Z a-z 0-9 . _ -`.
     pub fn label(&self) -> Result<String, Reported> {
+        self.shaped(shape::name)?;
         let text = self.scalar("a name")?;
         if Service::new(text).is_ok() {
             return Ok(text.to_owned());
@@ -52,6 +56,7 @@ impl Item<'_> {
 
     /// Reads a whole number within a range.
     pub fn count(&self, range: RangeInclusive<u32>) -> Result<u32, Reported> {
+        self.shaped(|| shape::count(&range))?;
         let (low, high) = (range.start(), range.end());
         let wanted = format!("a whole number from {low} to {high}");
         let text = self.unquoted(&wanted)?;
@@ -65,6 +70,7 @@ impl Item<'_> {
 
     /// Reads a decimal number such as `0.01`, of at most 15 digits: as many as survive every journey.
     pub fn decimal(&self) -> Result<serde_json::Number, Reported> {
+        self.shaped(shape::decimal)?;
         let text = self.unquoted("a number")?;
         decimal(text).ok_or_else(|| {
             let message = format!("`{}` is {}; it wants a decimal number", self.field(), shown(text));
@@ -74,6 +80,7 @@ impl Item<'_> {
 
     /// Reads a time of day such as `22:00`, as the minute of the day.
     pub fn time_of_day(&self) -> Result<u32, Reported> {
+        self.shaped(shape::time_of_day)?;
         let text = self.scalar("a time of day")?;
         minute_of_day(text).ok_or_else(|| {
             let message = format!("`{}` is not a time of day: {:?}", self.field(), shown(text));
@@ -83,6 +90,7 @@ impl Item<'_> {
 
     /// Reads `true` or `false`.
     pub fn boolean(&self) -> Result<bool, Reported> {
+        self.shaped(shape::boolean)?;
         match self.unquoted("`true` or `false`")? {
             "true" => Ok(true),
             "false" => Ok(false),
@@ -100,6 +108,7 @@ impl Item<'_> {
 
     /// Reads a duration within a range of milliseconds.
     pub fn duration_in(&self, range: RangeInclusive<Millis>) -> Result<Millis, Reported> {
+        self.shaped(shape::duration)?;
         let text = self.scalar("a duration")?;
         let length = millis(text).ok_or_else(|| self.not_a_duration(text))?;
         if range.contains(&length) {
@@ -117,6 +126,7 @@ impl Item<'_> {
 
     /// Reads two durations such as `1s..30s`, the first not above the second.
     pub fn duration_range(&self) -> Result<RangeInclusive<Millis>, Reported> {
+        self.shaped(shape::duration_range)?;
         let text = self.scalar("two durations such as `1s..30s`")?;
         let both = text.split_once("..").and_then(|(low, high)| Some((millis(low)?, millis(high)?)));
         match both {
@@ -134,6 +144,7 @@ impl Item<'_> {
 
     /// Reads a version requirement such as `>=2.0.0, <3`.
     pub fn version_requirement(&self) -> Result<semver::VersionReq, Reported> {
+        self.shaped(shape::version_requirement)?;
         let text = self.scalar("a version requirement")?;
         semver::VersionReq::parse(text).map_err(|error| {
             let message = format!("`{}` is not a version requirement: {error}", self.field());
@@ -143,6 +154,7 @@ impl Item<'_> {
 
     /// Reads an `http` or `https` URL.
     pub fn url(&self) -> Result<String, Reported> {
+        self.shaped(shape::url)?;
         let text = self.text()?;
         let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
         let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
@@ -155,6 +167,7 @@ impl Item<'_> {
 
     /// Reads an address to listen at, such as `127.0.0.1:3650`.
     pub fn socket(&self) -> Result<std::net::SocketAddr, Reported> {
+        self.shaped(shape::socket)?;
         let text = self.scalar("an address")?;
         text.parse().map_err(|_| {
             let message = format!("`{}` is not an address with a port: {:?}", self.field(), shown(text));
@@ -164,19 +177,23 @@ impl Item<'_> {
 
     /// Reads one of several words.
     pub fn one_of<T: Clone>(&self, choices: &[(&str, T)]) -> Result<T, Reported> {
+        self.shaped(|| shape::word(&words(choices)))?;
         let text = self.scalar("a word")?;
         if let Some((_, meant)) = choices.iter().find(|(word, _)| *word == text) {
             return Ok(meant.clone());
         }
-        let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
         let message = format!("`{}` cannot be {:?}", self.field(), shown(text));
-        Err(self.refuse(Code::UnknownChoice, message, did_you_mean(text, &words)))
+        Err(self.refuse(Code::UnknownChoice, message, did_you_mean(text, &words(choices))))
     }
 
     fn not_a_duration(&self, text: &str) -> Reported {
         let message = format!("`{}` is not a duration: {:?}", self.field(), shown(text));
         self.refuse(Code::BadDuration, message, "write e.g. `250ms`, `30s`, `10m` or `1h30m`")
     }
+}
+
+fn words<'w, T>(choices: &[(&'w str, T)]) -> Vec<&'w str> {
+    choices.iter().map(|(word, _)| *word).collect()
 }
 
 /// A text as it may stand in a message: its beginning, without anything that could deceive.
