@@ -22,10 +22,14 @@ pub struct Document {
 
 /// Reads a choreography from a file; all its defects are in the failure.
 pub fn read(file: &Path) -> Result<Document, Failure> {
-    let name = file.display().to_string();
-    let source = std::fs::read_to_string(file)
-        .map_err(|error| Failure::new(Exit::Invalid, format!("cannot read {name}")).because(error))?;
-    parse(source, &name)
+    parse(text(file)?, &file.display().to_string())
+}
+
+/// The text of a file.
+pub fn text(file: &Path) -> Result<String, Failure> {
+    let cannot =
+        |error| Failure::new(Exit::Invalid, format!("cannot read {}", file.display())).because(error);
+    std::fs::read_to_string(file).map_err(cannot)
 }
 
 /// Reads a choreography from a text that is known under a name.

@@ -87,10 +87,20 @@ fn a_plan_is_shown_with_every_default_resolved() {
     let shown: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(shown["plan"]["steps"][1]["compensate"]["expect"]["event"], "RollbackComplete");
     assert_eq!(shown["digest"].as_str().unwrap().len(), 64);
-    assert!(
-        stdout(&pavane(&["plan", "show", file.to_str().unwrap()]))
-            .contains("user-service.DeploymentComplete")
-    );
+    let defaults: Vec<&str> =
+        shown["defaults"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    for unwritten in ["concurrency", "steps.schema.on_stall", "steps.users.compensate.within"] {
+        assert!(defaults.contains(&unwritten), "{unwritten}: {defaults:?}");
+    }
+    for written in ["method", "steps.schema.reversible", "steps.users.started_within"] {
+        assert!(!defaults.contains(&written), "{written}: {defaults:?}");
+    }
+    let text = stdout(&pavane(&["plan", "show", file.to_str().unwrap()]));
+    for line in
+        ["  within            1m\n", "  on_stall          (alert)\n", "  maintenance       (any time)\n"]
+    {
+        assert!(text.contains(line), "{line}{text}");
+    }
 }
 
 #[test]

@@ -48,7 +48,7 @@ async fn carry_out(command: Command, context: Context<'_>) -> Result<(), Failure
         Command::Schemas(schemas) => schemas.run(context).await,
         Command::Apply(apply) => apply.run(context).await,
         Command::Diff(diff) => diff.run(context).await,
-        Command::Plan(plan) => plan.run(context),
+        Command::Plan(plan) => plan.run(context).await,
         Command::Start(start) => start.run(context).await,
         Command::Emit(emit) => emit.run(context).await,
         Command::Status(status) => status.run(context).await,

@@ -1,79 +1,70 @@
 //! `pavane plan`: what a choreography means once every default is resolved.
 
-use std::path::PathBuf;
+mod sheet;
 
 use clap::{Args, Subcommand};
-use pavane_choreography::{OnStall, Plan as Resolved, Step};
-use pavane_events::StepId;
+use pavane_choreography::{Places, Plan as Resolved, read_with_places};
 use serde::Serialize;
 
 use crate::commands::Context;
+use crate::commands::plan::sheet::Sheet;
 use crate::document;
 use crate::failure::Failure;
-use crate::picture::lasting;
 
-/// What one can ask about a plan.
+/// What one can ask about plans.
 #[derive(Debug, Subcommand)]
 pub enum Plan {
-    /// Shows the plan of a file with every default resolved; needs neither Kafka nor a registry.
+    /// Shows the plan of a choreography with every default resolved and marked.
     Show(Show),
 }
 
 /// Which plan.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  pavane plan show users-v2.yaml     a file; needs neither Kafka nor a registry
+  pavane plan show users-v2          what is published under the name
+
+What stands in parentheses is not written there: it is a default, or taken from the whole.")]
 pub struct Show {
-    /// The choreography.
-    file: PathBuf,
+    /// A file, or the name of a published choreography.
+    #[arg(value_name = "CHOREOGRAPHY|FILE")]
+    choreography: String,
 }
 
 #[derive(Serialize)]
 struct Shown<'a> {
     digest: String,
     plan: &'a Resolved,
+    /// The fields that are not written, by their paths.
+    defaults: Vec<String>,
 }
 
 impl Plan {
     /// Shows it.
-    pub fn run(self, context: Context<'_>) -> Result<(), Failure> {
-        let Self::Show(show) = self;
-        let document = document::read(&show.file)?;
-        let plan = &document.plan;
-        context.console.data(&text(plan), &Shown { digest: plan.digest(), plan })
+    pub async fn run(self, context: Context<'_>) -> Result<(), Failure> {
+        match self {
+            Self::Show(show) => show.run(context).await,
+        }
     }
 }
 
-fn text(plan: &Resolved) -> String {
-    let mut text = format!("{} · owner {} · digest {}\n", plan.name, plan.owner, plan.digest());
-    for step in &plan.steps {
-        text.push_str(&step_text(step));
+impl Show {
+    async fn run(self, context: Context<'_>) -> Result<(), Failure> {
+        let (plan, places) = self.read(context).await?;
+        let sheet = Sheet::of(&plan, &places);
+        let shown = Shown { digest: plan.digest(), plan: &plan, defaults: sheet.defaults() };
+        context.console.data(&sheet.to_text(), &shown)
     }
-    text
-}
 
-fn step_text(step: &Step) -> String {
-    let names: Vec<&str> = step.after.iter().map(StepId::as_str).collect();
-    let after = if names.is_empty() { "the start".to_owned() } else { names.join(", ") };
-    let version = step.version.as_ref().map_or_else(|| "any".to_owned(), ToString::to_string);
-    let started = step.started_within.map_or_else(|| "not asked".to_owned(), lasting);
-    let on_stall = match step.on_stall {
-        OnStall::Alert => "alert",
-        OnStall::Pause => "pause",
-        OnStall::Rollback => "rollback",
-    };
-    let back = if step.reversible {
-        format!("{} within {}", step.compensate.expect, lasting(step.compensate.within))
-    } else {
-        "never asked back".to_owned()
-    };
-    format!(
-        "\n{}\n  expects     {} × {} of version {version}\n  after       {after}\n  within      {}\n  \
-         started     {started}\n  healthy for {}\n  on stall    {on_stall} ({})\n  way back    {back}\n  owner       {}\n",
-        step.id,
-        step.instances,
-        step.expect,
-        lasting(step.within),
-        lasting(step.healthy_for),
-        step.severity.as_str(),
-        step.owner,
-    )
+    async fn read(&self, context: Context<'_>) -> Result<(Resolved, Places), Failure> {
+        let (source, name) = if let Some(file) = document::as_file(&self.choreography) {
+            (document::text(&file)?, file.display().to_string())
+        } else {
+            let (bus, domain) = (context.connection.bus().await?, context.connection.domain()?);
+            let row = document::published(&bus, &domain, &self.choreography).await?;
+            (row.source, format!("the published {}", self.choreography))
+        };
+        read_with_places(&source, &name).map_err(|defects| Failure::invalid(&name, defects))
+    }
 }
