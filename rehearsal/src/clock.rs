@@ -55,6 +55,16 @@ pub fn lasting(length: Millis) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
+/// A length of time for tables: `350ms`, `7.8s`, `10m00.3s`.
+pub(crate) fn roughly(length: Millis) -> String {
+    let (minutes, tenths) = (length / MINUTE, length % MINUTE / 100);
+    match (minutes, length) {
+        (0, 0..SECOND) => format!("{length}ms"),
+        (0, _) => format!("{}.{}s", tenths / 10, tenths % 10),
+        _ => format!("{minutes}m{:02}.{}s", tenths / 10, tenths % 10),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +76,7 @@ mod tests {
         assert_eq!(lasting(90_000), "1m30s");
         assert_eq!(lasting(250), "250ms");
         assert_eq!(lasting(0), "0s");
+        assert_eq!([350, 7_820, 600_274].map(roughly), ["350ms", "7.8s", "10m00.2s"]);
     }
 
     #[test]

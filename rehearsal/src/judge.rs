@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::clock::{lasting, moment};
 use crate::performance::{Performance, Told};
+use crate::promise;
 use crate::scenario::{AlertWish, ENDINGS, Named, StallWish, Wish};
 use crate::script::Script;
 
@@ -31,9 +32,15 @@ impl Judgement {
     }
 }
 
-/// Holds a rehearsal against everything that its scenario expects.
+/// Holds a rehearsal against everything that its scenario expects, and against what every rehearsal must keep.
 pub fn judge(script: &Script, performance: &Performance) -> Vec<Judgement> {
-    script.scenario.expect.iter().map(|wish| judge_one(script, performance, wish)).collect()
+    let wishes = script.scenario.expect.iter().map(|wish| judge_one(script, performance, wish));
+    let broken = promise::broken(script, performance).into_iter().map(|broken| Judgement {
+        expected: broken.promise().to_owned(),
+        holds: false,
+        seen: broken.told().to_owned(),
+    });
+    wishes.chain(broken).collect()
 }
 
 /// The reasons why it is not as it is expected to be; empty when all holds.

@@ -15,16 +15,20 @@
 //! | `cast` `dancer` `watcher` | who takes part: instances with sidecars, sentinels |
 //! | [`world`] | the log, the queue of what happens next, the faults |
 //! | [`performance`] | what came of it |
-//! | [`judge`] [`transcript`] | whether it is as expected; how it reads |
+//! | [`judge`] [`promise`] | whether it is as expected, and as it must always be |
+//! | [`transcript`] | how it reads |
+//! | [`explore`] | every fault at every step of a plan |
 //! | `clock` `dice` | virtual time, and chance |
 
 mod cast;
 mod clock;
 mod dancer;
 mod dice;
+pub mod explore;
 pub mod judge;
 pub mod performance;
 pub mod piece;
+pub mod promise;
 pub mod scenario;
 pub mod script;
 pub mod transcript;
@@ -33,6 +37,7 @@ pub mod world;
 
 pub use cast::Sidecars;
 pub use clock::{WeekTime, lasting, moment};
+pub use explore::{Exploration, explore};
 pub use judge::{Judgement, judge};
 pub use performance::Performance;
 pub use piece::Piece;

@@ -3,6 +3,7 @@
 mod cue;
 mod reading;
 mod wish;
+mod writing;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use crate::clock::WeekTime;
 pub use cue::{Cue, Fault, How, Moment, Order, What, When, Whom};
 pub use reading::{Library, read, tests};
 pub use wish::{AlertWish, StallWish, Wish};
+pub use writing::write;
 
 /// A scenario as it is meant.
 #[derive(Clone, Debug, Default, PartialEq)]

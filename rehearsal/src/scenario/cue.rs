@@ -31,6 +31,8 @@ pub enum Moment {
     Ended(Status),
     /// A step stands still; any when none is named.
     Stalled(Option<StepId>),
+    /// A phase waits for somebody's approval; any when none is named.
+    Awaits(Option<PhaseId>),
     /// An event stands on the log.
     Said(Named),
 }

@@ -109,7 +109,7 @@ impl World<'_> {
             Moment::Said(Named::Of(wanted)) => {
                 wanted.event == kind && Some(&wanted.service) == service.as_ref()
             }
-            Moment::Ended(_) | Moment::Stalled(_) => false,
+            Moment::Ended(_) | Moment::Stalled(_) | Moment::Awaits(_) => false,
         });
     }
 

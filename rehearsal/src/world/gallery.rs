@@ -145,15 +145,22 @@ impl World<'_> {
         self.news = self.now;
         let (at, place) = (self.now, self.told.len());
         let told = Told { at, alert };
-        if told.is_stall() && told.alert.status == AlertStatus::Firing {
-            let step = told.label("step").to_owned();
-            self.cue_when(|moment| match moment {
-                Moment::Stalled(wanted) => wanted.as_ref().is_none_or(|wanted| wanted.as_str() == step),
-                Moment::Ended(_) | Moment::Said(_) => false,
-            });
+        if told.alert.status == AlertStatus::Firing {
+            self.cue_told(&told);
         }
         self.told.push(told);
         self.note(Noted::Told(place));
+    }
+
+    fn cue_told(&mut self, told: &Told) {
+        let (step, stalls) = (told.label("step"), told.is_stall());
+        let (awaits, summary) = (told.name() == "ApprovalAwaited", told.annotation("summary"));
+        self.cue_when(|moment| match moment {
+            Moment::Stalled(wanted) => stalls && wanted.as_ref().is_none_or(|wanted| wanted.as_str() == step),
+            Moment::Awaits(None) => awaits,
+            Moment::Awaits(Some(phase)) => awaits && summary.contains(&format!("phase {phase} ")),
+            Moment::Ended(_) | Moment::Said(_) => false,
+        });
     }
 
     /// A sentinel says straight away that it cannot see; each of its alerts counts.

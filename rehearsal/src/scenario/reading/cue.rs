@@ -75,14 +75,28 @@ fn when(f: &mut Fields<'_>, names: &Names) -> Result<When, Reported> {
     }
 }
 
-/// `completed`, `stalled`, an event; or a map `{ stalled: users }`.
+/// `completed`, `stalled`, `awaits`, an event; or a map `{ stalled: users }`, `{ awaits: till }`.
 fn after(item: &Item<'_>, names: &Names) -> Result<Moment, Reported> {
     if item.is_map() {
-        return item.fields(|f| Ok(Moment::Stalled(Some(f.required("stalled", |i| names.step(i))?))));
+        return item.fields(|f| {
+            let step = f.optional("stalled", |i| names.step(i));
+            let phase = f.optional("awaits", |i| names.phase(i));
+            match (step?, phase?) {
+                (None, Some(phase)) => Ok(Moment::Awaits(Some(phase))),
+                (Some(step), None) => Ok(Moment::Stalled(Some(step))),
+                (None, None) | (Some(_), Some(_)) => {
+                    let help = "write `after: { stalled: users }` or `after: { awaits: till }`";
+                    Err(f.refuse(Code::Contradiction, "`after` names no single moment", help))
+                }
+            }
+        });
     }
     let text = item.scalar("a moment such as `completed`, `stalled` or `user-db.Ready`")?;
     if text == "stalled" {
         return Ok(Moment::Stalled(None));
+    }
+    if text == "awaits" {
+        return Ok(Moment::Awaits(None));
     }
     match ENDINGS.iter().find(|(word, status)| *word == text && !status.is_open()) {
         Some((_, status)) => Ok(Moment::Ended(*status)),

@@ -2,11 +2,25 @@
 
 use pavane_choreography::Severity;
 use pavane_choreography::diagnostic::Code;
-use pavane_choreography::yaml::{Fields, Item, Reported};
+use pavane_choreography::yaml::{Fields, Item, Reported, did_you_mean};
 use pavane_events::{Cause, Millis};
 
 use super::{Names, moment};
 use crate::scenario::{AlertWish, ENDINGS, StallWish, Wish};
+
+/// The alerts that there are.
+const ALERTS: [&str; 10] = [
+    "ApprovalAwaited",
+    "Blind",
+    "CohortUnknown",
+    "GateRejected",
+    "MaintenanceOver",
+    "MetricMissing",
+    "RollbackStalled",
+    "RolloutPartial",
+    "RolloutStalled",
+    "SequenceViolated",
+];
 
 /// The causes with their words.
 const CAUSES: [(&str, Cause); 10] = [
@@ -69,16 +83,12 @@ fn stall(f: &mut Fields<'_>, names: &Names) -> Result<StallWish, Reported> {
 
 fn alert(f: &mut Fields<'_>, names: &Names) -> Result<AlertWish, Reported> {
     let name = f.optional("name", |i| {
-        let known = ["RolloutStalled", "RollbackStalled", "SequenceViolated", "RolloutPartial", "Blind"];
         let text = i.scalar("the name of an alert")?;
-        // Alerts of engines to come are not refused; a slip of the hand is.
-        match pavane_choreography::yaml::nearest(text, &known) {
-            Some(nearest) if nearest != text => {
-                let help = format!("did you mean `{nearest}`?");
-                Err(i.refuse(Code::UnknownChoice, format!("there is no alert {text:?}"), help))
-            }
-            Some(_) | None => i.label(),
+        if ALERTS.contains(&text) {
+            return Ok(text.to_owned());
         }
+        let message = format!("there is no alert {text:?}");
+        Err(i.refuse(Code::UnknownChoice, message, did_you_mean(text, &ALERTS)))
     });
     let team = f.optional("team", Item::text);
     let severity =
