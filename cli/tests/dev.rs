@@ -1,10 +1,14 @@
 //! `pavane dev` as a developer uses it: every other command in a process of its own against it.
 
+mod stage;
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use serde_json::Value;
+
+use crate::stage::{Dev, interrupt, json, text};
 
 const PLAN: &str = "\
 apiVersion: pavane/v1
@@ -29,22 +33,7 @@ fn a_rollout_is_published_started_fed_watched_and_ended_from_other_processes() {
     dev.ends_on_ctrl_c();
 }
 
-struct Dev {
-    process: Child,
-    addresses: Value,
-}
-
 impl Dev {
-    fn start() -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pavane"));
-        command.args(["dev", "--domain", "shop", "--output", "json"]);
-        let mut process = without_environment(&mut command).stdout(Stdio::piped()).spawn().expect("it runs");
-        let stdout = process.stdout.take().expect("a pipe");
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).expect("its addresses");
-        Self { process, addresses: serde_json::from_str(&line).expect("one JSON object") }
-    }
-
     fn publishes(&self, file: &Path) {
         let applied = json(&self.pavane(&["apply", file.to_str().expect("text"), "--output", "json"]), 0);
         assert_eq!(applied["choreographies"][0]["name"], "schema-first");
@@ -147,50 +136,4 @@ impl Dev {
             ["emit", "--rollout", rollout, "--service", "user-db", "--version", "1.0.0", "--event", "Ready"];
         self.pavane(&[&line[..], more].concat())
     }
-
-    fn pavane(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().expect("the program runs")
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pavane"));
-        without_environment(&mut command);
-        for (name, field) in
-            [("PAVANE_KAFKA", "kafka"), ("PAVANE_REGISTRY", "registry"), ("PAVANE_DOMAIN", "domain")]
-        {
-            command.env(name, self.addresses[field].as_str().expect("text"));
-        }
-        command.args(arguments);
-        command
-    }
-}
-
-impl Drop for Dev {
-    fn drop(&mut self) {
-        // Where an assertion failed it still runs; where all went well it has ended.
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
-}
-
-fn interrupt(process: &Child) {
-    let pid = process.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
-}
-
-fn without_environment(command: &mut Command) -> &mut Command {
-    let ours = |name: &String| name.starts_with("PAVANE_") || name.starts_with("OTEL_");
-    for name in std::env::vars().map(|(name, _)| name).filter(ours) {
-        command.env_remove(name);
-    }
-    command
-}
-
-fn json(output: &Output, code: i32) -> Value {
-    assert_eq!(output.status.code(), Some(code), "{output:?}");
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("text")
 }

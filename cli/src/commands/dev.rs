@@ -9,6 +9,7 @@ use pavane_bus::registry::PushRequest;
 use pavane_events::Domain;
 use pavane_sentinel::Sentinel;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::commands::{Context, schemas};
 use crate::failure::Failure;
@@ -29,6 +30,9 @@ pub struct Dev {
     /// Where the sentinel answers (/healthz, /readyz, /metrics, /api/v1/rollouts).
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
     http: SocketAddr,
+    /// The Prometheus that phases are watched by.
+    #[arg(long, value_name = "URL")]
+    prometheus: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -50,7 +54,9 @@ impl Dev {
         };
         let bus = Bus::connect(embedded.settings(), "pavane-dev").await.map_err(outage::of)?;
         schemas::publish(&bus, &PushRequest::default()).await?;
-        let text = format!("domains: [{domain}]\nhttp: \"{}\"\nreplica: dev\n", self.http);
+        let mut text = format!("domains: [{domain}]\nhttp: \"{}\"\nreplica: dev\n", self.http);
+        // A JSON string is a YAML string too, whatever stands in it.
+        text.extend(self.prometheus.map(|url| format!("prometheus: {{ url: {} }}\n", json!(url))));
         let config = pavane_sentinel::Config::from_yaml(&text, "pavane dev")
             .map_err(|diagnostics| Failure::invalid("pavane dev", diagnostics))?;
         let sentinel = Sentinel::bind(config).await.map_err(|error| shell::unusable("pavane dev", error))?;
