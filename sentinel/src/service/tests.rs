@@ -22,6 +22,8 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::alert::signature::Secrets;
 
+mod phases;
+
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -68,8 +70,12 @@ impl Stage {
     }
 
     async fn enter(&self, replica: &str, share: Share) -> Player {
-        let bus = Bus::connect(self.embedded.settings(), replica).await.expect("connected");
-        let sentinel = Sentinel::bind(self.config(replica)).await.expect("bound");
+        self.enter_as(self.config(replica), share).await
+    }
+
+    async fn enter_as(&self, config: Config, share: Share) -> Player {
+        let bus = Bus::connect(self.embedded.settings(), config.replica.as_str()).await.expect("connected");
+        let sentinel = Sentinel::bind(config).await.expect("bound");
         let (http, stop) = (sentinel.address().expect("an address"), CancellationToken::new());
         let ended = tokio::spawn(sentinel.watch(Connection::ready(bus), share, stop.clone()));
         let player = Player { http, stop, ended };
@@ -330,6 +336,11 @@ fn start(within: i64) -> RolloutStarted {
     step.compensate.within = 60_000;
     step.runbook = Some("https://runbooks.example/users".to_owned());
     let plan = Plan::new("users-v2", "identity", vec![step]);
+    begin(&plan)
+}
+
+/// The start of a rollout that dances this plan.
+fn begin(plan: &Plan) -> RolloutStarted {
     RolloutStarted {
         choreography: plan.name.clone(),
         plan_digest: plan.digest(),
