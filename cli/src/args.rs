@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    apply, approve, demo, dev, diff, emit, orders, plan, schemas, sentinel, sidecar, start, status, topics,
-    watch,
+    apply, approve, check, demo, dev, diff, emit, orders, plan, schemas, sentinel, sidecar, start, status,
+    topics, watch,
 };
 use crate::connection::Connection;
 use crate::console::Manner;
@@ -38,6 +38,7 @@ pub(crate) enum Command {
     /// Registers the schemas, or lists the extensions that readers allow.
     #[command(subcommand)]
     Schemas(schemas::Schemas),
+    Check(check::Check),
     Apply(apply::Apply),
     Diff(diff::Diff),
     /// Shows the plan that a choreography means.
@@ -77,6 +78,7 @@ Examples:
   pavane dev                                        a broker, a registry and a sentinel to try with
 
   pavane topics apply && pavane schemas push        once per Kafka and registry
+  pavane check                                      what is wrong with the files here, before anything moves
   pavane apply users-v2.yaml                        check a choreography and publish it
   pavane diff users-v2.yaml                         what would change, and what that means
   pavane start users-v2 --wait --timeout 30m        start it and wait for its end

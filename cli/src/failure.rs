@@ -68,6 +68,11 @@ impl Failure {
         Self { silent: true, ..Self::new(Exit::Findings, "what was found stands on standard output") }
     }
 
+    /// All that there is to tell stands on standard output already.
+    pub fn told(exit: Exit) -> Self {
+        Self { silent: true, ..Self::new(exit, "what was found stands on standard output") }
+    }
+
     /// Whether nobody needs to be told.
     pub const fn is_silent(&self) -> bool {
         self.silent

@@ -74,6 +74,7 @@ fn setup(cli: &Cli) -> Setup {
         Command::Demo(_) | Command::Dev(_) => ("pavane", "off"),
         Command::Topics(_)
         | Command::Schemas(_)
+        | Command::Check(_)
         | Command::Apply(_)
         | Command::Diff(_)
         | Command::Plan(_)

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod approve;
+pub mod check;
 pub mod demo;
 pub mod dev;
 pub mod diff;
@@ -46,6 +47,7 @@ async fn carry_out(command: Command, context: Context<'_>) -> Result<(), Failure
         Command::Dev(dev) => dev.run(context).await,
         Command::Topics(topics) => topics.run(context).await,
         Command::Schemas(schemas) => schemas.run(context).await,
+        Command::Check(check) => check.run(context),
         Command::Apply(apply) => apply.run(context).await,
         Command::Diff(diff) => diff.run(context).await,
         Command::Plan(plan) => plan.run(context).await,

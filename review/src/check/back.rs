@@ -134,12 +134,13 @@ impl<'a> Way<'a> {
         found
     }
 
-    /// When a watch is broken, every step of its phase is met; the rollback begins with them.
+    /// When a watch is broken, every step of its phase is met. The rollback begins with those that nobody waits for.
     fn breach_stops(&self, phase: &Phase) -> Option<Diagnostic> {
-        let stands = |id: &&StepId| self.one.plan.step(id).is_some_and(|step| !step.reversible);
+        let on_top = |id: &StepId| !phase.steps.iter().any(|other| self.graph.waits(other, id));
+        let stands = |id: &&StepId| on_top(id) && self.one.plan.step(id).is_some_and(|step| !step.reversible);
         let first = phase.steps.iter().find(stands).filter(|_| breaks(phase))?;
         let message = format!(
-            "`on_breach: rollback` of phase `{}` stops at its own step `{first}`, which can never be taken back",
+            "`on_breach: rollback` of phase `{}` stops at once, at its step `{first}`, which can never be taken back",
             phase.id
         );
         let help = "watch with `on_breach: pause`, or put the irreversible step into an earlier phase";

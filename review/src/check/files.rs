@@ -28,19 +28,24 @@ pub(super) fn findings(project: &Project) -> Vec<Diagnostic> {
     found
 }
 
+/// The folder of a file. Files of one folder are meant together; those of several may be for several environments.
+fn folder(file: &str) -> &str {
+    file.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
 /// What is wrong between two choreographies. Of one name: nothing else matters.
 fn pair(earlier: &Choreography, later: &Choreography) -> Option<Diagnostic> {
     let (one, other) = (&earlier.plan, &later.plan);
+    let together = folder(&earlier.file) == folder(&later.file);
     if one.name == other.name {
         let message = format!("`{}` is the name of the choreography in {} too", other.name, earlier.file);
         let help = "whichever is applied last replaces the other: give one of them another name";
-        return Some(Diagnostic::new(
-            Code::SamePlan,
-            &later.file,
-            later.part("metadata.name"),
-            message,
-            help,
-        ));
+        let place = later.part("metadata.name");
+        let found = Diagnostic::new(Code::SamePlan, &later.file, place, message, help);
+        return Some(if together { found } else { found.note() });
+    }
+    if !together {
+        return None;
     }
     same_trigger(earlier, later).or_else(|| shared_service(earlier, later))
 }
@@ -105,7 +110,9 @@ fn disagree(earlier: &Participant, later: &Participant) -> Option<Diagnostic> {
     };
     let help = "all instances of a service move as one: let the files agree, or name two services";
     let message = format!("`{service}` {what}");
-    Some(Diagnostic::new(Code::SidecarsDisagree, &later.file, place, message, help).warning())
+    let found = Diagnostic::new(Code::SidecarsDisagree, &later.file, place, message, help);
+    let together = folder(&earlier.file) == folder(&later.file);
+    Some(if together { found.warning() } else { found.note() })
 }
 
 /// A rollout lives in one domain: what happens in another never reaches it.

@@ -62,6 +62,8 @@ pub struct Choreography {
 pub struct Watcher {
     /// The file as it is named to the reader.
     pub file: String,
+    /// Where it says what it watches.
+    pub place: Place,
     /// The domains that it watches.
     pub domains: Vec<Domain>,
     /// How many receivers it tells.

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use pavane_choreography::diagnostic::{Code, Diagnostic, Place};
+use pavane_choreography::diagnostic::{Code, Diagnostic};
 use pavane_choreography::{OnStall, Severity, Step};
 
 use super::words::listed;
 use super::{Choreography, Project};
+
+/// How many edges between two teams are named.
+const FEW: usize = 3;
 
 pub(super) fn findings(project: &Project) -> Vec<Diagnostic> {
     let mut found = Vec::new();
@@ -20,7 +23,7 @@ pub(super) fn findings(project: &Project) -> Vec<Diagnostic> {
     found.extend(project.watchers.iter().filter(|watcher| watcher.receivers == 0).map(|watcher| {
         let message = "this sentinel tells nobody when a rollout stalls";
         let help = "add `receivers:`, or look at the log and the metrics yourself";
-        Diagnostic::new(Code::NobodyTold, &watcher.file, Place::START, message, help).warning()
+        Diagnostic::new(Code::NobodyTold, &watcher.file, watcher.place, message, help).warning()
     }));
     found
 }
@@ -63,7 +66,11 @@ fn across_teams(one: &Choreography) -> Vec<Diagnostic> {
     }
     let note = |((waiting, awaited), edges): ((&str, &str), Vec<(&Step, &Step)>)| {
         let told = edges.iter().map(|(step, other)| format!("`{}` for `{}`", step.id, other.id));
-        let message = format!("{waiting} waits for {awaited}: {}", told.collect::<Vec<_>>().join(", "));
+        let mut told: Vec<String> = told.take(FEW).collect();
+        if edges.len() > FEW {
+            told.push(format!("and {} more", edges.len() - FEW));
+        }
+        let message = format!("{waiting} waits for {awaited}: {}", told.join(", "));
         let help = "the two teams agree on the event, its version and the window before the rollout";
         let (step, other) = edges[0];
         let place = one.places.prerequisite(&step.id, &other.id);
@@ -81,7 +88,7 @@ fn quiet_stall(one: &Choreography, step: &Step) -> Option<Diagnostic> {
         return None;
     }
     let message = format!(
-        "a stall of step `{}` wakes nobody, and {} wait for it: their windows do not begin",
+        "a stall of step `{}` wakes nobody, and without it the window of {} does not begin",
         step.id,
         listed(waiting)
     );

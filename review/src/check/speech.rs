@@ -1,9 +1,8 @@
 //! Who says what is awaited, and who awaits what is said.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pavane_choreography::diagnostic::{Code, Diagnostic};
-use pavane_choreography::yaml::nearest;
 use pavane_choreography::{Expect, Step};
 use pavane_events::{EventType, Service};
 
@@ -18,11 +17,12 @@ pub(super) fn findings(project: &Project) -> Vec<Diagnostic> {
     let mut found: Vec<_> = project
         .steps()
         .filter_map(|(one, step)| {
-            unknown(project, one, step)
+            slip(project, one, step)
                 .or_else(|| nobody_says(project, one, step))
                 .or_else(|| nobody_in_zone(project, one, step))
         })
         .collect();
+    found.extend(project.choreographies.iter().flat_map(|one| unknown(project, one)));
     found.extend(strangers(project));
     if !project.choreographies.is_empty() {
         found.extend(project.participants.iter().flat_map(|one| nobody_waits(project, one)));
@@ -35,29 +35,68 @@ fn known(project: &Project) -> BTreeSet<&Service> {
     project.participants.iter().map(|one| &one.service).collect()
 }
 
-/// A name near that of a service with a file is a slip. Another name may be of a service that speaks through CI, or
-/// whose file lies elsewhere; the more of the plan's services have a file, the less likely that is.
-fn unknown(project: &Project, one: &Choreography, step: &Step) -> Option<Diagnostic> {
+/// A name near that of a service with a file is a slip.
+fn slip(project: &Project, one: &Choreography, step: &Step) -> Option<Diagnostic> {
     let (known, service) = (known(project), &step.expect.service);
-    if known.contains(service) {
-        return None;
-    }
     let names: Vec<&str> = known.iter().map(|service| service.as_str()).collect();
-    let place = one.step(&step.id, "expect");
+    let near =
+        slip_of(service.as_str(), &names).filter(|near| !known.contains(service) && !one.moves(near))?;
     let message = format!("no sidecar file is for `{service}`, of which step `{}` awaits a word", step.id);
-    let found = |help: String| Diagnostic::new(Code::UnknownService, &one.file, place, message.clone(), help);
-    if let Some(near) = nearest(service.as_str(), &names).filter(|near| !one.moves(near)) {
-        return Some(found(format!("did you mean `{near}`?")));
+    let (place, help) = (one.step(&step.id, "expect"), format!("did you mean `{near}`?"));
+    Some(Diagnostic::new(Code::UnknownService, &one.file, place, message, help))
+}
+
+/// Another name may be of a service that speaks through CI, or whose file lies elsewhere. The more of the plan's
+/// services have a file, the less likely that is; where none has, these files and this plan have nothing in common.
+fn unknown(project: &Project, one: &Choreography) -> Vec<Diagnostic> {
+    let known = known(project);
+    let mut first: BTreeMap<&Service, &Step> = BTreeMap::new();
+    for step in one.plan.steps.iter().filter(|step| slip(project, one, step).is_none()) {
+        first.entry(&step.expect.service).or_insert(step);
     }
-    let services: BTreeSet<&Service> = one.plan.steps.iter().map(|step| &step.expect.service).collect();
-    let with_file = services.intersection(&known).count();
-    let help = format!(
-        "{with_file} of the {} services of this choreography have one here; without one, CI or a deploy tool must say {} with `pavane emit`",
-        services.len(),
-        step.expect
-    );
-    let likely_missing = step.expect.event != EventType::Ready && with_file * 2 > services.len();
-    Some(if likely_missing { found(help).warning() } else { found(help).note() })
+    let all = first.len();
+    first.retain(|service, _| !known.contains(service));
+    let with_file = all - first.len();
+    if with_file == 0 {
+        return Vec::new();
+    }
+    let found = first.into_iter().map(|(service, step)| {
+        let message = format!("no sidecar file is for `{service}`, of which step `{}` awaits a word", step.id);
+        let help = format!(
+            "{with_file} of the {all} services of this choreography have one here; without one, CI or a deploy tool must say {} with `pavane emit`",
+            step.expect
+        );
+        let place = one.step(&step.id, "expect");
+        let found = Diagnostic::new(Code::UnknownService, &one.file, place, message, help);
+        let forgotten = step.expect.event != EventType::Ready && with_file * 2 > all;
+        if forgotten { found.warning() } else { found.note() }
+    });
+    found.collect()
+}
+
+/// The name of which another one is a slip of the hand: a letter too much, too few, wrong, or two in the wrong order.
+/// Numbers at the end and words in front make names, not slips.
+fn slip_of<'n>(found: &str, names: &[&'n str]) -> Option<&'n str> {
+    let plain = |name: &str| -> Vec<char> {
+        name.chars().filter(|c| !"-_.".contains(*c)).map(|c| c.to_ascii_lowercase()).collect()
+    };
+    let found = plain(found);
+    names.iter().copied().find(|name| is_slip(&found, &plain(name)))
+}
+
+fn is_slip(found: &[char], meant: &[char]) -> bool {
+    let same = found.iter().zip(meant).take_while(|(a, b)| a == b).count();
+    let (found, meant) = (&found[same..], &meant[same..]);
+    let digits = |text: &[char]| text.first().is_some_and(char::is_ascii_digit);
+    match (found, meant) {
+        ([], []) => true,
+        _ if same == 0 || digits(found) || digits(meant) => false,
+        ([_, rest @ ..], _) if rest == meant => true,
+        (_, [_, rest @ ..]) if rest == found => true,
+        ([_, a @ ..], [_, b @ ..]) if a == b => true,
+        ([a, b, rest @ ..], [c, d, other @ ..]) => a == d && b == c && rest == other,
+        _ => false,
+    }
 }
 
 /// The reactions of a service that say the event.
@@ -75,6 +114,9 @@ fn nobody_says(project: &Project, one: &Choreography, step: &Step) -> Option<Dia
         return None;
     }
     let files: Vec<&Participant> = project.of(&expect.service).collect();
+    if files.is_empty() {
+        return None;
+    }
     let said: BTreeSet<&str> =
         files.iter().flat_map(|one| one.forward().map(|reaction| reaction.emit.as_str())).collect();
     if said.is_empty() && expect.event == EventType::Ready {
@@ -122,7 +164,7 @@ fn strangers(project: &Project) -> Vec<Diagnostic> {
             for expect in reaction.on.events() {
                 let service = &expect.service;
                 let moved = project.choreographies.iter().any(|plan| plan.moves(service.as_str()));
-                let near = nearest(service.as_str(), &names).filter(|near| *near != one.service.as_str());
+                let near = slip_of(service.as_str(), &names).filter(|near| *near != one.service.as_str());
                 if let Some(near) = near.filter(|_| !known.contains(service) && !moved) {
                     let message =
                         format!("no sidecar file and no step is for `{service}`, whose word is waited for");
@@ -178,5 +220,30 @@ impl Choreography {
     /// Whether one of its steps awaits a service of this name.
     fn moves(&self, service: &str) -> bool {
         self.plan.steps.iter().any(|step| step.expect.service.as_str() == service)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_hand_is_told_from_another_name() {
+        let names = ["user-service", "ts-travel-service", "orders"];
+        for (found, meant) in [
+            ("user-servcie", "user-service"),
+            ("user_service", "user-service"),
+            ("user-servce", "user-service"),
+            ("user-servicee", "user-service"),
+            ("user-servixe", "user-service"),
+            ("order", "orders"),
+        ] {
+            assert_eq!(slip_of(found, &names), Some(meant), "{found}");
+        }
+        for found in
+            ["ts-user-service", "ts-travel2-service", "news-service", "users", "user-service-eu", "xrders"]
+        {
+            assert_eq!(slip_of(found, &names), None, "{found}");
+        }
     }
 }

@@ -1,0 +1,150 @@
+//! `pavane check`: everything that is wrong with choreographies and the files beside them, before anything moves.
+
+mod folder;
+mod kind;
+mod pages;
+mod reading;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use pavane_choreography::diagnostic::Code;
+use pavane_review::check::{self, allowed};
+use pavane_review::report::sarif::Tool;
+use pavane_review::report::{Report, github, human, json, junit, sarif};
+
+use crate::commands::Context;
+use crate::exit::Exit;
+use crate::failure::{Failure, counted};
+
+/// Finds what is wrong with choreographies, sidecar files and sentinel files, each and together.
+///
+/// Reads files and folders; folders with all that lies in them, but for what is hidden, `target` and `node_modules`.
+/// Every defect is told in one run, with file, line, column, code and remedy. Needs neither Kafka nor a registry.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  pavane check                                      all files here and below
+  pavane check deploy/ services/*/sidecar.yaml
+  pavane check --format sarif > pavane.sarif        for code scanning
+  pavane check --explain PAV104                     what a code means and what to do
+
+Read are choreographies with their tests, scenarios, sidecar files, sentinel files, and
+schemas/services/<service>/<Event>.avsc.
+Other files are left alone; one that is named here must be one of these.
+
+A finding other than an error in the file itself passes with a comment in its line, or above it:
+  within: 5s   # pavane: allow PAV421: the hook is quicker than it may be
+
+Exit codes: 0 nothing must be mended, 1 something must, 2 usage, 3 a file cannot be read.")]
+pub struct Check {
+    /// Files and folders.
+    #[arg(default_value = ".", value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The form of the findings; the default follows --output.
+    #[arg(long, value_enum, value_name = "FORM")]
+    format: Option<Form>,
+    /// Fail on warnings too.
+    #[arg(long)]
+    warnings_as_errors: bool,
+    /// Let a code pass everywhere; may be given several times.
+    #[arg(long, value_name = "CODE")]
+    allow: Vec<String>,
+    /// Leave a file or a folder out; may be given several times.
+    #[arg(long, value_name = "PATH")]
+    exclude: Vec<PathBuf>,
+    /// Where the pages of the codes lie on the web, for links in SARIF.
+    #[arg(long, value_name = "URL")]
+    docs_url: Option<String>,
+    /// Tell what a code means and what to do about it, and check nothing.
+    #[arg(long, value_name = "CODE", exclusive = true)]
+    explain: Option<String>,
+}
+
+/// The form of the findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// Text for people, with the lines.
+    Human,
+    /// One JSON object.
+    Json,
+    /// Workflow commands: GitHub shows each beside its line.
+    Github,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// `JUnit` XML, one case a file.
+    Junit,
+}
+
+impl Check {
+    /// Reads, checks and tells.
+    pub fn run(self, context: Context<'_>) -> Result<(), Failure> {
+        if let Some(code) = &self.explain {
+            return context.console.print(pages::page(known(code)?));
+        }
+        let allow = self.allowed()?;
+        let inputs = folder::read(&self.paths, &self.exclude)?;
+        let found = reading::read(&inputs.files);
+        let mut findings = inputs.findings;
+        findings.extend(found.defects);
+        findings.extend(check::check(&found.project));
+        let mut findings = allowed::apply(findings, &found.texts);
+        findings.retain(|finding| !allow.contains(finding.code.as_str()));
+        let report = Report { findings, texts: found.texts };
+        context.console.print(&self.told(&report, context))?;
+        unread(&inputs.unread)?;
+        let count = report.count();
+        if count.errors == 0 && !(self.warnings_as_errors && count.warnings > 0) {
+            return Ok(());
+        }
+        Err(Failure::told(Exit::Findings))
+    }
+
+    fn allowed(&self) -> Result<BTreeSet<&'static str>, Failure> {
+        let mut allow = BTreeSet::new();
+        for code in &self.allow {
+            let code = known(code)?.as_str();
+            if !allowed::may_pass(code) && code != Code::UselessAllow.as_str() {
+                return Err(Failure::usage(format!(
+                    "{code} cannot be allowed: the file is not read as it is meant"
+                ))
+                .help(format!("see `pavane check --explain {code}`")));
+            }
+            allow.insert(code);
+        }
+        Ok(allow)
+    }
+
+    fn told(&self, report: &Report, context: Context<'_>) -> String {
+        let default = if context.console.is_json() { Form::Json } else { Form::Human };
+        match self.format.unwrap_or(default) {
+            Form::Human => human::human(report),
+            Form::Json => json::json(report),
+            Form::Github => github::github(report),
+            Form::Sarif => {
+                let (version, docs) = (env!("CARGO_PKG_VERSION"), self.docs_url.as_deref());
+                sarif::sarif(report, Tool { version, docs, page: pages::page })
+            }
+            Form::Junit => junit::junit(report, self.warnings_as_errors),
+        }
+    }
+}
+
+/// The code with this name, in any case.
+fn known(name: &str) -> Result<Code, Failure> {
+    let code = Code::ALL.iter().find(|code| code.as_str().eq_ignore_ascii_case(name));
+    code.copied().ok_or_else(|| {
+        Failure::usage(format!("there is no code {name:?}")).help("codes stand in the findings, e.g. PAV104")
+    })
+}
+
+/// Files that nobody could read are told after the findings: what they hide is not known.
+fn unread(unread: &[(String, std::io::Error)]) -> Result<(), Failure> {
+    let files = unread.iter().map(|(file, error)| format!("{file}: {error}")).collect::<Vec<_>>();
+    if files.is_empty() {
+        return Ok(());
+    }
+    let what = format!("cannot read {}", counted(files.len(), "file"));
+    Err(Failure::new(Exit::Invalid, what).because(files.join("; ")).help("nothing in them was checked"))
+}

@@ -1,0 +1,129 @@
+//! From files to what is checked: each by its own reader, every defect kept.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use pavane_choreography::diagnostic::{Code, Diagnostic, Place};
+use pavane_events::Service;
+use pavane_rehearsal::{Piece, scenario};
+use pavane_review::check::{Choreography, OwnEvent, Project, Watcher};
+use pavane_review::participant::{Hook, On, Participant, Reaction};
+use pavane_sidecar::config::{Survey, Surveyed};
+use pavane_sidecar_engine::Trigger;
+
+use super::folder::File;
+use super::kind::Kind;
+
+/// What the files say, and what each of them has wrong by itself.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) project: Project,
+    pub(super) defects: Vec<Diagnostic>,
+    pub(super) texts: BTreeMap<String, String>,
+}
+
+/// Reads all files.
+pub(super) fn read(files: &[File]) -> Found {
+    let mut found = Found::default();
+    for file in files {
+        if let Err(defects) = found.take(file) {
+            found.defects.extend(defects);
+        }
+        found.texts.insert(file.name.clone(), file.text.clone());
+    }
+    found
+}
+
+impl Found {
+    fn take(&mut self, file: &File) -> Result<(), Vec<Diagnostic>> {
+        let (name, text) = (&file.name, &file.text);
+        match &file.kind {
+            Kind::Choreography => {
+                let (plan, places) = pavane_choreography::read_with_places(text, name)?;
+                let piece = Arc::new(Piece::new(plan.clone()));
+                self.project.choreographies.push(Choreography { file: name.clone(), plan, places });
+                scenario::tests(text, name, &piece, &mut |plan| beside(name, plan))?;
+            }
+            Kind::Sidecar => {
+                let survey = pavane_sidecar::config::survey(text, name)?;
+                self.project.participants.push(participant(name, survey));
+            }
+            Kind::Sentinel => {
+                let config = pavane_sentinel::Config::from_yaml(text, name)?;
+                let (domains, receivers) = (config.domains, config.receivers.len());
+                let measures = config.prometheus.is_some();
+                let (file, place) = (name.clone(), domains_of(text));
+                self.project.watchers.push(Watcher { file, place, domains, receivers, measures });
+            }
+            Kind::Scenario => {
+                scenario::read(text, name, &mut |plan| beside(name, plan))?;
+            }
+            Kind::Schema { service, event } => {
+                let service = Service::new(service).map_err(|error| {
+                    let help = "name the folder after the service";
+                    vec![Diagnostic::new(Code::BadName, name, Place::START, error.to_string(), help)]
+                })?;
+                self.project.schemas.push(OwnEvent { file: name.clone(), service, event: event.clone() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The plan that a scenario names by its file, as seen from the scenario's.
+fn beside(scenario: &str, plan: &str) -> Result<Arc<Piece>, String> {
+    let path = Path::new(scenario).with_file_name(plan);
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("cannot read {name}: {error}"))?;
+    let read = pavane_choreography::read(&text, &name);
+    let plan = read.map_err(|defects| format!("{name} is no sound choreography: {}", defects[0].message))?;
+    Ok(Arc::new(Piece::new(plan)))
+}
+
+/// Where a sentinel's file says what it watches.
+fn domains_of(text: &str) -> Place {
+    let line = (1..).zip(text.lines()).find(|(_, line)| line.starts_with("domains"));
+    line.map_or(Place::START, |(line, _)| Place { line, column: 1 })
+}
+
+/// A sidecar's file as it can be held against plans.
+pub(super) fn participant(file: &str, survey: Survey) -> Participant {
+    Participant {
+        file: file.to_owned(),
+        service: survey.service,
+        place: survey.service_at,
+        domain: survey.domain,
+        team: survey.team.map(|(team, _)| team).unwrap_or_default(),
+        zone: survey.zone,
+        reactions: survey.reactions.into_iter().map(reaction).collect(),
+    }
+}
+
+fn reaction(surveyed: Surveyed) -> Reaction {
+    let terms = surveyed.terms;
+    let hook = terms.hook.then(|| Hook {
+        timeout: terms.timeout,
+        attempts: terms.retry.attempts,
+        waits: terms.retry.longest(0),
+    });
+    Reaction {
+        on: on(terms.on),
+        place: surveyed.on_at,
+        instances: terms.instances,
+        emit: terms.emit,
+        hook,
+        ready_within: terms.ready.map_or(0, |ready| ready.within),
+    }
+}
+
+fn on(trigger: Trigger) -> On {
+    match trigger {
+        Trigger::RolloutStarted => On::Due,
+        Trigger::PhaseBegun => On::Phase,
+        Trigger::RollbackRequested => On::RollbackRequested,
+        Trigger::Event(expect) => On::AllOf(vec![expect]),
+        Trigger::All(events) => On::AllOf(events.into_iter().collect()),
+        Trigger::Any(events) => On::AnyOf(events.into_iter().collect()),
+    }
+}
