@@ -178,6 +178,31 @@ reactions:
     }
 
     #[test]
+    fn the_page_on_the_file_shows_one_that_is_read_and_names_every_field() {
+        let page = include_str!("../../docs/sidecar.md");
+        let shown = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let config = Config::from_yaml(shown, "sidecar.md").unwrap_or_else(|defects| panic!("{defects:#?}"));
+        assert_eq!(config.reactions[0].terms.on.name(), "cache.Ready and user-db.Ready");
+        // What the reader names as known where it meets a field that it does not know.
+        let asked = |text: &str, line: u32| {
+            let defects = Config::from_yaml(text, "a").unwrap_err();
+            let help = defects.into_iter().find(|defect| defect.line == line).unwrap().help;
+            help.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let mut fields = asked("zzzzzz: 1\n", 1);
+        let known = |part: &str| asked(&format!("reactions:\n  - {part}\n"), 2);
+        fields.extend(known("{ on: b.Ready, zzzzzz: 1 }"));
+        fields.extend(known("{ on: b.Ready, run: { exec: [a], zzzzzz: 1 } }"));
+        fields.extend(known("{ on: b.Ready, retry: { zzzzzz: 1 } }"));
+        fields.extend(known("{ on: b.Ready, ready: { http: \"http://a\", zzzzzz: 1 } }"));
+        assert!(fields.len() > 25, "{fields:?}");
+        for field in fields {
+            let rows = ["", "retry.", "ready.", "http."].map(|before| format!("| `{before}{field}"));
+            assert!(rows.iter().any(|row| page.contains(row)), "`{field}` has no row");
+        }
+    }
+
+    #[test]
     fn every_defect_is_said_in_one_go() {
         let text = "service: user service\ndomain: shop\ninstance: a-0\njurnal: /tmp/j\nversion: { htp: x }\n\
                     reactions:\n  - on: user-db.Redy\n    run: { http: { post: ftp://x } }\n    \

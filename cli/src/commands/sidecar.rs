@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use pavane_events::Zone;
 
 use crate::commands::Context;
 use crate::failure::Failure;
@@ -14,6 +15,9 @@ pub struct Sidecar {
     /// The sidecar's file: its service, what it reacts to, and how.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// The zone or region that the instance runs in, in place of the file's.
+    #[arg(long, value_name = "NAME", env = "PAVANE_ZONE")]
+    zone: Option<Zone>,
 }
 
 impl Sidecar {
@@ -25,6 +29,7 @@ impl Sidecar {
         if let Some(domain) = &context.connection.domain {
             config.domain = domain.clone();
         }
+        config.zone = self.zone.or(config.zone);
         let settings = context.connection.settings()?;
         let stop = interrupt::token()?;
         let ended = pavane_sidecar::run_with(config, settings, stop).await;

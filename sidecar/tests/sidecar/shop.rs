@@ -99,15 +99,7 @@ impl Shop {
         }
         let reading = async {
             loop {
-                let record = match self.reader.next().await {
-                    Ok(Item::Entry { entry: Entry::Event(record), .. }) => record,
-                    Ok(_) => continue,
-                    Err(error) => {
-                        assert!(error.is_transient(), "{error}");
-                        continue;
-                    }
-                };
-                self.seen.push(record.clone());
+                let record = self.read().await;
                 if fits(&record) {
                     return record;
                 }
@@ -115,6 +107,25 @@ impl Shop {
         };
         let found = timeout(PATIENCE, reading).await;
         found.unwrap_or_else(|_| panic!("{service}.{event} never came; seen: {:?}", self.told()))
+    }
+
+    /// The next event that stands on the log.
+    pub(crate) async fn next(&mut self) -> Record {
+        let found = timeout(PATIENCE, self.read()).await;
+        found.unwrap_or_else(|_| panic!("nothing more came; seen: {:?}", self.told()))
+    }
+
+    async fn read(&mut self) -> Record {
+        loop {
+            match self.reader.next().await {
+                Ok(Item::Entry { entry: Entry::Event(record), .. }) => {
+                    self.seen.push(record.clone());
+                    return record;
+                }
+                Ok(_) => {}
+                Err(error) => assert!(error.is_transient(), "{error}"),
+            }
+        }
     }
 
     /// What was read, in short.
