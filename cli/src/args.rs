@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    apply, approve, check, demo, dev, diff, emit, orders, plan, schemas, sentinel, sidecar, start, status,
-    topics, watch,
+    advise, apply, approve, check, demo, dev, diff, emit, graph, orders, plan, schemas, sentinel, sidecar,
+    start, status, topics, watch,
 };
 use crate::connection::Connection;
 use crate::console::Manner;
@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Check(check::Check),
     Apply(apply::Apply),
     Diff(diff::Diff),
+    Graph(graph::Graph),
+    Advise(advise::Advise),
     /// Shows the plan that a choreography means.
     #[command(subcommand)]
     Plan(plan::Plan),
@@ -79,6 +81,7 @@ Examples:
 
   pavane topics apply && pavane schemas push        once per Kafka and registry
   pavane check                                      what is wrong with the files here, before anything moves
+  pavane graph users-v2.yaml                        who waits for whom, across teams, and for how long
   pavane apply users-v2.yaml                        check a choreography and publish it
   pavane diff users-v2.yaml                         what would change, and what that means
   pavane start users-v2 --wait --timeout 30m        start it and wait for its end

@@ -9,6 +9,7 @@
 //! | [`demo`] | the story that `pavane demo` tells |
 
 mod args;
+pub mod collection;
 pub mod commands;
 pub mod connection;
 pub mod console;
@@ -78,6 +79,8 @@ fn setup(cli: &Cli) -> Setup {
         | Command::Apply(_)
         | Command::Diff(_)
         | Command::Plan(_)
+        | Command::Graph(_)
+        | Command::Advise(_)
         | Command::Start(_)
         | Command::Emit(_)
         | Command::Status(_)

@@ -214,6 +214,8 @@ mod tests {
         for said in ["--services", "--engineers", "--audit", "--sequence", "9 of the checklist"] {
             assert!(text.contains(said), "{said}: {text}");
         }
+        // Too little was answered for the score to turn anything.
+        assert_eq!(advice.method, Method::Choreography);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
 

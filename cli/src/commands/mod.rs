@@ -1,5 +1,6 @@
 //! One file per command: its options, its help and what it does.
 
+pub mod advise;
 pub mod apply;
 pub mod approve;
 pub mod check;
@@ -7,6 +8,7 @@ pub mod demo;
 pub mod dev;
 pub mod diff;
 pub mod emit;
+pub mod graph;
 pub mod orders;
 pub mod plan;
 pub mod schemas;
@@ -51,6 +53,8 @@ async fn carry_out(command: Command, context: Context<'_>) -> Result<(), Failure
         Command::Apply(apply) => apply.run(context).await,
         Command::Diff(diff) => diff.run(context).await,
         Command::Plan(plan) => plan.run(context).await,
+        Command::Graph(graph) => graph.run(context),
+        Command::Advise(advise) => advise.run(context),
         Command::Start(start) => start.run(context).await,
         Command::Emit(emit) => emit.run(context).await,
         Command::Status(status) => status.run(context).await,

@@ -66,6 +66,8 @@ pub struct Score {
     pub reached: u32,
     /// The most that can be reached.
     pub most: u32,
+    /// How many of these belong to questions that were answered.
+    pub answered: u32,
     /// The points, in the order of the checklist.
     pub points: Vec<Point>,
 }
@@ -186,7 +188,9 @@ impl Answers {
         let points: Vec<Point> = Item::ALL.into_iter().map(|item| self.point(item)).collect();
         let reached = points.iter().map(|point| point.reached).sum();
         let most = points.iter().map(|point| point.worth).sum();
-        Score { reached, most, points }
+        let answered = points.iter().filter(|point| point.source != Source::Unknown);
+        let answered = answered.map(|point| point.worth).sum();
+        Score { reached, most, answered, points }
     }
 
     /// What the files show weighs more than what people say of them.
@@ -208,6 +212,11 @@ impl Answers {
 }
 
 impl Score {
+    /// Whether enough was answered to rest advice on: half of what the checklist is worth.
+    pub const fn is_known(&self) -> bool {
+        self.answered * 2 >= self.most
+    }
+
     /// The score in per cent, rounded down.
     pub fn percent(&self) -> u32 {
         (self.reached * 100).checked_div(self.most).unwrap_or(0)

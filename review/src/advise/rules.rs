@@ -90,7 +90,7 @@ const fn control(method: Method) -> u8 {
 /// What asks for a manager, and for how much of one.
 fn asks(shape: &Shape, around: &Around, score: &Score) -> Vec<(Method, Reason)> {
     let mut asks = asked_by_people(around);
-    asks.extend(asked_by_sight(score.percent()));
+    asks.extend(asked_by_sight(score));
     asks.extend(asked_by_plans(shape));
     asks
 }
@@ -122,7 +122,11 @@ fn asked_by_people(around: &Around) -> Vec<(Method, Reason)> {
     }
 }
 
-fn asked_by_sight(percent: u32) -> Option<(Method, Reason)> {
+fn asked_by_sight(score: &Score) -> Option<(Method, Reason)> {
+    if !score.is_known() {
+        return None;
+    }
+    let percent = score.percent();
     let score = |least: u32| format!("the observability score is {percent} of 100, under {least}");
     if percent < SEEN_LITTLE {
         let says = score(SEEN_LITTLE) + ": what nobody sees must not move by itself";
@@ -194,8 +198,10 @@ pub(super) fn unknown(around: &Around, score: &Score) -> Vec<String> {
         around.engineers.is_none().then(|| "--engineers: taken as enough".to_owned()),
         around.audit.is_none().then(|| "--audit: taken as no".to_owned()),
         around.sequence.is_none().then(|| "--sequence: taken as loose".to_owned()),
-        (open > 0)
-            .then(|| format!("{open} of the checklist: taken as no; answer with --checklist FILE or --ask")),
+        (open > 0).then(|| {
+            let weighed = if score.is_known() { "taken as no" } else { "too few answers to weigh the score" };
+            format!("{open} of the checklist: {weighed}; answer with --checklist FILE or --ask")
+        }),
     ]
     .into_iter()
     .flatten()

@@ -126,7 +126,8 @@ fn waited_for(sheet: &Sheet, edge: &Edge) -> String {
     let from = &sheet.nodes[edge.from];
     let count = if edge.waits > 1 { format!(" ×{}", edge.waits) } else { String::new() };
     let back = if edge.back { " (which waits for it too)" } else { "" };
-    let team = if edge.crosses && from.team != from.id { format!(" [{}]", from.team) } else { String::new() };
+    let team =
+        if edge.crosses && from.service.is_some() { format!(" [{}]", from.team) } else { String::new() };
     format!("{}{count}{team}{back}", from.id)
 }
 
