@@ -11,6 +11,8 @@
 mod dice;
 #[path = "../sentinel/engine/tests/floor/mod.rs"]
 mod floor;
+#[path = "simulation/manager.rs"]
+mod manager;
 #[path = "simulation/sentinel.rs"]
 mod sentinel;
 #[path = "simulation/sidecar.rs"]
@@ -23,7 +25,7 @@ use std::collections::BTreeMap;
 use pavane_events::control::{ProposalKind, Proposed};
 use pavane_events::{Body, Entry};
 use pavane_sentinel_engine::{
-    Counter, Effect, Engine, Input, RolloutView, Status, StepStatus, StepView, View,
+    Counter, Effect, Engine, Input, PhaseStatus, RolloutView, Status, StepStatus, StepView, View,
 };
 use pavane_sidecar_engine::{Engine as SidecarEngine, Input as Fact, Memory};
 
@@ -61,7 +63,12 @@ fn whatever_happens_all_hold_the_same_and_nobody_is_wronged() {
         "Verdict(\"RolloutStalled\", \"not_started\")",
         "Verdict(\"RolloutStalled\", \"not_finished\")",
         "Verdict(\"RolloutStalled\", \"unreachable\")",
+        "ProposalAccepted(\"PhaseBegun\")",
+        "ProposalAccepted(\"InstancesCounted\")",
         "Withdrawn",
+        "Withdrawn(\"PhaseBegun\")",
+        "breach",
+        "queued",
         "hook",
         "hook uncertain",
     ];
@@ -107,6 +114,8 @@ fn every_verdict_is_just(world: &World, seen: &mut Seen) {
     let mut engine = Engine::new(domain(), "again".to_owned());
     for entry in &world.log.entries {
         let before = engine.view();
+        let was_queued = before.rollouts.iter().any(|rollout| rollout.status == Status::Queued);
+        *seen.entry("queued".to_owned()).or_default() += usize::from(was_queued);
         let effects = engine.handle(0, Input::Read(entry.clone()));
         for effect in &effects {
             match effect {
@@ -129,7 +138,7 @@ fn every_verdict_is_just(world: &World, seen: &mut Seen) {
         let accepted =
             |effect: &Effect| matches!(effect, Effect::Count(Counter::ProposalAccepted("RolloutStalled")));
         if let Some(proposed) = proposal(entry).filter(|_| effects.iter().any(accepted)) {
-            stall_is_just(world.seed, entry, proposed, &before);
+            stall_is_just(world.seed, entry, proposed, &before, seen);
         }
     }
 }
@@ -140,15 +149,17 @@ fn proposal(entry: &Entry) -> Option<&Proposed> {
     (proposed.kind == ProposalKind::RolloutStalled).then_some(proposed)
 }
 
-fn stall_is_just(seed: u64, entry: &Entry, proposed: &Proposed, before: &View) {
+fn stall_is_just(seed: u64, entry: &Entry, proposed: &Proposed, before: &View, seen: &mut Seen) {
     let Entry::Event(record) = entry else { return };
     let at = entry.offset();
     let rollout = record.event.envelope.rollout.as_ref().expect("it is about one");
     let was = before.rollouts.iter().find(|view| view.id == *rollout).expect("known");
     let id = proposed.step.as_ref().map(ToString::to_string);
     let step = was.steps.iter().find(|step| Some(&step.id) == id.as_ref()).expect("a step of the plan");
+    let breach = proposed.phase.is_some();
+    *seen.entry("breach".to_owned()).or_default() += usize::from(breach);
     let awaited = was.status != Status::Open || step.want.is_none_or(|want| step.have < want as usize);
-    assert!(awaited, "seed {seed}: a stall at {at} above its event");
+    assert!(awaited != breach, "seed {seed}: a stall at {at} above its event");
     assert!(!was.paused, "seed {seed}: a stall at {at} while the clocks stand still");
 }
 
@@ -156,18 +167,26 @@ fn is_met(step: &StepView) -> bool {
     step.want.is_some_and(|want| step.have >= want as usize) || step.state == StepStatus::Overridden
 }
 
-/// No path ends in silence. (A decision that was accepted just before the run ended may wait to be said.)
+/// No path ends in silence. What was decided, or fell due, just before the run ended may wait to be said.
 fn every_rollout_is_ended_or_told(world: &World) {
+    const PATIENCE: i64 = 10_000;
+    let lately = world.oracle.time().plus(-PATIENCE);
     for rollout in &world.oracle.view().rollouts {
         let stands = rollout.steps.iter().any(|step| step.state == StepStatus::Stalled);
-        let told = !rollout.status.is_open() || rollout.paused || stands || rollout.deciding.is_some();
+        let runs = rollout.steps.iter().any(|step| step.deadline.is_some_and(|deadline| deadline > lately));
+        let asked = rollout
+            .phases
+            .iter()
+            .any(|phase| matches!(phase.state, PhaseStatus::AwaitingApproval | PhaseStatus::Watching));
+        let waits = rollout.paused || stands || runs || asked || rollout.deciding.is_some();
+        let told = !rollout.status.is_open() || waits;
         assert!(told, "seed {}: neither ended nor told: {rollout:#?}", world.seed);
     }
 }
 
 /// A hook runs at most once for a rollout, crashes or not, and never above a stop that its sidecar has read.
 fn no_hook_runs_twice_or_against_a_stop(world: &World, seen: &mut Seen) {
-    let mut starts: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+    let mut starts: BTreeMap<i64, Vec<(String, &str)>> = BTreeMap::new();
     for sidecar in &world.sidecars {
         *seen.entry("hook uncertain".to_owned()).or_default() += sidecar.uncertain as usize;
         for (hook, times) in &sidecar.runs {
@@ -175,16 +194,28 @@ fn no_hook_runs_twice_or_against_a_stop(world: &World, seen: &mut Seen) {
             assert_eq!(*times, 1, "seed {}: {} ran {hook:?} more than once", world.seed, sidecar.name);
         }
         for (rollout, position) in &sidecar.hooks {
-            starts.entry(*position).or_default().push(rollout.clone());
+            let service = sidecar.settings.service.as_str();
+            starts.entry(*position).or_default().push((rollout.clone(), service));
         }
     }
     let mut engine = Engine::new(domain(), "hooks".to_owned());
     for entry in &world.log.entries {
         let _ = engine.handle(0, Input::Read(entry.clone()));
-        for rollout in starts.remove(&entry.offset()).into_iter().flatten() {
+        for (rollout, service) in starts.remove(&entry.offset()).into_iter().flatten() {
             let view = engine.rollout(&floor::rollout_id(&rollout)).expect("it has started");
             let goes = view.status == Status::Open && !view.paused;
             assert!(goes, "seed {}: a hook ran above a stop at {}", world.seed, entry.offset());
+            let begun = has_begun(&view, service);
+            assert!(begun, "seed {}: {service} ran before its phase at {}", world.seed, entry.offset());
         }
     }
+}
+
+/// Whether the phase that holds the step of a service has begun; true without phases.
+fn has_begun(view: &RolloutView, service: &str) -> bool {
+    let step = view.steps.iter().find(|step| step.service == service);
+    let phase = step.and_then(|step| step.phase.as_ref());
+    let phase = view.phases.iter().find(|view| Some(&view.id) == phase);
+    let shut = [PhaseStatus::Waiting, PhaseStatus::AwaitingApproval, PhaseStatus::Ready];
+    phase.is_none_or(|phase| !shut.contains(&phase.state))
 }

@@ -2,15 +2,16 @@
 //! clock steps.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
-use pavane_choreography::{OnStall, Plan};
+use pavane_choreography::{Instances, OnStall, Plan, Share};
 use pavane_events::{Entry, Event, EventId, EventType, Timestamp};
 use pavane_sentinel_engine::{Effect, Engine, Input};
 use pavane_sidecar_engine::Input as Fact;
 
 use crate::dice::Dice;
 use crate::floor::{self, Log, domain};
+use crate::manager;
 use crate::sentinel::Sentinel;
 use crate::sidecar::{Later, Sidecar, on, transit};
 
@@ -22,6 +23,7 @@ enum Act {
     Sidecar(usize),
     Later(usize, Later),
     Person,
+    Approver,
     BrokerClock,
 }
 
@@ -37,6 +39,8 @@ pub(crate) struct World {
     acts: BTreeMap<usize, Act>,
     truth: Vec<i64>,
     broker_offset: i64,
+    /// What each rollout dances.
+    plans: BTreeMap<&'static str, Plan>,
     ids: usize,
 }
 
@@ -63,6 +67,7 @@ impl World {
             acts: BTreeMap::new(),
             truth: Vec::new(),
             broker_offset: 1_000_000,
+            plans: BTreeMap::new(),
             ids: 0,
         };
         world.schedule();
@@ -81,6 +86,10 @@ impl World {
         if self.dice.chance(60) {
             let at = self.dice.between(5_000, 45_000);
             self.at(at, Act::Append(Box::new(second)));
+        }
+        for _ in 0..self.dice.pick(&[0, 2, 6]) {
+            let at = self.dice.between(2_000, 40_000);
+            self.at(at, Act::Approver);
         }
         for _ in 0..self.dice.pick(&[0, 1, 1, 2]) {
             let at = self.dice.between(500, 30_000);
@@ -104,6 +113,7 @@ impl World {
                 Act::Sidecar(d) => self.sidecar(d),
                 Act::Later(d, later) => self.later(d, later),
                 Act::Person => self.person(),
+                Act::Approver => self.approver(),
                 Act::BrokerClock => self.broker_offset += self.dice.pick(&[-60_000, -8_000, 9_000, 60_000]),
             }
         }
@@ -146,9 +156,11 @@ impl World {
         record.event
     }
 
-    fn start(&mut self, rollout: &str) -> Event {
+    fn start(&mut self, rollout: &'static str) -> Event {
         let plan = self.draw_plan();
-        self.write(|log| log.start(rollout, &plan))
+        let event = self.write(|log| log.start(rollout, &plan));
+        self.plans.insert(rollout, plan);
+        event
     }
 
     fn draw_plan(&mut self) -> Plan {
@@ -161,7 +173,10 @@ impl World {
                 self.dice.pick(&[OnStall::Alert, OnStall::Pause, OnStall::Rollback, OnStall::Rollback]);
             step.compensate.within = 6_000;
         }
-        plan.steps[1].instances = pavane_choreography::Instances::Count(self.dice.pick(&[1, 2, 2]));
+        let shares = [50, 100].map(|percent| Instances::Share(Share::new(percent).expect("a share")));
+        let counts = [1, 2, 2].map(Instances::Count);
+        plan.steps[1].instances = self.dice.pick(&[&counts[..], &shares].concat());
+        manager::draw(&mut self.dice, &mut plan);
         plan.steps[0].reversible = !self.dice.chance(50);
         plan
     }
@@ -179,7 +194,7 @@ impl World {
             return;
         }
         let own = (now + one.skew + 30_000).max(0);
-        let mut effects = Vec::new();
+        let mut effects = VecDeque::new();
         while one.position < self.log.entries.len() && self.truth[one.position] + one.lag <= now {
             effects.extend(one.engine.handle(own, Input::Read(self.log.entries[one.position].clone())));
             one.position += 1;
@@ -193,8 +208,11 @@ impl World {
         }
         effects.extend(one.engine.handle(own, Input::Tick));
         let name = one.name.clone();
-        for effect in effects {
-            if let Effect::Append(draft) = effect {
+        while let Some(effect) = effects.pop_front() {
+            if let Effect::Measure { query } = effect {
+                let value = manager::measure(&mut self.dice);
+                effects.extend(self.sentinels[k].engine.handle(own, Input::Measured { query, value }));
+            } else if let Effect::Append(draft) = effect {
                 let id = draft.id.clone();
                 let mut event = self.write(|log| log.draft(&name, draft));
                 event.envelope.id = id.unwrap_or(event.envelope.id);
@@ -286,6 +304,17 @@ impl World {
             let delay = transit(&mut self.dice);
             self.at(delay, Act::Later(d, Later::Send));
         }
+    }
+
+    /// Someone says yes, or at times no, to a gate that may be open or not.
+    fn approver(&mut self) {
+        let rollout = self.dice.pick(&["r1", "r1", "r2"]);
+        let Some(plan) = self.plans.get(rollout).cloned() else { return };
+        let (gate, attempt) = (self.dice.pick(&["first", "second", "third"]), self.dice.pick(&[1, 1, 2]));
+        let rejects = self.dice.chance(5);
+        let body = if rejects { floor::reject } else { floor::approve }(&plan, gate, attempt);
+        let event = self.write(|log| log.person(rollout, body));
+        self.send(0, event);
     }
 
     fn person(&mut self) {
