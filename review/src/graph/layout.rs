@@ -15,6 +15,8 @@ const WIDEST: i64 = 2_000;
 const BETWEEN_NODES: i64 = 16;
 const BETWEEN_BENDS: i64 = 9;
 const MARGIN: i64 = 16;
+/// How far a way back lies beside the way there, in pixels.
+const ASIDE: i64 = 8;
 
 /// A point, in pixels from the upper left corner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,6 +159,11 @@ impl Plane {
                 self.way(path, along, &ports).into_iter().map(|(main, cross)| point(main, cross)).collect();
             if edge.back {
                 way.reverse();
+                // Between neighbours the way there and the way back would lie on each other.
+                let aside = if way.len() == 2 { ASIDE } else { 0 };
+                for point in &mut way {
+                    *(if rightward { &mut point.y } else { &mut point.x }) += aside;
+                }
             }
             way
         });

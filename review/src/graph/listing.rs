@@ -1,5 +1,7 @@
 //! The graph as text: turn by turn, each step with what it waits for, and then who must talk to whom.
 
+use std::collections::BTreeMap;
+
 use super::network::{Band, By, Edge, Graph, Kind, Node, Sheet, Talk};
 use super::schedule::Window;
 use super::words::{clipped, counted, lasting, wrapped};
@@ -26,14 +28,21 @@ pub(super) fn text(graph: &Graph) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Why one team waits for another, wait by wait.
+/// Why one team waits for another: each step that waits, with all that it waits for.
 pub(super) fn because(talk: &Talk) -> Vec<String> {
-    let says = |wait: &super::Wait| match (wait.starts, wait.kind) {
-        (true, _) => format!("plan {} begins with {}", wait.step, wait.on),
-        (false, Kind::All) => format!("{} waits for {}", wait.step, wait.on),
-        (false, Kind::Any) => format!("{} waits for {} or another", wait.step, wait.on),
+    let mut waits: BTreeMap<(&str, &str, bool, Kind), Vec<&str>> = BTreeMap::new();
+    for wait in &talk.waits {
+        waits.entry((&wait.plan, &wait.step, wait.starts, wait.kind)).or_default().push(&wait.on);
+    }
+    let says = |((_, step, starts, kind), on): ((&str, &str, bool, Kind), Vec<&str>)| {
+        let on = on.join(", ");
+        match (starts, kind) {
+            (true, _) => format!("plan {step} begins with {on}"),
+            (false, Kind::All) => format!("{step} waits for {on}"),
+            (false, Kind::Any) => format!("{step} waits for any of {on}"),
+        }
     };
-    talk.waits.iter().map(says).collect()
+    waits.into_iter().map(says).collect()
 }
 
 fn list(sheet: &Sheet, by: By, lines: &mut Vec<String>) {

@@ -285,10 +285,10 @@ fn marks(step: &Step) -> Vec<String> {
     };
     [
         (!step.reversible).then(|| "one way".to_owned()),
+        on_stall,
         count,
         step.zone.as_ref().map(|zone| format!("zone {zone}")),
         step.max_parallel.map(|most| format!("max {most}")),
-        on_stall,
         (!step.interruptible).then(|| "uncut".to_owned()),
     ]
     .into_iter()

@@ -121,7 +121,7 @@ fn measure(sheet: &Sheet) -> Measure {
         let small = [awaited(node), owned(node), node.marks.join(" ")].iter().map(|text| chars(text)).max();
         (chars(&node.id) * 73 / 10 + 34).max(small.unwrap_or(0) * 61 / 10 + 24)
     };
-    let width = sheet.nodes.iter().map(needs).max().unwrap_or(0).clamp(124, 206);
+    let width = sheet.nodes.iter().map(needs).max().unwrap_or(0).clamp(124, 214);
     let marked = sheet.nodes.iter().any(|node| !node.marks.is_empty());
     let lines = sheet.bands.iter().map(|band| band.notes.len()).max().unwrap_or(0);
     let head = 24 + 13 * i64::try_from(lines).unwrap_or(0);
@@ -132,6 +132,13 @@ fn measure(sheet: &Sheet) -> Measure {
 fn awaited(node: &Node) -> String {
     let event = node.detail.strip_prefix(&node.id).and_then(|rest| rest.strip_prefix('.'));
     event.unwrap_or(&node.detail).to_owned()
+}
+
+/// What is awaited as far as it fits: where it does not, the service alone stands for its most common event.
+fn fitting(awaited: &str, room: usize) -> String {
+    let service = awaited.strip_suffix(".DeploymentComplete");
+    let short = service.filter(|_| awaited.chars().count() > room);
+    clipped(short.unwrap_or(awaited), room)
 }
 
 fn owned(node: &Node) -> String {
@@ -246,7 +253,7 @@ fn bubble(paper: &mut Paper, graph: &Graph, node: &Node, rect: Rect, measure: Me
             cx - 5
         ));
     }
-    paper.text(left, y + 31, 10, false, SOFT, &clipped(&awaited(node), room * 10 / 61));
+    paper.text(left, y + 31, 10, false, SOFT, &fitting(&awaited(node), room * 10 / 61));
     paper.text(left, y + 44, 10, false, INK, &clipped(&owned(node), room * 10 / 61));
     paper.text(left, y + 57, 10, false, SOFT, &clipped(&node.marks.join(" "), room * 10 / 61));
     paper.add("</g>");

@@ -9,6 +9,9 @@ use crate::graph::words::{clipped, counted};
 /// The most pairs of teams that are written beneath a picture; the listing has all of them.
 const MOST_TALKS: usize = 60;
 
+/// So many pairs stand in one column, each with the whole width to itself.
+const FEW_TALKS: usize = 8;
+
 /// Draws the legend beneath the pictures.
 pub(super) fn draw(paper: &mut Paper, graph: &Graph) {
     paper.y += 18;
@@ -97,7 +100,7 @@ fn talks(paper: &mut Paper, graph: &Graph) {
     }
     paper.y += 18;
     paper.text(16, paper.y, 11, true, INK, "Who must talk to whom (the first is waited for by the second)");
-    let columns = (paper.width / 620).clamp(1, 3);
+    let columns = if graph.talks.len() <= FEW_TALKS { 1 } else { (paper.width / 620).clamp(1, 3) };
     let wide = (paper.width - 32) / columns;
     let room = usize::try_from((wide - 16) * 10 / 61).unwrap_or(100);
     let shown = graph.talks.len().min(MOST_TALKS);
