@@ -3,8 +3,10 @@
 #![cfg(test)]
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use pavane_choreography::Diagnostic;
+use pavane_choreography::{Diagnostic, Expect};
+use pavane_rehearsal::{Piece, Script, Sidecars, Stage, judge, scenario, transcript};
 use pavane_tests::place::workspace;
 
 fn deploy(folder: &str) -> PathBuf {
@@ -70,6 +72,70 @@ fn the_worked_choreographies_are_sound() {
             "a file is named after its plan"
         );
     }
+}
+
+#[test]
+fn each_worked_choreography_names_an_owner_a_runbook_and_what_it_teaches() {
+    for path in files("choreographies") {
+        let (name, text) = (path.display().to_string(), read(&path));
+        let plan = sound(&name, pavane_choreography::read(&text, &name));
+        assert!(plan.runbook.is_some(), "{name} has no runbook");
+        let header = text.lines().take_while(|line| line.starts_with('#')).count();
+        assert!(header >= 3, "{name} begins with {header} lines of comment");
+    }
+}
+
+#[test]
+fn the_tests_of_the_worked_choreographies_pass() {
+    for path in files("choreographies") {
+        let scripts = scripts(&path);
+        assert!(scripts.len() >= 2, "{}: one that goes well and one that does not", path.display());
+        for script in scripts {
+            let stage = Stage::new(script, &Sidecars::new());
+            let performance = stage.play(1);
+            let judgements = judge(stage.script(), &performance);
+            let holds = judgements.iter().all(|judgement| judgement.holds);
+            let told = || transcript::text(stage.script(), &performance, &judgements);
+            assert!(holds, "{}:\n{}", path.display(), told());
+        }
+    }
+}
+
+#[test]
+fn the_sidecars_beside_a_choreography_say_what_it_awaits() {
+    let mut seen = 0;
+    for path in files("choreographies") {
+        let folder = path.with_extension("");
+        if !folder.is_dir() {
+            continue;
+        }
+        let plan = sound("plan", pavane_choreography::read(&read(&path), "plan"));
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let sidecars: Vec<_> = files(&format!("choreographies/{name}"))
+            .iter()
+            .map(|file| sound(&name, pavane_sidecar::Config::from_yaml(&read(file), &name)))
+            .collect();
+        for step in &plan.steps {
+            let Expect { service, event } = &step.expect;
+            let own = sidecars.iter().filter(|sidecar| sidecar.service == *service);
+            let says = own.flat_map(|sidecar| &sidecar.reactions).any(|one| one.terms.emit == *event);
+            assert!(says, "{name}: nobody says {}", step.expect);
+            seen += 1;
+        }
+    }
+    assert!(seen > 0, "no choreography has sidecars beside it");
+}
+
+/// The scenarios in a choreography's own `tests:`.
+fn scripts(path: &Path) -> Vec<Script> {
+    let piece = |path: &Path| {
+        let name = path.display().to_string();
+        let plan = sound(&name, pavane_choreography::read(&read(path), &name));
+        Arc::new(Piece::new(plan))
+    };
+    let mut library = |name: &str| Ok(piece(&path.with_file_name(name)));
+    let name = path.display().to_string();
+    sound(&name, scenario::tests(&read(path), &name, &piece(path), &mut library))
 }
 
 #[test]
