@@ -131,7 +131,9 @@ impl Rollout {
                 said.cohort.iter().filter(|member| member.service == self.plan_step(i).expect.service);
             let members: std::collections::BTreeSet<_> =
                 members.map(|member: &Member| member.instance.clone()).collect();
-            if self.plan_step(i).instances.share().is_some() && !members.is_empty() {
+            // The cohort names the members of every zone; how many of them are in one is counted for itself.
+            let anywhere = self.plan_step(i).zone.is_none();
+            if anywhere && self.plan_step(i).instances.share().is_some() && !members.is_empty() {
                 self.steps[i].counted = u32::try_from(members.len()).ok();
             }
             self.steps[i].members = members;
