@@ -11,7 +11,7 @@ use crate::instances::{Instances, Share};
 use crate::names::Names;
 use crate::written::phase::WrittenPhase;
 use crate::written::step::{WrittenStep, part};
-use crate::yaml::{Item, Reported, did_you_mean};
+use crate::yaml::{Item, Reported};
 
 /// The phases as written, as far as they could be read, and the steps that each opens.
 pub(crate) struct Layout<'d> {
@@ -175,6 +175,6 @@ impl<'d> Layout<'d> {
 }
 
 fn unknown(names: &Names, item: &Item<'_>, id: &str) -> Reported {
-    let known: Vec<_> = names.places.keys().map(StepId::as_str).collect();
-    item.refuse(Code::PhaseOfUnknown, format!("there is no step `{id}`"), did_you_mean(id, &known))
+    let help = item.guess(id, names.places.keys().map(StepId::as_str));
+    item.refuse(Code::PhaseOfUnknown, format!("there is no step `{id}`"), help)
 }

@@ -10,7 +10,7 @@ use crate::graph;
 use crate::layout::{Layout, Staged};
 use crate::names::{Names, expectations};
 use crate::written::step::{Named, WrittenStep};
-use crate::yaml::{Item, Reported, Spanned, did_you_mean};
+use crate::yaml::{Item, Reported, Spanned};
 
 /// Turns the steps and phases as written into those of a plan, each step behind all that it waits for.
 pub(crate) fn resolve<'d>(
@@ -116,9 +116,8 @@ fn wait<'d>(
         Some(found) => Ok(found),
         None => {
             names.complete?;
-            let known: Vec<_> = names.places.keys().map(StepId::as_str).collect();
-            let message = format!("there is no step `{id}`");
-            Err(item.refuse(Code::UnknownStep, message, did_you_mean(id.as_str(), &known)))
+            let help = item.guess(id.as_str(), names.places.keys().map(StepId::as_str));
+            Err(item.refuse(Code::UnknownStep, format!("there is no step `{id}`"), help))
         }
     }
 }

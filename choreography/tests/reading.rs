@@ -171,6 +171,39 @@ fn a_hostile_file_is_refused_like_any_other() {
     assert_eq!(pavane_choreography::read(&twice, "a.yaml").expect_err("bad").len(), 101);
 }
 
+#[test]
+fn a_file_that_would_grow_without_end_when_written_out_is_refused_in_time() {
+    let refused = |text: &str| {
+        let found = pavane_choreography::read(text, "a.yaml").expect_err("a hostile file");
+        found.into_iter().map(|found| found.code).collect::<Vec<_>>()
+    };
+    let list = |count: usize, entry: &str| vec![entry; count].join(", ");
+    let values = (0..1000).map(|n| format!("v{n}")).collect::<Vec<_>>().join(", ");
+    let matrix = format!("matrix: {{ a: [{values}], b: [{values}], c: [{values}] }}\n");
+    let step = |id: &str, after: &str| {
+        format!("{HEAD}  - {{ id: {id}, after: [{after}], expect: a.Ready, within: 1m }}\n")
+    };
+    assert_eq!(refused(&(matrix.clone() + &step("\"s-{a}-{b}-{c}\"", ""))), ["PAV108"]);
+    assert_eq!(refused(&(matrix + &step("s", &list(50_000, "\"{a}{b}{c}\"")))), ["PAV108"]);
+    assert_eq!(refused(&step(&format!("\"{}\"", "{".repeat(900_000)), "")), ["PAV011"]);
+    let steps = (0..900).fold(HEAD.to_owned(), |text, n| {
+        text + &format!(
+            "  - {{ id: s{n}, expect: s{n}.Ready, within: 1m, after: [{}] }}\n",
+            list(150, "zzzz")
+        )
+    });
+    assert_eq!(refused(&steps).len(), 101);
+    let zones = (0..400).map(|n| format!("z{n}")).collect::<Vec<_>>().join(", ");
+    let phase = |n: usize| {
+        format!(
+            "  - {{ id: p{n}, steps: [a], zones: {{ names: [{zones}] }}, cohorts: [1%, 2%, 3%, 100%] }}\n"
+        )
+    };
+    let phases = (0..300).map(phase).collect::<String>();
+    let hybrid = format!("method: hybrid\n{}phases:\n{phases}", step("a", ""));
+    assert!(refused(&hybrid).contains(&"PAV108".to_owned()));
+}
+
 const HEAD: &str = "apiVersion: pavane/v1\nkind: Choreography\nmetadata: { name: a, owner: a }\nsteps:\n";
 
 fn all<T>(text: &str, read: impl FnOnce(&Item<'_>) -> Result<T, Reported>) -> Result<T, Vec<Diagnostic>> {

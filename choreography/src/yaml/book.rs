@@ -37,6 +37,11 @@ impl Book {
         Reported(())
     }
 
+    /// Whether so many defects are written down that no further one needs a remedy: only the first are told.
+    pub(super) fn is_full(&self) -> bool {
+        self.defects.borrow().len() > 10 * MOST
+    }
+
     /// Stands for a value that cannot be read because there is no text: the reader itself is being read.
     pub(super) fn no_text(&self) -> Reported {
         debug_assert!(!self.sketches.borrow().is_empty(), "only a sketch has no text");

@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::json;
 
 use super::book::{Book, Reported};
+use super::choice::did_you_mean;
 use super::fields::Fields;
 use super::tree::{Entry, Node, Value};
 use crate::diagnostic::{Code, Place};
@@ -55,6 +56,11 @@ impl<'d> Item<'d> {
     /// Reports that the value is defective.
     pub fn refuse(&self, code: Code, message: impl Into<String>, help: impl Into<String>) -> Reported {
         self.book.report(code, self.place(), message, help)
+    }
+
+    /// Names what was probably meant instead of what stands there.
+    pub(crate) fn guess<'k>(&self, found: &str, known: impl Iterator<Item = &'k str>) -> String {
+        if self.book.is_full() { String::new() } else { did_you_mean(found, &known.collect::<Vec<_>>()) }
     }
 
     /// Reads the value and keeps its place.

@@ -39,19 +39,20 @@ pub(crate) struct Entry {
 }
 
 /// Parses a text that holds exactly one document.
-pub(super) fn parse(text: &str, book: &Book) -> Result<Node, Reported> {
+pub(super) fn parse<'t>(text: &'t str, book: &'t Book) -> Result<Node, Reported> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let options = granit_parser::options! {
         emit_comments: false,
         flow_nesting_limit: MAX_DEPTH,
         block_nesting_limit: MAX_DEPTH,
     };
-    Builder { events: Parser::new_from_str_with_options(text, options), book }.document()
+    Builder { events: Parser::new_from_str_with_options(text, options), book, text }.document()
 }
 
 struct Builder<'t, E> {
     events: E,
     book: &'t Book,
+    text: &'t str,
 }
 
 impl<'t, E: Iterator<Item = Result<(Event<'t>, Span), ScanError>>> Builder<'t, E> {
@@ -83,7 +84,7 @@ impl<'t, E: Iterator<Item = Result<(Event<'t>, Span), ScanError>>> Builder<'t, E
     fn next(&mut self) -> Result<Option<(Event<'t>, Place)>, Reported> {
         match self.events.next() {
             Some(Ok((event, span))) => Ok(Some((event, place(span.start.line(), span.start.col())))),
-            Some(Err(error)) => Err(not_yaml(&error, self.book)),
+            Some(Err(error)) => Err(not_yaml(&error, self.book, self.text)),
             None => Ok(None),
         }
     }
@@ -175,7 +176,7 @@ fn place(line: usize, column: usize) -> Place {
     Place { line: number(line.max(1)), column: number(column.saturating_add(1)) }
 }
 
-fn not_yaml(error: &ScanError, book: &Book) -> Reported {
+fn not_yaml(error: &ScanError, book: &Book, text: &str) -> Reported {
     let place = place(error.marker().line(), error.marker().col());
     let kind = error.kind();
     if *kind == ErrorKind::RecursionLimitExceeded {
@@ -194,6 +195,15 @@ fn not_yaml(error: &ScanError, book: &Book) -> Reported {
         return book.report(Code::NotYaml, place, message, "put it into quotes, e.g. `\">=2.0.0, <3\"`");
     }
     let message = format!("the text is not YAML: {kind}");
+    let line = text.lines().nth(error.marker().line().saturating_sub(1)).unwrap_or_default();
+    if line.chars().nth(error.marker().col()) == Some('{') {
+        return book.report(
+            Code::NotYaml,
+            place,
+            message,
+            "a text in braces needs quotes, e.g. `\"users-{region}\"`",
+        );
+    }
     book.report(Code::NotYaml, place, message, "look at the indentation, quotes and colons here")
 }
 
