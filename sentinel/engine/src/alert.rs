@@ -131,6 +131,7 @@ impl Fold {
         let mut alert =
             self.alert(rollout, "GateRejected", None, "not_started", &record.event.envelope.id, record.at);
         alert.labels.insert("severity".to_owned(), "ticket".to_owned());
+        alert.labels.insert("phase".to_owned(), phase.id.to_string());
         let by = if said.by.is_empty() { "someone" } else { &said.by };
         alert.say("summary", format!("{}: {by} rejected phase {}", rollout.score.plan.name, phase.id));
         alert.say(

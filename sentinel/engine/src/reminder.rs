@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use pavane_events::{EventId, Millis, Timestamp};
+use pavane_events::{EventId, Millis, Timestamp, identity};
 
 use crate::effect::{Alert, Effect};
 use crate::fold::Fold;
@@ -60,12 +60,11 @@ fn conditions(fold: &Fold, n: u64, rollout: &Rollout, sight: &Sight<'_>) -> Vec<
 
 /// The gate of a phase is open, and the phase does not begin by itself.
 fn gate(fold: &Fold, rollout: &Rollout, k: usize, sight: &Sight<'_>) -> Option<Alert> {
-    let (phase, attempt) = (rollout.plan_phase(k), rollout.phases[k].attempt);
+    let phase = rollout.plan_phase(k);
     let opened = fold.clock.unadjusted(rollout.gate_opens(k)?);
     let plan = &rollout.score.plan;
     if rollout.closes.is_some_and(|closes| sight.estimate >= closes) {
-        let id = id_of(rollout, "MaintenanceOver", k, attempt);
-        let mut alert = fold.alert(rollout, "MaintenanceOver", None, "not_started", &id, opened);
+        let mut alert = about(fold, rollout, k, "MaintenanceOver", "not_started", opened);
         alert
             .say("summary", format!("{}: phase {} is left over when the window closes", plan.name, phase.id));
         alert.say(
@@ -80,8 +79,7 @@ fn gate(fold: &Fold, rollout: &Rollout, k: usize, sight: &Sight<'_>) -> Option<A
     }
     if rollout.awaits_approval(k) {
         let by = phase.approval.as_ref().map_or(plan.owner.as_str(), |approval| &approval.by);
-        let id = id_of(rollout, "ApprovalAwaited", k, attempt);
-        let mut alert = fold.alert(rollout, "ApprovalAwaited", None, "not_started", &id, opened);
+        let mut alert = about(fold, rollout, k, "ApprovalAwaited", "not_started", opened);
         alert.labels.insert("severity".to_owned(), "ticket".to_owned());
         alert.labels.insert("owner".to_owned(), by.to_owned());
         alert.say("summary", format!("{}: phase {} waits for the approval of {by}", plan.name, phase.id));
@@ -96,8 +94,7 @@ fn gate(fold: &Fold, rollout: &Rollout, k: usize, sight: &Sight<'_>) -> Option<A
         return Some(alert);
     }
     sight.unheard.then(|| {
-        let id = id_of(rollout, "CohortUnknown", k, attempt);
-        let mut alert = fold.alert(rollout, "CohortUnknown", None, "unreachable", &id, opened);
+        let mut alert = about(fold, rollout, k, "CohortUnknown", "unreachable", opened);
         alert.say("summary", format!("{}: phase {} cannot begin, nobody is heard", plan.name, phase.id));
         alert.say(
             "description",
@@ -116,8 +113,7 @@ fn blind(fold: &Fold, n: u64, rollout: &Rollout, k: usize, sight: &Sight<'_>) ->
     let (_, why) = sight.watches.blind(n, k).filter(|(since, _)| sight.now - since >= BLIND)?;
     let phase = rollout.plan_phase(k);
     let met = fold.clock.unadjusted(rollout.phase_met(k)?);
-    let id = id_of(rollout, "MetricMissing", k, rollout.phases[k].attempt);
-    let mut alert = fold.alert(rollout, "MetricMissing", None, "unknown", &id, met);
+    let mut alert = about(fold, rollout, k, "MetricMissing", "unknown", met);
     alert.say("summary", format!("{}: phase {} is watched blindly", rollout.score.plan.name, phase.id));
     alert.say(
         "description",
@@ -132,7 +128,11 @@ fn blind(fold: &Fold, n: u64, rollout: &Rollout, k: usize, sight: &Sight<'_>) ->
     Some(alert)
 }
 
-fn id_of(rollout: &Rollout, name: &str, k: usize, attempt: i64) -> EventId {
-    let kind = format!("{name}/{}", rollout.plan_phase(k).id);
-    pavane_events::identity::decision_id(&rollout.id, rollout.epoch, None, &kind, attempt)
+/// An alert about a phase, with the id that all replicas give it.
+fn about(fold: &Fold, rollout: &Rollout, k: usize, name: &str, cause: &str, since: Timestamp) -> Alert {
+    let (phase, attempt) = (&rollout.plan_phase(k).id, rollout.phases[k].attempt);
+    let id = identity::decision_id(&rollout.id, rollout.epoch, None, &format!("{name}/{phase}"), attempt);
+    let mut alert = fold.alert(rollout, name, None, cause, &id, since);
+    alert.labels.insert("phase".to_owned(), phase.to_string());
+    alert
 }

@@ -1,6 +1,6 @@
 //! What can be shown of a phase.
 
-use pavane_events::Timestamp;
+use pavane_events::{Millis, Timestamp};
 use serde::Serialize;
 
 use crate::rollout::{Rollout, Status};
@@ -67,13 +67,17 @@ impl PhaseView {
             steps: phase.steps.iter().map(ToString::to_string).collect(),
             since,
             soaks_until: rollout.phase_soaked(k).filter(|_| phase.soak > 0),
-            watch: watch.map(|watch| format!("{} {} for {} ms", watch.query, watch.bound, watch.hold)),
+            watch: watch.map(|watch| format!("{} {} for {}", watch.query, watch.bound, lasting(watch.hold))),
             watched_until: watch.and_then(|watch| Some(rollout.phase_met(k)?.plus(watch.hold))),
             approval: phase.approval.as_ref().map(|approval| approval.by.clone()),
             approved: state.approved.clone(),
             attempt: state.attempt,
         }
     }
+}
+
+fn lasting(millis: Millis) -> String {
+    if millis % 1_000 == 0 { format!("{} s", millis / 1_000) } else { format!("{millis} ms") }
 }
 
 fn phase_status(rollout: &Rollout, k: usize, now: Timestamp) -> PhaseStatus {
