@@ -173,6 +173,7 @@ mod tests {
             let graph = Graph::of(std::slice::from_ref(&plan), by);
             let svg = graph.to_svg();
             assert!(!svg.contains("<script") && !svg.contains("</text><"), "{svg}");
+            assert!(!svg.contains('\u{2028}'), "a line within a line");
             assert_eq!(svg.matches("<svg").count(), 1);
             let dot = graph.to_dot();
             for label in dot.lines().filter(|line| line.contains("alert")) {
