@@ -137,6 +137,7 @@ codes! {
     ManyDomains: "PAV405", "the services of one choreography live in several domains";
     Unwatched: "PAV406", "no sentinel watches the domain of a service";
     UselessAllow: "PAV407", "a comment allows what is not found";
+    Template: "PAV408", "a file has placeholders that nobody has filled";
     UnknownService: "PAV410", "a service has no sidecar file among those that are read";
     NobodySays: "PAV411", "nobody says the event that a step awaits";
     NobodyInZone: "PAV412", "no instance of the service lies in the zone of a step";

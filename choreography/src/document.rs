@@ -7,8 +7,8 @@ use pavane_events::PhaseId;
 use serde_json::json;
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::expand::copies::Meant;
 use crate::expand::matrix;
+use crate::expand::meant::Meant;
 use crate::layout::Staged;
 use crate::phase::Phase;
 use crate::places::Places;

@@ -2,4 +2,5 @@
 
 pub(crate) mod copies;
 pub(crate) mod matrix;
+pub(crate) mod meant;
 pub(crate) mod stages;

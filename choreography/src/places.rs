@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pavane_events::{PhaseId, StepId};
 
 use crate::diagnostic::Place;
-use crate::expand::copies::Meant;
+use crate::expand::meant::{Meant, Origin};
 use crate::yaml::Item;
 
 /// The places of a plan's parts in the document that it was read from.
@@ -36,7 +36,7 @@ struct Fields {
 
 impl Places {
     pub(crate) fn of(whole: &Item<'_>, meant: &Meant<'_>) -> Self {
-        let step = |(step, origin): &(crate::Step, crate::expand::copies::Origin<'_>)| {
+        let step = |(step, origin): &(crate::Step, Origin<'_>)| {
             let waits = origin.waits.iter().map(|(id, item)| (id.clone(), item.place())).collect();
             (
                 step.id.clone(),

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use pavane_events::StepId;
 
 use crate::diagnostic::Code;
-use crate::expand::copies::{Copies, Meant};
+use crate::expand::copies::Copies;
+use crate::expand::meant::{Meant, meant};
 use crate::graph;
 use crate::layout::{Layout, Staged};
 use crate::names::{Names, expectations};
@@ -41,7 +42,7 @@ pub(crate) fn resolve<'d>(
         .into_iter()
         .collect::<Result<Vec<_>, _>>()?;
     circles?;
-    let meant = copies.meant(&written, &layout, &waits);
+    let meant = meant(&copies, &written, &layout, &waits);
     expectations.and(terms).and(meant)
 }
 
