@@ -165,7 +165,7 @@ mod tests {
         let evil = r#"</text><script>alert("1")</script> & 'x' ]]> \" ]; end `*` #quot; --> n9 %% {{7}}"#;
         let mut plan = small();
         for step in &mut plan.steps {
-            step.owner = format!("{evil}\n{}", step.id);
+            step.owner = format!("{evil}\u{2028}\n{}", step.id);
             step.runbook = Some(evil.to_owned());
         }
         plan.owner = evil.to_owned();
