@@ -179,9 +179,20 @@ fn every_rollout_is_ended_or_told(world: &World) {
             .iter()
             .any(|phase| matches!(phase.state, PhaseStatus::AwaitingApproval | PhaseStatus::Watching));
         let waits = rollout.paused || stands || runs || asked || rollout.deciding.is_some();
-        let told = !rollout.status.is_open() || waits;
+        let told = !rollout.status.is_open() || waits || said_lately(world, rollout, PATIENCE);
         assert!(told, "seed {}: neither ended nor told: {rollout:#?}", world.seed);
     }
+}
+
+/// Whether something was said about a rollout within this time of the end of the run.
+fn said_lately(world: &World, rollout: &RolloutView, patience: i64) -> bool {
+    let end = world.log.entries.last().expect("a log").at();
+    let about = |entry: &&Entry| match entry {
+        Entry::Event(record) => record.event.envelope.rollout.as_ref() == Some(&rollout.id),
+        Entry::Unreadable(_) => false,
+    };
+    let last = world.log.entries.iter().rev().find(about);
+    last.is_some_and(|entry| end.since(entry.at()) < patience)
 }
 
 /// A hook runs at most once for a rollout, crashes or not, and never above a stop that its sidecar has read.
