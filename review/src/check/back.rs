@@ -36,19 +36,20 @@ impl<'a> Way<'a> {
 
     /// The steps that a rollback would ask, each with the step or phase that may ask for it first.
     fn asked(&self) -> BTreeMap<&'a StepId, String> {
+        let steps = &self.one.plan.steps;
+        let asking: Vec<usize> =
+            (0..steps.len()).filter(|at| steps[*at].on_stall == OnStall::Rollback).collect();
+        let watched = self.one.plan.phases.iter().rposition(breaks);
         let mut asked = BTreeMap::new();
-        for step in self.one.plan.steps.iter().filter(|step| step.on_stall == OnStall::Rollback) {
-            let moved = |other: &&Step| other.reversible && !self.graph.waits(&other.id, &step.id);
-            for other in self.one.plan.steps.iter().filter(moved) {
-                asked.entry(&other.id).or_insert_with(|| format!("step `{}`", step.id));
-            }
-        }
-        for (at, phase) in self.one.plan.phases.iter().enumerate().filter(|(_, phase)| breaks(phase)) {
-            let moved = |other: &&Step| {
-                other.reversible && self.one.plan.phase_of(&other.id).is_some_and(|own| own <= at)
-            };
-            for other in self.one.plan.steps.iter().filter(moved) {
-                asked.entry(&other.id).or_insert_with(|| format!("the watch of phase `{}`", phase.id));
+        for (at, step) in steps.iter().enumerate().filter(|(_, step)| step.reversible) {
+            let by_step = asking.iter().find(|by| !self.graph.waits_at(at, **by));
+            let by_watch =
+                watched.filter(|last| self.one.plan.phase_of(&step.id).is_some_and(|own| own <= *last));
+            let by_step = by_step.map(|by| format!("step `{}`", steps[*by].id));
+            let by_watch =
+                || by_watch.map(|at| format!("the watch of phase `{}`", self.one.plan.phases[at].id));
+            if let Some(by) = by_step.or_else(by_watch) {
+                asked.insert(&step.id, by);
             }
         }
         asked
@@ -158,8 +159,8 @@ impl<'a> Way<'a> {
             below.find(|b| b.reversible && self.graph.waits(&other.id, &b.id)).map(|below| &below.id)
         };
         let beside = |other: &&Step| {
-            let apart = !self.graph.waits(&step.id, &other.id) && !self.graph.waits(&other.id, &step.id);
-            !other.reversible && other.id != step.id && apart
+            let apart = || !self.graph.waits(&step.id, &other.id) && !self.graph.waits(&other.id, &step.id);
+            !other.reversible && other.id != step.id && apart()
         };
         let mut beside = self.one.plan.steps.iter().filter(beside);
         let (other, below) = beside.find_map(|other| Some((&other.id, common(other)?)))?;

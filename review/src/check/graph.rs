@@ -1,43 +1,63 @@
 //! A plan with both kinds of prerequisites and its phases, as a graph that can be walked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use pavane_choreography::{Phase, Plan, Step};
 use pavane_events::{Millis, StepId};
 
-/// A plan's steps, each with all that is certain or possible before and after it.
+/// A plan's steps by their places in it, each with all that it waits for.
 pub(super) struct Graph<'p> {
     plan: &'p Plan,
-    below: BTreeMap<&'p StepId, BTreeSet<&'p StepId>>,
+    places: BTreeMap<&'p StepId, usize>,
+    /// For each step a row of bits, one for each step that it waits for.
+    below: Vec<Vec<u64>>,
 }
 
 impl<'p> Graph<'p> {
     /// The graph of a plan. Steps stand behind what they wait for, so one pass is enough.
     pub(super) fn of(plan: &'p Plan) -> Self {
-        let mut below: BTreeMap<&StepId, BTreeSet<&StepId>> = BTreeMap::new();
+        let places: BTreeMap<&StepId, usize> =
+            plan.steps.iter().enumerate().map(|(at, step)| (&step.id, at)).collect();
+        let mut graph = Self { plan, places, below: Vec::with_capacity(plan.steps.len()) };
+        let opened = graph.opened();
         for step in &plan.steps {
-            let mut all = BTreeSet::new();
-            for id in step.prerequisites() {
-                all.insert(id);
-                all.extend(below.get(id).into_iter().flatten().copied());
+            let mut row = vec![0; plan.steps.len().div_ceil(64)];
+            for at in step.prerequisites().filter_map(|id| graph.places.get(id).copied()) {
+                set(&mut row, at);
+                for (bits, more) in row.iter_mut().zip(graph.below.get(at).into_iter().flatten()) {
+                    *bits |= more;
+                }
             }
-            for before in earlier(plan, &step.id) {
-                all.extend(&before.steps);
-            }
-            below.insert(&step.id, all);
+            let phase = plan.phase_of(&step.id).unwrap_or(0);
+            opened.iter().take(phase).flatten().for_each(|at| set(&mut row, *at));
+            graph.below.push(row);
         }
-        Self { plan, below }
+        graph
+    }
+
+    /// The places of the steps of each phase.
+    fn opened(&self) -> Vec<Vec<usize>> {
+        let places =
+            |phase: &Phase| phase.steps.iter().filter_map(|id| self.places.get(id).copied()).collect();
+        self.plan.phases.iter().map(places).collect()
     }
 
     /// Whether a step waits for another, directly, through others, or because its phase comes later.
     pub(super) fn waits(&self, step: &StepId, other: &StepId) -> bool {
-        self.below.get(step).is_some_and(|below| below.contains(other))
+        let place = |id: &StepId| self.places.get(id).copied();
+        place(step).zip(place(other)).is_some_and(|(step, other)| self.waits_at(step, other))
+    }
+
+    /// The same by the places of the steps in the plan.
+    pub(super) fn waits_at(&self, step: usize, other: usize) -> bool {
+        self.below[step][other / 64] >> (other % 64) & 1 == 1
     }
 
     /// All that a step waits for, in the order of the plan.
     pub(super) fn below(&self, step: &StepId) -> impl Iterator<Item = &'p Step> {
-        let below = self.below.get(step).cloned().unwrap_or_default();
-        self.plan.steps.iter().filter(move |other| below.contains(&other.id))
+        let at = self.places.get(step).copied();
+        let below = move |other: usize| at.is_some_and(|at| self.waits_at(at, other));
+        self.plan.steps.iter().enumerate().filter(move |(other, _)| below(*other)).map(|(_, step)| step)
     }
 
     /// A shortest way from a step to one that waits for it: both ends and what lies between.
@@ -105,7 +125,6 @@ impl<'p> Graph<'p> {
     }
 }
 
-/// The phases before the one that holds a step.
-fn earlier<'p>(plan: &'p Plan, step: &StepId) -> &'p [Phase] {
-    plan.phase_of(step).map_or(&[], |at| &plan.phases[..at])
+fn set(row: &mut [u64], at: usize) {
+    row[at / 64] |= 1 << (at % 64);
 }

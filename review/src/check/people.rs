@@ -82,9 +82,12 @@ fn across_teams(one: &Choreography) -> Vec<Diagnostic> {
 /// A stall that is a ticket to its owner holds up steps whose stall would wake somebody; their windows have not even
 /// begun.
 fn quiet_stall(one: &Choreography, step: &Step) -> Option<Diagnostic> {
+    if step.severity != Severity::Ticket || step.on_stall != OnStall::Alert {
+        return None;
+    }
     let loud = |other: &&Step| other.severity == Severity::Page;
     let waiting: Vec<_> = one.plan.dependants(&step.id).filter(loud).map(|step| &step.id).collect();
-    if step.severity != Severity::Ticket || step.on_stall != OnStall::Alert || waiting.is_empty() {
+    if waiting.is_empty() {
         return None;
     }
     let message = format!(

@@ -131,7 +131,9 @@ fn nobody_says(project: &Project, one: &Choreography, step: &Step) -> Option<Dia
         let help = format!("add a reaction that emits {}, or let CI say it with `pavane emit`", expect.event);
         return Some(found(help).warning());
     }
-    Some(found(format!("its reactions say {}: await that, or change what they `emit`", listed(said))))
+    let help = format!("its reactions say {}: await that, or change what they `emit`", listed(said));
+    let at_the_door = expect.event == EventType::Ready;
+    Some(if at_the_door { found(help).warning() } else { found(help) })
 }
 
 /// Whether the service has fields of its own for the event: then it says it at its sidecar's door.

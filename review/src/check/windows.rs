@@ -66,6 +66,9 @@ fn endless(one: &Choreography, step: &Step) -> Option<Diagnostic> {
 /// The dependants' windows begin when the count is full, not when it has held for long enough.
 fn healthy_too_late(one: &Choreography, step: &Step) -> Option<Diagnostic> {
     let plan = &one.plan;
+    if step.healthy_for == 0 {
+        return None;
+    }
     let beside = |other: &&Step| plan.phase_of(&other.id) == plan.phase_of(&step.id);
     let done: Vec<_> = plan
         .dependants(&step.id)
@@ -73,7 +76,7 @@ fn healthy_too_late(one: &Choreography, step: &Step) -> Option<Diagnostic> {
         .filter(|other| other.within <= step.healthy_for)
         .map(|other| &other.id)
         .collect();
-    if step.healthy_for == 0 || done.is_empty() {
+    if done.is_empty() {
         return None;
     }
     let message = format!(

@@ -19,16 +19,20 @@ const WIDEST: usize = 100;
 /// The findings as text. Colours stand beside words that say the same; whoever prints may strip them.
 pub fn human(report: &Report) -> String {
     let mut text = String::new();
+    let (mut file, mut lines) = ("", Vec::new());
     for finding in &report.findings {
-        let source = report.texts.get(&finding.file).map_or("", String::as_str);
-        text.push_str(&excerpt(finding, source));
+        if finding.file != file {
+            file = &finding.file;
+            lines = report.texts.get(file).map_or(Vec::new(), |text| text.lines().collect());
+        }
+        text.push_str(&excerpt(finding, &lines));
         text.push('\n');
     }
     text.push_str(&sum(report));
     text
 }
 
-fn excerpt(finding: &Diagnostic, source: &str) -> String {
+fn excerpt(finding: &Diagnostic, lines: &[&str]) -> String {
     let Diagnostic { code, severity, file, line, column, message, help } = finding;
     let colour = match severity {
         Severity::Error => RED,
@@ -44,7 +48,7 @@ fn excerpt(finding: &Diagnostic, source: &str) -> String {
     };
     put(&mut text, &format!("{margin}{DIM}-->{PLAIN} {}:{line}:{column}", tame(file)));
     let (at, before) = (*line as usize, (*column as usize).saturating_sub(1));
-    if let Some(source) = source.lines().nth(at.saturating_sub(1)).filter(|line| !line.trim().is_empty()) {
+    if let Some(source) = lines.get(at.saturating_sub(1)).filter(|line| !line.trim().is_empty()) {
         let (shown, indent, width) = window(source, before);
         put(&mut text, &format!("{margin} {DIM}|{PLAIN}"));
         put(&mut text, &format!("{DIM}{line} |{PLAIN} {shown}"));

@@ -67,6 +67,7 @@ pages! {
     "PAV405",
     "PAV406",
     "PAV407",
+    "PAV408",
     "PAV410",
     "PAV411",
     "PAV412",

@@ -28,11 +28,21 @@ pub(super) fn read(files: &[File]) -> Found {
     let mut found = Found::default();
     for file in files {
         if let Err(defects) = found.take(file) {
-            found.defects.extend(defects);
+            found.defects.extend(template(file).map_or(defects, |note| vec![note]));
         }
         found.texts.insert(file.name.clone(), file.text.clone());
     }
     found
+}
+
+/// A file that cannot be read because its placeholders are not filled has no defects that anyone could mend.
+fn template(file: &File) -> Option<Diagnostic> {
+    let (number, line) = (1..).zip(file.text.lines()).find(|(_, line)| line.contains("{{"))?;
+    let column = line.split("{{").next().map_or(1, |before| before.chars().count() + 1);
+    let place = Place { line: number, column: u32::try_from(column).unwrap_or(u32::MAX) };
+    let message = "the placeholders of this file are not filled, so it was not checked";
+    let help = "fill them as for a deployment, and check what comes out";
+    Some(Diagnostic::new(Code::Template, &file.name, place, message, help).note())
 }
 
 impl Found {
