@@ -9,7 +9,7 @@ use pavane_sentinel_engine::{Effect, Engine, Input, RolloutView, Status, View};
 use crate::console::Console;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::{outage, picture};
+use crate::outage;
 
 /// How long to wait before a broker or registry that is away is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -134,42 +134,6 @@ async fn reader(bus: &Bus, domain: &Domain) -> Result<Reader, Error> {
     match bus.reader(domain, Policy::Structural).await {
         Err(Error::TopicConfig { .. }) => bus.reader(domain, Policy::AllowList).await,
         reader => reader,
-    }
-}
-
-/// Follows a rollout from its start to its end; returns the end in the words of JSON.
-pub async fn ending(
-    bus: &Bus,
-    domain: &Domain,
-    id: &RolloutId,
-    start: i64,
-    console: &Console,
-) -> Result<&'static str, Failure> {
-    let mut fold = Fold::open(bus, domain).await?;
-    let mut told = 0;
-    loop {
-        let Next::Entry(entry) = fold.next_however_long(console).await? else { continue };
-        let Some(rollout) = fold.rollout(id) else {
-            if entry.offset() >= start {
-                return Err(refused(&mut fold, id, start).await);
-            }
-            continue;
-        };
-        for verdict in &rollout.verdicts[told..] {
-            console.note(&picture::verdict(verdict));
-        }
-        told = rollout.verdicts.len();
-        if picture::is_over(rollout.status) {
-            return Ok(rollout.status.as_str());
-        }
-    }
-}
-
-/// A start that the log refused: why.
-async fn refused(fold: &mut Fold, id: &RolloutId, start: i64) -> Failure {
-    match reason(fold, start).await {
-        Ok(why) => Failure::new(Exit::Findings, format!("the start of {id} was refused: {why}")),
-        Err(failure) => failure,
     }
 }
 

@@ -104,6 +104,14 @@ fn a_plan_is_shown_with_every_default_resolved() {
 }
 
 #[test]
+fn editors_get_the_schema_of_choreographies() {
+    let output = pavane(&["plan", "schema"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let schema: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert!(schema["$schema"].is_string() && schema["properties"]["steps"].is_object(), "{schema:#}");
+}
+
+#[test]
 fn two_files_that_mean_the_same_are_told_apart_from_two_that_differ_by_the_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {

@@ -16,6 +16,8 @@ use crate::failure::Failure;
 pub enum Plan {
     /// Shows the plan of a choreography with every default resolved and marked.
     Show(Show),
+    /// Prints the JSON Schema of choreographies, for editors; needs neither Kafka nor a registry.
+    Schema,
 }
 
 /// Which plan.
@@ -45,6 +47,10 @@ impl Plan {
     pub async fn run(self, context: Context<'_>) -> Result<(), Failure> {
         match self {
             Self::Show(show) => show.run(context).await,
+            Self::Schema => {
+                let schema = pavane_choreography::schema();
+                context.console.data(&format!("{schema:#}\n"), &schema)
+            }
         }
     }
 }

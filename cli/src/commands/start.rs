@@ -1,18 +1,22 @@
 //! `pavane start`: begins a rollout, and if asked waits for its end.
 
+mod course;
+
 use std::time::Duration;
 
 use clap::Args;
-use pavane_bus::{Bus, Writer};
+use pavane_bus::Writer;
 use pavane_choreography::Plan;
 use pavane_events::command::RolloutStarted;
 use pavane_events::{Domain, Event, EventId, RolloutId};
 use serde::Serialize;
 
 use crate::commands::Context;
+use crate::commands::start::course::Course;
 use crate::document;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::fold::Fold;
 use crate::outage;
 use crate::speaker::{self, Voice};
 
@@ -21,7 +25,10 @@ const RULES: i64 = 1;
 
 /// Starts a rollout.
 ///
-/// Of a published choreography, or of a file, which is checked first. The resolved plan travels in the start itself: whatever is published later, this rollout keeps its plan.
+/// Of a published choreography, or of a file, which is checked first. The resolved plan travels in the start itself:
+/// whatever is published later, this rollout keeps its plan. The log decides whether it begins, waits behind
+/// another rollout, or is refused: because the id is taken, another rollout holds one of its services, or its
+/// maintenance window is closed.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -29,7 +36,8 @@ Examples:
   pavane start users-v2.yaml --wait --timeout 30m     from a file; exit code 0 only if it completes
   R=$(pavane start users-v2 --output json | jq -r .rollout)
 
-With --wait: exit code 0 completed, 1 ended otherwise or refused, 5 still open after --timeout.")]
+Exit code 0: it has begun, or is queued. 1: it was refused, and why.
+With --wait: 0 completed, 1 ended otherwise or refused, 5 still open after --timeout.")]
 pub struct Start {
     /// The name of a published choreography, or a file.
     #[arg(value_name = "CHOREOGRAPHY|FILE")]
@@ -67,6 +75,14 @@ pub struct Started {
 }
 
 #[derive(Serialize)]
+struct Begun<'a> {
+    #[serde(flatten)]
+    started: &'a Started,
+    /// The rollout that it is queued behind; none when it has begun.
+    behind: Option<RolloutId>,
+}
+
+#[derive(Serialize)]
 struct Ended<'a> {
     #[serde(flatten)]
     started: &'a Started,
@@ -87,21 +103,25 @@ impl Start {
         let rollout = self.rollout.clone().unwrap_or_else(fresh_rollout);
         let writer = bus.writer().await.map_err(outage::of)?;
         let started = begin(&writer, &domain, &plan, rollout, &self.voice.by, &self.reason).await?;
-        if self.wait { self.follow(&bus, &domain, &started, context).await } else { tell(&started, context) }
+        let fold = Fold::open(&bus, &domain).await?;
+        let course = Course::begin(fold, &started, &plan.digest(), context.console).await?;
+        if self.wait {
+            self.follow(course, &started, context).await
+        } else {
+            tell(&course, &started, context)
+        }
     }
 
     async fn follow(
         &self,
-        bus: &Bus,
-        domain: &Domain,
+        course: Course<'_>,
         started: &Started,
         context: Context<'_>,
     ) -> Result<(), Failure> {
         context.console.note(&format!("{} started at offset {}", started.rollout, started.offset));
-        let ending = crate::fold::ending(bus, domain, &started.rollout, started.offset, context.console);
         let outcome = match self.timeout {
-            None => ending.await?,
-            Some(limit) => tokio::time::timeout(limit, ending).await.unwrap_or_else(|_| {
+            None => course.end().await?,
+            Some(limit) => tokio::time::timeout(limit, course.end()).await.unwrap_or_else(|_| {
                 let open = format!("{} is still open after {}", started.rollout, jiff_text(limit));
                 Err(Failure::new(Exit::TimedOut, open)
                     .help(format!("see who is awaited: pavane status {}", started.rollout)))
@@ -149,12 +169,14 @@ pub fn fresh_rollout() -> RolloutId {
     RolloutId::new(uuid::Uuid::now_v7().to_string()).expect("a UUID is a name")
 }
 
-fn tell(started: &Started, context: Context<'_>) -> Result<(), Failure> {
+fn tell(course: &Course<'_>, started: &Started, context: Context<'_>) -> Result<(), Failure> {
     let rollout = &started.rollout;
-    context.console.note(&format!("follow it with: pavane watch {rollout}"));
+    let behind = course.behind();
     let place = format!("partition {} offset {}", started.partition, started.offset);
-    let human = format!("{rollout} started at {place}, trace {}\n", started.trace_id);
-    context.console.data(&human, started)
+    let verb = behind.as_ref().map_or_else(|| "started".to_owned(), |other| format!("queued behind {other}"));
+    let human = format!("{rollout} {verb} at {place}, trace {}\n", started.trace_id);
+    context.console.note(&format!("follow it with: pavane watch {rollout}"));
+    context.console.data(&human, &Begun { started, behind })
 }
 
 fn length(text: &str) -> Result<Duration, String> {

@@ -34,10 +34,15 @@ impl Dev {
         for (name, field) in
             [("PAVANE_KAFKA", "kafka"), ("PAVANE_REGISTRY", "registry"), ("PAVANE_DOMAIN", "domain")]
         {
-            command.env(name, self.addresses[field].as_str().expect("text"));
+            command.env(name, self.address(field));
         }
         command.args(arguments);
         command
+    }
+
+    /// Where the broker (`kafka`) or the registry is; also its `domain`.
+    pub(crate) fn address(&self, field: &str) -> &str {
+        self.addresses[field].as_str().expect("text")
     }
 }
 
