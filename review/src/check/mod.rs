@@ -25,7 +25,7 @@ mod waiting;
 mod windows;
 mod words;
 
-use pavane_choreography::diagnostic::{Diagnostic, Place};
+use pavane_choreography::diagnostic::{Code, Diagnostic, Place};
 use pavane_choreography::{Places, Plan, Step};
 use pavane_events::{Domain, Service, StepId};
 
@@ -96,7 +96,28 @@ pub fn check(project: &Project) -> Vec<Diagnostic> {
     ];
     let mut found: Vec<Diagnostic> = rooms.iter().flat_map(|room| room(project)).collect();
     sort(&mut found);
-    found
+    gather(found)
+}
+
+/// Steps that were written out of one place have one cause: of their findings of a code the first is told, and how
+/// many more there are. Findings about other files are told one by one.
+fn gather(found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut told: Vec<(Diagnostic, usize)> = Vec::new();
+    for one in found {
+        let place = |one: &Diagnostic| (one.file.clone(), one.line, one.column, one.code.clone());
+        let of_steps = one.code.as_str() >= Code::UnknownService.as_str();
+        match told.last_mut().filter(|(last, _)| of_steps && place(last) == place(&one)) {
+            Some((_, more)) => *more += 1,
+            None => told.push((one, 0)),
+        }
+    }
+    let message = |(mut one, more): (Diagnostic, usize)| {
+        if more > 0 {
+            one.message = format!("{} (and {more} more like it here)", one.message);
+        }
+        one
+    };
+    told.into_iter().map(message).collect()
 }
 
 /// Puts findings of any origin into the order in which they are told, each once.

@@ -153,7 +153,8 @@ fn nobody_in_zone(project: &Project, one: &Choreography, step: &Step) -> Option<
     let message =
         format!("step `{}` awaits `{}` in zone `{zone}`, where none of it is", step.id, step.expect.service);
     let help = format!("its sidecar files name {}", listed(&zones));
-    Some(Diagnostic::new(Code::NobodyInZone, &one.file, one.step(&step.id, "zone"), message, help))
+    let place = one.step(&step.id, "zone");
+    Some(Diagnostic::new(Code::NobodyInZone, &one.file, place, message, help).warning())
 }
 
 /// Services that are waited for by sidecars and have a name near that of a service with a file.
