@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     advise, apply, approve, check, demo, dev, diff, emit, graph, orders, plan, schemas, sentinel, sidecar,
-    start, status, topics, watch,
+    simulate, start, status, test, topics, watch,
 };
 use crate::connection::Connection;
 use crate::console::Manner;
@@ -39,6 +39,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Schemas(schemas::Schemas),
     Check(check::Check),
+    Simulate(simulate::Simulate),
+    Test(test::Test),
     Apply(apply::Apply),
     Diff(diff::Diff),
     Graph(graph::Graph),

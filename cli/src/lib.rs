@@ -76,6 +76,8 @@ fn setup(cli: &Cli) -> Setup {
         Command::Topics(_)
         | Command::Schemas(_)
         | Command::Check(_)
+        | Command::Simulate(_)
+        | Command::Test(_)
         | Command::Apply(_)
         | Command::Diff(_)
         | Command::Plan(_)

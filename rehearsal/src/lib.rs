@@ -39,6 +39,7 @@ pub use cast::Sidecars;
 pub use clock::{WeekTime, lasting, moment};
 pub use explore::{Exploration, explore};
 pub use judge::{Judgement, judge};
+pub use pavane_sidecar_engine::Settings;
 pub use performance::Performance;
 pub use piece::Piece;
 pub use scenario::Scenario;

@@ -14,8 +14,10 @@ pub mod plan;
 pub mod schemas;
 pub mod sentinel;
 pub mod sidecar;
+pub mod simulate;
 pub mod start;
 pub mod status;
+pub mod test;
 pub mod topics;
 pub mod watch;
 
@@ -50,6 +52,8 @@ async fn carry_out(command: Command, context: Context<'_>) -> Result<(), Failure
         Command::Topics(topics) => topics.run(context).await,
         Command::Schemas(schemas) => schemas.run(context).await,
         Command::Check(check) => check.run(context),
+        Command::Simulate(simulate) => simulate.run(context).await,
+        Command::Test(test) => test.run(context).await,
         Command::Apply(apply) => apply.run(context).await,
         Command::Diff(diff) => diff.run(context).await,
         Command::Plan(plan) => plan.run(context).await,
