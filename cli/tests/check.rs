@@ -190,6 +190,13 @@ fn the_demos_files_have_nothing_that_must_be_mended_or_looked_at() {
 }
 
 #[test]
+fn the_files_to_start_from_have_nothing_that_must_be_mended_or_looked_at() {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
+    let output = check(&folder(&[]), &["--warnings-as-errors", deploy.to_str().unwrap()]);
+    assert_eq!(code(&output), 0, "{}", stdout(&output));
+}
+
+#[test]
 fn the_pace_is_the_sentinels() {
     let pace = pavane_sentinel_engine::PULSE + pavane_sentinel_engine::GRACE;
     assert_eq!(pavane_review::check::PACE, pace);
