@@ -16,7 +16,7 @@ pub mod words;
 
 use std::collections::BTreeMap;
 
-use pavane_choreography::Plan;
+use pavane_choreography::{Plan, Step};
 use pavane_events::{Millis, StepId};
 use serde::Serialize;
 
@@ -103,8 +103,9 @@ fn compare_steps(
     (was, is): (&Schedule, &Schedule),
     changes: &mut Changes,
 ) {
+    let known: BTreeMap<&StepId, &Step> = old.steps.iter().map(|step| (&step.id, step)).collect();
     for step in &new.steps {
-        let Some(former) = pairing.old_of(&step.id).and_then(|id| old.step(id)) else {
+        let Some(former) = pairing.old_of(&step.id).and_then(|id| known.get(id).copied()) else {
             step::added(old, step, changes);
             continue;
         };

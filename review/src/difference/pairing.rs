@@ -1,6 +1,6 @@
 //! Which step of one plan is which step of the other: by name, and by what they await where the name is new.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pavane_choreography::{Plan, Step};
 use pavane_events::StepId;
@@ -22,10 +22,9 @@ impl Pairing {
     /// Pairs the steps with the same name, then those that look like the same.
     pub(super) fn of(old: &Plan, new: &Plan) -> Self {
         let mut pairing = Self::default();
-        for step in &new.steps {
-            if old.step(&step.id).is_some() {
-                pairing.pair(&step.id, &step.id);
-            }
+        let known: BTreeSet<&StepId> = old.steps.iter().map(|step| &step.id).collect();
+        for step in new.steps.iter().filter(|step| known.contains(&step.id)) {
+            pairing.pair(&step.id, &step.id);
         }
         for alike in GUESSES {
             for step in &new.steps {

@@ -1,7 +1,7 @@
 //! The fields of one step that stands in both plans, and the steps that stand in one alone.
 
 use pavane_choreography::{Instances, OnStall, Plan, Step};
-use pavane_events::{Millis, StepId};
+use pavane_events::Millis;
 
 use crate::difference::versions;
 use crate::difference::whole::told;
@@ -28,6 +28,9 @@ pub(super) fn removed(new: &Plan, step: &Step, changes: &mut Changes) {
 
 /// Compares the fields of a step, except what it waits for.
 pub(super) fn compare(old: &Step, new: &Step, plan: &Plan, changes: &mut Changes) {
+    if old == new {
+        return;
+    }
     let mut tell = |what, [was, is]: Values, meaning: String| {
         if was != is {
             changes.step(&new.id, what, [was, is], meaning);
@@ -54,7 +57,9 @@ pub(super) fn compare(old: &Step, new: &Step, plan: &Plan, changes: &mut Changes
         values(on_stall(old.on_stall), on_stall(new.on_stall)),
         stalled(new.on_stall).to_owned(),
     );
-    tell("reversible", values(&old.reversible, &new.reversible), reversible(new, plan));
+    if old.reversible != new.reversible {
+        tell("reversible", values(&old.reversible, &new.reversible), reversible(new, plan));
+    }
     let cut = if new.interruptible {
         "what its service does may be cut off half-way to go back"
     } else {
@@ -120,6 +125,9 @@ fn expected(old: &Step, new: &Step) -> String {
 
 /// What counts that did not, and the other way round; nothing when the same is written in another way.
 fn version(old: &Step, new: &Step) -> Option<String> {
+    if old.version == new.version {
+        return None;
+    }
     if new.version.is_none() {
         return old.version.as_ref().map(|_| "any version counts, and an event without one too".to_owned());
     }
@@ -169,15 +177,7 @@ fn reversible(new: &Step, plan: &Plan) -> String {
     if new.reversible {
         return "it is asked back like the others".to_owned();
     }
-    let mut stays = Vec::new();
-    let mut next: Vec<&StepId> = new.prerequisites().collect();
-    while let Some(id) = next.pop() {
-        if !stays.contains(&id) {
-            stays.push(id);
-            next.extend(plan.step(id).into_iter().flat_map(Step::prerequisites));
-        }
-    }
-    stays.sort();
+    let stays = plan.below(&new.id);
     let below = if stays.is_empty() { String::new() } else { format!(", and {} with it", listed(stays)) };
     format!("it is never asked back: once it has moved it stays{below}")
 }
