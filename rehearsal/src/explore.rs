@@ -120,6 +120,16 @@ pub fn explore(ground: &Ground, sidecars: &Sidecars, progress: &mut dyn FnMut(us
     found
 }
 
+impl Ground {
+    /// The scenarios that an exploration plays: nothing is wrong, every single fault, the pairs.
+    pub fn scripts(&self) -> Vec<Script> {
+        let deeds = faults::deeds(&self.piece);
+        let singles = deeds.iter().map(|deed| vec![deed]);
+        let cases = std::iter::once(Vec::new()).chain(singles).chain(chosen_pairs(&deeds, self));
+        cases.map(|case| script(self, &case)).collect()
+    }
+}
+
 /// Pairs of faults: all where that is not too many, else as many as are asked for, chosen by the seed.
 fn chosen_pairs<'d>(deeds: &'d [Deed], ground: &Ground) -> Vec<Vec<&'d Deed>> {
     let places = (0..deeds.len()).flat_map(|a| (a + 1..deeds.len()).map(move |b| (a, b)));
