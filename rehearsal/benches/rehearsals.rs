@@ -1,7 +1,12 @@
 //! How many rehearsals of a plan are played in a second: `cargo bench -p pavane-rehearsal`.
 
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a bench measures time")]
-#![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "it tells its figures")]
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_macros,
+    clippy::cast_precision_loss,
+    reason = "it tells its figures"
+)]
 
 use std::sync::Arc;
 use std::time::Instant;
