@@ -66,9 +66,22 @@ fn a_code_that_is_unknown_or_cannot_be_allowed_is_a_usage_error() {
 }
 
 #[test]
+fn a_check_that_found_nothing_to_check_does_not_pass() {
+    let output = check(&folder(&[("deployment.yaml", "apiVersion: apps/v1\nkind: Deployment\n")]), &[]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("there is nothing to check here"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_code_is_explained_by_its_page() {
     let dir = folder(&[]);
     let output = check(&dir, &["--explain", "pav104"]);
+    let set = Command::new(env!("CARGO_BIN_EXE_pavane"))
+        .args(["check", "--explain", "PAV104"])
+        .env("PAVANE_KAFKA", "nowhere:1")
+        .output()
+        .unwrap();
+    assert_eq!(stdout(&set), stdout(&output), "wherever Kafka is");
     assert_eq!(code(&output), 0);
     assert!(stdout(&output).starts_with("# PAV104: steps wait for each other in a circle\n"));
     assert!(stdout(&output).contains("## What to do"));

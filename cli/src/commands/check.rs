@@ -37,7 +37,8 @@ Other files are left alone; one that is named here must be one of these.
 A finding other than an error in the file itself passes with a comment in its line, or above it:
   within: 5s   # pavane: allow PAV421: the hook is quicker than it may be
 
-Exit codes: 0 nothing must be mended, 1 something must, 2 usage, 3 a file cannot be read.")]
+Exit codes: 0 nothing must be mended, 1 something must, 2 usage, or nothing to check,
+3 a file cannot be read.")]
 pub struct Check {
     /// Files and folders.
     #[arg(default_value = ".", value_name = "PATH")]
@@ -58,7 +59,7 @@ pub struct Check {
     #[arg(long, value_name = "URL")]
     docs_url: Option<String>,
     /// Tell what a code means and what to do about it, and check nothing.
-    #[arg(long, value_name = "CODE", exclusive = true)]
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["paths", "format", "allow", "exclude", "warnings_as_errors"])]
     explain: Option<String>,
 }
 
@@ -73,7 +74,7 @@ enum Form {
     Github,
     /// SARIF 2.1.0, for code scanning.
     Sarif,
-    /// `JUnit` XML, one case a file.
+    /// XML as test runners write it: one case a file.
     Junit,
 }
 
@@ -85,6 +86,10 @@ impl Check {
         }
         let allow = self.allowed()?;
         let inputs = folder::read(&self.paths, &self.exclude)?;
+        if inputs.is_empty() {
+            return Err(Failure::usage("there is nothing to check here: no file is one of ours")
+                .help("name the files or folders that hold choreographies"));
+        }
         let found = reading::read(&inputs.files);
         let mut findings = inputs.findings;
         findings.extend(found.defects);

@@ -38,6 +38,13 @@ pub(super) struct Inputs {
     pub(super) unread: Vec<(String, io::Error)>,
 }
 
+impl Inputs {
+    /// Whether nothing of ours was found, and nothing that stands in the way of finding it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.findings.is_empty() && self.unread.is_empty()
+    }
+}
+
 /// Reads all that is named, but for what is left out.
 pub(super) fn read(paths: &[PathBuf], left_out: &[PathBuf]) -> Result<Inputs, Failure> {
     let left_out: Result<BTreeSet<PathBuf>, Failure> = left_out.iter().map(|path| whole(path)).collect();
