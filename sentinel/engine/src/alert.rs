@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use pavane_choreography::OnStall;
 use pavane_events::command::GateRejected;
+use pavane_events::service::HookUncertain;
 use pavane_events::verdict::{RolloutStalled, SequenceViolated};
-use pavane_events::{Cause, Domain, EventId, Evidence, Record, Timestamp, identity};
+use pavane_events::{Cause, Domain, EventId, Evidence, Record, Timestamp, Version, identity};
 
 use crate::effect::{Alert, AlertStatus, Effect};
 use crate::fold::Fold;
@@ -31,8 +32,11 @@ impl Fold {
         let waits: Vec<String> =
             rollout.score.dependants[i].iter().map(|&d| rollout.plan_step(d).id.to_string()).collect();
         let seen = seen(rollout, i, said);
-        let summary =
-            format!("{}: {} is missing ({})", rollout.score.plan.name, said.missing, said.cause.as_str());
+        let (plan, cause) = (&rollout.score.plan.name, said.cause.as_str());
+        let summary = match rollout.breach(i) {
+            Some(_) => format!("{plan}: a metric breaks its bound: {} ({cause})", said.missing),
+            None => format!("{plan}: {} is missing ({cause})", said.missing),
+        };
         let mut note = |key: &str, text: String| alert.annotations.insert(key.to_owned(), text);
         note("summary", summary);
         note("description", describe(rollout, i, said, &seen, &waits));
@@ -75,6 +79,38 @@ impl Fold {
         self.burn(n, format!("{i}/sequence"), alert, out);
     }
 
+    /// A sidecar does not know whether its hook ran to its end. It burns until the step goes on or a person counts it.
+    pub(crate) fn raise_uncertain(
+        &mut self,
+        n: u64,
+        i: usize,
+        record: &Record,
+        said: &HookUncertain,
+        out: &mut Vec<Effect>,
+    ) {
+        let rollout = &self.rollouts[&n];
+        let envelope = &record.event.envelope;
+        let mut alert =
+            self.alert(rollout, "HookUncertain", Some(i), Cause::Unknown.as_str(), &envelope.id, record.at);
+        let who = envelope.instance.as_ref().map_or("an instance", |instance| instance.as_str());
+        let version =
+            |version: &Option<Version>| version.as_ref().map_or("unknown".to_owned(), ToString::to_string);
+        alert.say("summary", format!("{}: {who} was cut off in its hook", rollout.score.plan.name));
+        alert.say(
+            "description",
+            format!(
+                "{who} cannot tell whether its hook on {} ran to its end: it runs version {}, {} was expected after \
+                 it. It does nothing more by itself. {}",
+                said.reaction,
+                version(&said.observed),
+                version(&said.expected),
+                said.detail
+            ),
+        );
+        alert.say("evidence", format!("HookUncertain of {who} at offset {}", record.offset));
+        self.burn(n, format!("{i}/uncertain"), alert, out);
+    }
+
     /// A rollback that did not succeed everywhere burns on until a person has looked.
     pub(crate) fn raise_partial(&mut self, n: u64, record: &Record, out: &mut Vec<Effect>) {
         let rollout = &self.rollouts[&n];
@@ -91,7 +127,7 @@ impl Fold {
 
     /// The stall of a step is over.
     pub(crate) fn resolve(&mut self, n: u64, i: usize, out: &mut Vec<Effect>) {
-        for key in [format!("{i}"), format!("{i}/sequence")] {
+        for key in [format!("{i}"), format!("{i}/sequence"), format!("{i}/uncertain")] {
             if let Some(alert) = self.burning.remove(&(n, key)) {
                 out.push(Effect::Raise(alert.over(self.clock.raw())));
             }
@@ -264,6 +300,12 @@ fn describe(rollout: &Rollout, i: usize, said: &RolloutStalled, seen: &str, wait
         (Some(since), Some(end)) => format!(" within {} ms", end.since(since)),
         _ => String::new(),
     };
+    if let Some(phase) = rollout.breach(i) {
+        return format!(
+            "Phase {} of rollout {} is watched: {}. The next phase does not begin. Seen: {seen}.",
+            phase.id, rollout.id, said.missing
+        );
+    }
     let waiting = match waits {
         [] => String::new(),
         waits => format!(" Waiting behind it: {}.", waits.join(", ")),

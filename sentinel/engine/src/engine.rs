@@ -11,7 +11,7 @@ use crate::effect::{AlertStatus, Counter, Draft, Effect};
 use crate::fold::{Fold, Touched};
 use crate::heartbeats::Heartbeats;
 use crate::input::Input;
-use crate::propose::{self, Known, proposals};
+use crate::propose::{Known, proposals};
 use crate::reminder::{self, Reminders};
 use crate::sight::Sight;
 use crate::trigger::Triggers;
@@ -86,7 +86,7 @@ impl Engine {
             Input::Read(entry) => self.read(entry, &mut out),
             Input::Heartbeat { heartbeat, offset, at } => {
                 let owner = self.fold.owners.get(&heartbeat.service).copied();
-                self.heartbeats.hear(heartbeat, offset, at);
+                self.heartbeats.hear(heartbeat, offset, at, self.now);
                 owner.map_or(Touched::Nothing, Touched::One)
             }
             Input::CaughtUp => {
@@ -128,7 +128,11 @@ impl Engine {
         let asked = self.asked.values().min().copied();
         let saying = self.saying.values().min().copied();
         let leap = self.leaps.values().map(|(_, said)| said + AGAIN).min();
-        let own = [self.watches.next_deadline(self.now), self.triggers.next_deadline()];
+        let own = [
+            self.watches.next_deadline(self.now),
+            self.triggers.next_deadline(),
+            self.heartbeats.next_deadline(),
+        ];
         let others = [agenda, pulse, asked, saying, leap, self.sight.next_deadline()];
         others.into_iter().chain(own).flatten().min()
     }
@@ -196,7 +200,8 @@ impl Engine {
         }
         self.pulse(out);
         let sighted = self.sight.is_sighted(self.now);
-        let touched = if sighted && !self.sighted { Touched::All } else { touched };
+        let anew = self.heartbeats.is_newly_complete(self.now) || sighted && !self.sighted;
+        let touched = if anew { Touched::All } else { touched };
         self.sighted = sighted;
         let candidates = self.candidates(touched);
         self.look(&candidates, out);
@@ -222,12 +227,9 @@ impl Engine {
                 rollout.phase_open().filter(|k| self.speaks && rollout.is_watched(*k, estimate))
             });
             self.watches.follow(n, rollout, watched, self.now);
-            let unheard = moves.is_some_and(|rollout| {
-                let next = rollout.phase_next();
-                next.is_some_and(|k| propose::cohort(&self.fold, &self.heartbeats, rollout, k).is_none())
-            });
-            let sight = reminder::Sight { watches: &self.watches, estimate, now: self.now, unheard };
-            self.reminders.look(&self.fold, n, &sight, out);
+            let known = Known { heard: &self.heartbeats, watches: &self.watches, own: self.now };
+            let sight = reminder::Sight { fold: &self.fold, known: &known, estimate };
+            self.reminders.look(&sight, n, out);
         }
         self.watches.ask(self.now, out);
     }

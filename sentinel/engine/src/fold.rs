@@ -35,6 +35,30 @@ pub(crate) enum Touched {
 #[derive(Clone, Debug)]
 pub(crate) struct Owed(pub(crate) Draft);
 
+/// How far an instance has counted its events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sequence {
+    pub(crate) boot: String,
+    /// The highest number that was read.
+    pub(crate) number: i64,
+    /// Whether a number was left out. The outbox is first in, first out, so it does not come any more.
+    pub(crate) skipped: bool,
+    /// How many numbers may be left out: records of the service that nobody could read.
+    unreadable: i64,
+}
+
+impl Sequence {
+    fn read(&mut self, boot: &str, number: i64) {
+        if self.boot != boot {
+            *self = Self { boot: boot.to_owned(), ..Self::default() };
+        }
+        let left_out = (number - self.number - 1).max(0);
+        self.skipped |= left_out > self.unreadable;
+        self.unreadable -= left_out.min(self.unreadable);
+        self.number = self.number.max(number);
+    }
+}
+
 /// The state of a domain.
 #[derive(Debug)]
 pub(crate) struct Fold {
@@ -54,7 +78,7 @@ pub(crate) struct Fold {
     /// The alerts that burn, by rollout and name.
     pub(crate) burning: BTreeMap<(u64, String), Alert>,
     /// The highest sequence number seen of a source and boot.
-    pub(crate) sequences: BTreeMap<Source, (String, i64)>,
+    pub(crate) sequences: BTreeMap<Source, Sequence>,
     pub(crate) blind: Option<BlindCause>,
     pub(crate) ended: VecDeque<u64>,
     pub(crate) by_id: Lookup<RolloutId, u64>,
@@ -133,9 +157,8 @@ impl Fold {
         if envelope.source == self.sentinel {
             self.owed.remove(&envelope.id);
         } else if let (Some(boot), Some(sequence)) = (&envelope.boot, envelope.sequence) {
-            let last = self.sequences.entry(envelope.source.clone()).or_insert_with(|| (boot.clone(), 0));
-            *last =
-                if last.0 == *boot { (boot.clone(), last.1.max(sequence)) } else { (boot.clone(), sequence) };
+            let last = self.sequences.entry(envelope.source.clone()).or_default();
+            last.read(boot, sequence);
         }
         match &record.event.body {
             Body::Proposed(proposed) => self.proposed(&record, proposed, out),
@@ -266,6 +289,12 @@ impl Fold {
             return Touched::Nothing;
         }
         out.push(Effect::DeadLetter { offset: unreadable.offset });
+        if let Some(service) = &unreadable.service {
+            let of_service = format!("/pavane/{}/{service}/", self.domain);
+            let said =
+                self.sequences.iter_mut().filter(|(source, _)| source.as_str().starts_with(&of_service));
+            said.for_each(|(_, sequence)| sequence.unreadable += 1);
+        }
         let n = unreadable.rollout.as_ref().and_then(|id| self.find(id));
         let (Some(n), Some(service)) = (n, &unreadable.service) else { return Touched::Nothing };
         let event = unreadable.event_type.as_deref().and_then(EventType::from_full);

@@ -15,11 +15,16 @@ const GONE: Millis = 60_000;
 /// How long after a heartbeat the log must have been read for a gap to be told.
 const SETTLED: Millis = 1_000;
 
+/// How long heartbeats must have been heard before instances are counted: each sidecar has had its turn.
+const ROUND: Millis = 2_000;
+
 #[derive(Clone, Debug)]
 struct Heard {
     heartbeat: Heartbeat,
     offset: i64,
     at: Timestamp,
+    /// When its count of acknowledged events was heard first.
+    acknowledged: Timestamp,
 }
 
 /// The newest heartbeat of every instance.
@@ -27,14 +32,39 @@ struct Heard {
 pub(crate) struct Heartbeats {
     heard: BTreeMap<Service, BTreeMap<Instance, Heard>>,
     newest: Timestamp,
+    /// When the first one was heard, in the replica's own elapsed time.
+    since: Option<Millis>,
+    complete: bool,
 }
 
 impl Heartbeats {
-    pub(crate) fn hear(&mut self, heartbeat: Heartbeat, offset: i64, at: Timestamp) {
+    pub(crate) fn hear(&mut self, heartbeat: Heartbeat, offset: i64, at: Timestamp, now: Millis) {
         self.newest = self.newest.max(at);
+        self.since.get_or_insert(now);
         let service = self.heard.entry(heartbeat.service.clone()).or_default();
         service.retain(|_, heard| at.since(heard.at) < GONE);
-        service.insert(heartbeat.instance.clone(), Heard { heartbeat, offset, at });
+        let same = |old: &&Heard| {
+            (&old.heartbeat.boot, old.heartbeat.acknowledged) == (&heartbeat.boot, heartbeat.acknowledged)
+        };
+        let old = service.get(&heartbeat.instance).filter(same);
+        let acknowledged = old.map_or(at, |old| old.acknowledged);
+        service.insert(heartbeat.instance.clone(), Heard { heartbeat, offset, at, acknowledged });
+    }
+
+    /// Whether everybody who is alive has had time to be heard.
+    pub(crate) fn is_complete(&self, now: Millis) -> bool {
+        self.since.is_some_and(|since| since + ROUND <= now)
+    }
+
+    /// Whether that has come about since this was asked last.
+    pub(crate) fn is_newly_complete(&mut self, now: Millis) -> bool {
+        let complete = self.is_complete(now);
+        complete && !std::mem::replace(&mut self.complete, complete)
+    }
+
+    /// When it will, in the replica's own elapsed time.
+    pub(crate) fn next_deadline(&self) -> Option<Millis> {
+        self.since.map(|since| since + ROUND).filter(|_| !self.complete)
     }
 
     /// The instances of a service, in a zone where one is given, that are alive by the newest heartbeat or record.
@@ -128,17 +158,19 @@ impl Heartbeats {
         };
         let heartbeat = &heard.heartbeat;
         let started = word.is_some();
-        let (cause, what) = if heartbeat.outbox > 0 {
-            (Cause::Undelivered, format!("alive, {} event(s) wait in its outbox", heartbeat.outbox))
-        } else if gap(fold, rollout, i, heard) {
-            (
-                Cause::Gap,
-                format!("alive, says that the broker acknowledged its event {}", heartbeat.acknowledged),
-            )
-        } else if started {
-            (Cause::NotFinished, "alive, and not done".to_owned())
-        } else {
-            (Cause::NotStarted, "alive, and has not begun".to_owned())
+        let acknowledged = heartbeat.acknowledged;
+        let (cause, what) = match way(fold, rollout, i, heard) {
+            _ if heartbeat.outbox > 0 => {
+                (Cause::Undelivered, format!("alive, {} event(s) wait in its outbox", heartbeat.outbox))
+            }
+            Way::Lost => {
+                (Cause::Gap, format!("alive, says that the broker acknowledged its event {acknowledged}"))
+            }
+            Way::Underway => {
+                (Cause::Undelivered, format!("alive, and its event {acknowledged} has not been read yet"))
+            }
+            Way::Clear if started => (Cause::NotFinished, "alive, and not done".to_owned()),
+            Way::Clear => (Cause::NotStarted, "alive, and has not begun".to_owned()),
         };
         Evidence {
             kind: EvidenceKind::Heartbeat,
@@ -155,12 +187,27 @@ impl Heartbeats {
     }
 }
 
-/// Whether the sidecar says that the broker holds an event which the log, read well past that moment, does not.
-fn gap(fold: &Fold, rollout: &Rollout, i: usize, heard: &Heard) -> bool {
+/// What is between the instance and the log, by its numbers.
+enum Way {
+    /// The log holds all that the broker has acknowledged.
+    Clear,
+    /// The broker has acknowledged something that was not yet read.
+    Underway,
+    /// The log skips a number, or does not hold for a while what the broker has acknowledged.
+    Lost,
+}
+
+fn way(fold: &Fold, rollout: &Rollout, i: usize, heard: &Heard) -> Way {
     let heartbeat = &heard.heartbeat;
     let service = &rollout.plan_step(i).expect.service;
     let path = format!("/pavane/{}/{service}/{}", fold.domain, heartbeat.instance);
     let last = pavane_events::Source::new(path).ok().and_then(|source| fold.sequences.get(&source));
-    let held = last.filter(|(boot, _)| *boot == heartbeat.boot).map_or(0, |(_, sequence)| *sequence);
-    heartbeat.acknowledged > held && fold.clock.raw().since(heard.at) > SETTLED
+    let held = last.filter(|last| last.boot == heartbeat.boot);
+    let behind = heartbeat.acknowledged > held.map_or(0, |last| last.number);
+    let settled = fold.clock.raw().since(heard.acknowledged) > SETTLED;
+    match (held.is_some_and(|last| last.skipped), behind, settled) {
+        (true, ..) | (_, true, true) => Way::Lost,
+        (false, true, false) => Way::Underway,
+        (false, false, _) => Way::Clear,
+    }
 }

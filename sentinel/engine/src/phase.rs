@@ -154,5 +154,6 @@ pub(crate) fn quoted(evidence: &[Evidence], passes: impl Fn(f64) -> bool) -> boo
 /// What is missing while a metric breaks its bound.
 pub(crate) fn broken(phase: &Phase, bound: &Bound, evidence: &[Evidence]) -> String {
     let value = evidence.first().map_or("unknown", |seen| seen.value.as_str());
-    format!("phase {} watched: {bound} (is {value})", phase.id)
+    let query = phase.watch.as_ref().map_or("", |watch| watch.query.as_str());
+    format!("{query} {bound} in phase {} (it is {value})", phase.id)
 }

@@ -68,15 +68,16 @@ fn phase(fold: &Fold, known: &Known<'_>, n: u64, rollout: &Rollout, now: Timesta
     if !rollout.may_begin(k, &evidence, now) {
         return None;
     }
-    let cohort = cohort(fold, known.heard, rollout, k)?;
+    let cohort = cohort(fold, known, rollout, k)?;
     let phase = Some(rollout.plan_phase(k).id.clone());
     Some(Proposed { phase, cohort, evidence, ..decision(rollout, ProposalKind::PhaseBegun) })
 }
 
 /// The instances that may move in a phase: those that have moved already first, the others by name. Empty where the
-/// plan asks for no share; none while nobody of a service is heard.
-pub(crate) fn cohort(fold: &Fold, heard: &Heartbeats, rollout: &Rollout, k: usize) -> Option<Vec<Member>> {
+/// plan asks for no share; none while nobody of a service is heard, or not everybody has had time to be.
+pub(crate) fn cohort(fold: &Fold, known: &Known<'_>, rollout: &Rollout, k: usize) -> Option<Vec<Member>> {
     let Some(share) = rollout.plan_phase(k).cohort else { return Some(Vec::new()) };
+    let heard = Some(known.heard).filter(|heard| heard.is_complete(known.own))?;
     let mut cohort = BTreeSet::new();
     for &i in &rollout.score.phases[k] {
         let (step, words) = (rollout.plan_step(i), &rollout.steps[i].words);
@@ -147,7 +148,9 @@ fn about_step(
         });
     }
     let heard = known.heard;
-    wanted.extend(counted(fold, heard, rollout, i));
+    if heard.is_complete(known.own) {
+        wanted.extend(counted(fold, heard, rollout, i));
+    }
     match &state.stall {
         None => wanted.extend(stall(fold, heard, rollout, i, now)),
         Some(stall) if rollout.status == Status::Open => {

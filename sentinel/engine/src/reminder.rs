@@ -9,31 +9,32 @@ use pavane_events::{EventId, Millis, Timestamp, identity};
 
 use crate::effect::{Alert, Effect};
 use crate::fold::Fold;
+use crate::propose::{self, Known};
 use crate::rollout::{Rollout, Status};
-use crate::watch::Watches;
+use crate::watch::Blind;
 
 /// How long there may be no value of a metric before someone is told.
 const BLIND: Millis = 60_000;
+/// How long a phase may wait for heartbeats before someone is told.
+pub(crate) const UNHEARD: Millis = 10_000;
 
 /// The reminders that burn, by rollout and id.
 #[derive(Debug, Default)]
 pub(crate) struct Reminders(BTreeMap<u64, BTreeMap<EventId, Alert>>);
 
-/// What a replica knows besides the log.
+/// What a replica sees at a moment.
 pub(crate) struct Sight<'a> {
-    pub(crate) watches: &'a Watches,
+    pub(crate) fold: &'a Fold,
+    pub(crate) known: &'a Known<'a>,
     /// Partition time as it is likely to be.
     pub(crate) estimate: Timestamp,
-    pub(crate) now: Millis,
-    /// Whether a phase that may begin cannot: nobody of whom a share is asked for has been heard.
-    pub(crate) unheard: bool,
 }
 
 impl Reminders {
     /// Tells what holds of a rollout, and that what was told no longer does.
-    pub(crate) fn look(&mut self, fold: &Fold, n: u64, sight: &Sight<'_>, out: &mut Vec<Effect>) {
-        let wanted =
-            fold.rollouts.get(&n).map(|rollout| conditions(fold, n, rollout, sight)).unwrap_or_default();
+    pub(crate) fn look(&mut self, sight: &Sight<'_>, n: u64, out: &mut Vec<Effect>) {
+        let fold = sight.fold;
+        let wanted = fold.rollouts.get(&n).map(|rollout| conditions(sight, n, rollout)).unwrap_or_default();
         let burning = self.0.remove(&n).unwrap_or_default();
         for (id, alert) in &burning {
             if wanted.iter().all(|alert| alert.id != *id) {
@@ -48,23 +49,24 @@ impl Reminders {
     }
 }
 
-fn conditions(fold: &Fold, n: u64, rollout: &Rollout, sight: &Sight<'_>) -> Vec<Alert> {
+fn conditions(sight: &Sight<'_>, n: u64, rollout: &Rollout) -> Vec<Alert> {
     if rollout.status != Status::Open || rollout.stopped.is_some() {
         return Vec::new();
     }
     let next = rollout.phase_next().filter(|k| rollout.gate_is_open(*k, sight.estimate));
-    let gate = next.and_then(|k| gate(fold, rollout, k, sight));
-    let blind = rollout.phase_open().and_then(|k| blind(fold, n, rollout, k, sight));
+    let gate = next.and_then(|k| gate(sight, rollout, k));
+    let blind = rollout.phase_open().and_then(|k| blind(sight, n, rollout, k));
     gate.into_iter().chain(blind).collect()
 }
 
 /// The gate of a phase is open, and the phase does not begin by itself.
-fn gate(fold: &Fold, rollout: &Rollout, k: usize, sight: &Sight<'_>) -> Option<Alert> {
-    let phase = rollout.plan_phase(k);
-    let opened = fold.clock.unadjusted(rollout.gate_opens(k)?);
+fn gate(sight: &Sight<'_>, rollout: &Rollout, k: usize) -> Option<Alert> {
+    let (phase, attempt) = (rollout.plan_phase(k), rollout.phases[k].attempt);
+    let opens = rollout.gate_opens(k)?;
     let plan = &rollout.score.plan;
+    let about = |name, cause, attempt| about(sight, rollout, k, (name, attempt), cause, opens);
     if rollout.closes.is_some_and(|closes| sight.estimate >= closes) {
-        let mut alert = about(fold, rollout, k, "MaintenanceOver", "not_started", opened);
+        let mut alert = about("MaintenanceOver", "not_started", attempt);
         alert
             .say("summary", format!("{}: phase {} is left over when the window closes", plan.name, phase.id));
         alert.say(
@@ -79,7 +81,7 @@ fn gate(fold: &Fold, rollout: &Rollout, k: usize, sight: &Sight<'_>) -> Option<A
     }
     if rollout.awaits_approval(k) {
         let by = phase.approval.as_ref().map_or(plan.owner.as_str(), |approval| &approval.by);
-        let mut alert = about(fold, rollout, k, "ApprovalAwaited", "not_started", opened);
+        let mut alert = about("ApprovalAwaited", "not_started", 1);
         alert.labels.insert("severity".to_owned(), "ticket".to_owned());
         alert.labels.insert("owner".to_owned(), by.to_owned());
         alert.say("summary", format!("{}: phase {} waits for the approval of {by}", plan.name, phase.id));
@@ -93,8 +95,10 @@ fn gate(fold: &Fold, rollout: &Rollout, k: usize, sight: &Sight<'_>) -> Option<A
         );
         return Some(alert);
     }
-    sight.unheard.then(|| {
-        let mut alert = about(fold, rollout, k, "CohortUnknown", "unreachable", opened);
+    let waited = sight.estimate >= opens.plus(UNHEARD);
+    let unheard = waited && propose::cohort(sight.fold, sight.known, rollout, k).is_none();
+    unheard.then(|| {
+        let mut alert = about("CohortUnknown", "unreachable", attempt);
         alert.say("summary", format!("{}: phase {} cannot begin, nobody is heard", plan.name, phase.id));
         alert.say(
             "description",
@@ -109,11 +113,13 @@ fn gate(fold: &Fold, rollout: &Rollout, k: usize, sight: &Sight<'_>) -> Option<A
 }
 
 /// A phase is watched, and there has been no value for a while.
-fn blind(fold: &Fold, n: u64, rollout: &Rollout, k: usize, sight: &Sight<'_>) -> Option<Alert> {
-    let (_, why) = sight.watches.blind(n, k).filter(|(since, _)| sight.now - since >= BLIND)?;
-    let phase = rollout.plan_phase(k);
-    let met = fold.clock.unadjusted(rollout.phase_met(k)?);
-    let mut alert = about(fold, rollout, k, "MetricMissing", "unknown", met);
+fn blind(sight: &Sight<'_>, n: u64, rollout: &Rollout, k: usize) -> Option<Alert> {
+    let Blind { since, times, why } = sight.known.watches.blind(n, k)?;
+    if sight.known.own - since < BLIND {
+        return None;
+    }
+    let (phase, met) = (rollout.plan_phase(k), rollout.phase_met(k)?);
+    let mut alert = about(sight, rollout, k, ("MetricMissing", times), "unknown", met);
     alert.say("summary", format!("{}: phase {} is watched blindly", rollout.score.plan.name, phase.id));
     alert.say(
         "description",
@@ -128,11 +134,19 @@ fn blind(fold: &Fold, n: u64, rollout: &Rollout, k: usize, sight: &Sight<'_>) ->
     Some(alert)
 }
 
-/// An alert about a phase, with the id that all replicas give it.
-fn about(fold: &Fold, rollout: &Rollout, k: usize, name: &str, cause: &str, since: Timestamp) -> Alert {
-    let (phase, attempt) = (&rollout.plan_phase(k).id, rollout.phases[k].attempt);
+/// An alert about a phase, with the id that all replicas give it: of its name and how often it has been told.
+fn about(
+    sight: &Sight<'_>,
+    rollout: &Rollout,
+    k: usize,
+    (name, attempt): (&str, i64),
+    cause: &str,
+    since: Timestamp,
+) -> Alert {
+    let phase = &rollout.plan_phase(k).id;
     let id = identity::decision_id(&rollout.id, rollout.epoch, None, &format!("{name}/{phase}"), attempt);
-    let mut alert = fold.alert(rollout, name, None, cause, &id, since);
+    let since = sight.fold.clock.unadjusted(since);
+    let mut alert = sight.fold.alert(rollout, name, None, cause, &id, since);
     alert.labels.insert("phase".to_owned(), phase.to_string());
     alert
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pavane_choreography::{Instances, OnStall, Step};
+use pavane_choreography::{Instances, OnStall, Phase, Step};
 use pavane_events::{Cause, EventId, EventType, Evidence, Instance, RolloutId, Service, Timestamp};
 use serde::Serialize;
 
@@ -246,9 +246,14 @@ impl Rollout {
 
     /// What the plan asks for where this step stands still.
     pub(crate) fn remedy(&self, i: usize) -> OnStall {
+        let watch = self.breach(i).and_then(|phase| phase.watch.as_ref());
+        watch.map_or(self.plan_step(i).on_stall, |watch| watch.on_breach)
+    }
+
+    /// The phase whose broken bound this step tells of.
+    pub(crate) fn breach(&self, i: usize) -> Option<&Phase> {
         let breached = self.steps[i].stall.as_ref().is_some_and(|stall| stall.proof == Proof::Breach);
-        let watch = self.score.phase_of[i].and_then(|phase| self.score.plan.phases[phase].watch.as_ref());
-        watch.filter(|_| breached).map_or(self.plan_step(i).on_stall, |watch| watch.on_breach)
+        self.score.phase_of[i].filter(|_| breached).map(|k| self.plan_phase(k))
     }
 
     /// A word before any instance of a prerequisite has come breaks the sequence; it is kept all the same.

@@ -1,7 +1,7 @@
 //! What a record about one rollout does to it.
 
 use pavane_events::command::RollbackRequested;
-use pavane_events::service::EventRejected;
+use pavane_events::service::{EventRejected, HookUncertain};
 use pavane_events::{Body, EventType, Record, Speaker};
 
 use crate::clock::Mark;
@@ -55,8 +55,8 @@ impl Fold {
             Body::PhaseBegun(body) => self.phase_begun(n, record, body, out),
             Body::GateApproved(body) => self.approved(n, record, body, out),
             Body::GateRejected(body) => self.disapproved(n, record, body, out),
+            Body::HookUncertain(body) => self.uncertain(n, record, body, out),
             Body::RollbackInitiated(_)
-            | Body::HookUncertain(_)
             | Body::RolloutStarted(_)
             | Body::DomainHeld(_)
             | Body::DomainReleased(_)
@@ -173,6 +173,21 @@ impl Fold {
             );
             let instance = envelope.instance.clone();
             rollout.steps[i].rejection = Some(Rejection { offset: record.offset, instance, detail });
+        }
+    }
+
+    /// A sidecar does not know what became of its hook: someone must look, whatever the windows say.
+    fn uncertain(&mut self, n: u64, record: &Record, body: &HookUncertain, out: &mut Vec<Effect>) {
+        let envelope = &record.event.envelope;
+        let Some(rollout) = self.rollouts.get(&n).filter(|rollout| rollout.status.is_open()) else {
+            out.push(Effect::Count(Counter::Late));
+            return;
+        };
+        let service = envelope.service.as_ref();
+        let step = service.and_then(|service| words::current(rollout, service, envelope.zone.as_ref()));
+        match step {
+            Some(i) => self.raise_uncertain(n, i, record, body, out),
+            None => out.push(Effect::Count(Counter::Stranger)),
         }
     }
 

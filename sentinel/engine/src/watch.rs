@@ -31,6 +31,18 @@ struct Seen {
     last: Option<Result<f64, String>>,
     /// Since when there has been no value.
     blind: Option<Millis>,
+    /// How often the values have ceased.
+    times: i64,
+}
+
+/// That there is no value for a phase.
+pub(crate) struct Blind {
+    /// Since when, in the replica's own elapsed time.
+    pub(crate) since: Millis,
+    /// How often the values have ceased, this time included.
+    pub(crate) times: i64,
+    /// Why, for a person.
+    pub(crate) why: String,
 }
 
 impl Watches {
@@ -47,7 +59,7 @@ impl Watches {
         }
         let watch = watched.zip(rollout).and_then(|(k, rollout)| rollout.plan_phase(k).watch.clone());
         if let (Some(k), Some(watch)) = (watched, watch) {
-            let new = || Seen { watch, next: now, kept: None, last: None, blind: Some(now) };
+            let new = || Seen { watch, next: now, kept: None, last: None, blind: Some(now), times: 1 };
             self.seen.entry((n, k)).or_insert_with(new);
         }
     }
@@ -68,6 +80,7 @@ impl Watches {
         for ((n, _), seen) in self.seen.iter_mut().filter(|(_, seen)| seen.watch.query == query) {
             let keeps = value.as_ref().is_ok_and(|value| seen.watch.bound.holds(*value));
             seen.kept = if keeps { seen.kept.or(Some(now)) } else { None };
+            seen.times += i64::from(value.is_err() && seen.blind.is_none());
             seen.blind = if value.is_ok() { None } else { seen.blind.or(Some(now)) };
             seen.last = Some(value.clone());
             self.fresh.insert(*n);
@@ -88,14 +101,14 @@ impl Watches {
         seen.quote(Cause::Failed).filter(|_| breaks(&seen.watch.bound))
     }
 
-    /// Since when there has been no value for a phase, and why.
-    pub(crate) fn blind(&self, n: u64, k: usize) -> Option<(Millis, String)> {
+    /// Whether there is no value for a phase, since when, and why.
+    pub(crate) fn blind(&self, n: u64, k: usize) -> Option<Blind> {
         let seen = self.seen.get(&(n, k))?;
         let why = match &seen.last {
             Some(Err(why)) => why.clone(),
             Some(Ok(_)) | None => "no answer".to_owned(),
         };
-        seen.blind.map(|since| (since, why))
+        seen.blind.map(|since| Blind { since, times: seen.times, why })
     }
 
     /// When to look again at the latest: at the next question, or when a bound has been kept for long enough.

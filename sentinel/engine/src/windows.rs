@@ -3,6 +3,7 @@
 use pavane_events::{Millis, Timestamp};
 
 use crate::clock::Mark;
+use crate::reminder::UNHEARD;
 use crate::rollout::{Rollout, Status};
 
 impl Rollout {
@@ -47,9 +48,17 @@ impl Rollout {
             deadline.into_iter().chain(met).filter(|at| *at > after).min()
         };
         let phases = (0..self.phases.len()).filter(|_| self.status == Status::Open);
-        let gates = phases.flat_map(|k| [self.phase_met(k), self.phase_soaked(k), self.watch_ends(k)]);
+        let gates = phases.flat_map(|k| {
+            [self.phase_met(k), self.phase_soaked(k), self.watch_ends(k), self.cohort_missed(k)]
+        });
         let gates = gates.flatten().filter(|at| *at > after).min();
         (0..self.steps.len()).filter_map(due).min().into_iter().chain(gates).min()
+    }
+
+    /// When someone is told that a phase of which a share moves waits for heartbeats.
+    fn cohort_missed(&self, k: usize) -> Option<Timestamp> {
+        let waits = self.plan_phase(k).cohort.is_some() && self.phases[k].begun.is_none();
+        self.gate_opens(k).filter(|_| waits).map(|opens| opens.plus(UNHEARD))
     }
 
     fn watch_ends(&self, k: usize) -> Option<Timestamp> {

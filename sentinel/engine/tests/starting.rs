@@ -105,7 +105,7 @@ fn a_share_becomes_a_number_when_its_step_opens() {
     let mut half = plan();
     half.steps[1].instances = Instances::Share(Share::new(50).expect("a share"));
     let mut stage = Stage::new(&half);
-    stage.wait(2_000, &alive);
+    stage.wait(4_000, &alive);
     assert_eq!(view(&stage, "r1").steps[1].want, None, "its step has not opened");
     stage.says("db-0", ready());
     assert_eq!(view(&stage, "r1").steps[1].want, Some(2));

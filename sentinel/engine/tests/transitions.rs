@@ -360,3 +360,37 @@ fn a_pulse_says_where_to_begin_to_read() {
     stage.wait(40_000, &[]);
     assert_eq!(stage.said(EventType::Pulse).last().and_then(from), None);
 }
+
+#[test]
+fn what_the_broker_has_and_the_log_does_not_is_a_gap_and_never_goes_back() {
+    let mut stage = Stage::new(&rolling_plan());
+    stage.says("db-0", ready());
+    stage.numbered("users-0", 1, started("1.0.0"));
+    stage.acknowledged = 2;
+    stage.wait(60_000, &["users-0"]);
+    assert_eq!(stage.verdicts(), ["RolloutStalled users gap"]);
+}
+
+#[test]
+fn a_number_that_is_left_out_is_a_gap() {
+    let mut stage = Stage::new(&rolling_plan());
+    stage.says("db-0", ready());
+    stage.numbered("users-0", 2, started("1.0.0"));
+    stage.acknowledged = 2;
+    stage.wait(60_000, &["users-0"]);
+    assert_eq!(stage.verdicts(), ["RolloutStalled users gap"]);
+}
+
+#[test]
+fn a_sidecar_that_does_not_know_what_its_hook_did_is_told_at_once() {
+    let mut stage = Stage::new(&plan());
+    stage.says("db-0", ready());
+    stage.says("users-0", started("1.0.0"));
+    stage.says("users-0", uncertain());
+    let last = stage.alerts.last().expect("told");
+    assert_eq!((last.labels["alertname"].as_str(), last.status), ("HookUncertain", AlertStatus::Firing));
+    assert!(stage.verdicts().is_empty(), "it is no verdict");
+    stage.says("users-0", complete());
+    let last = stage.alerts.last().expect("told");
+    assert_eq!((last.labels["alertname"].as_str(), last.status), ("HookUncertain", AlertStatus::Resolved));
+}

@@ -1,7 +1,7 @@
 //! What a record about one rollout does to it, and which decisions are believed.
 
 use pavane_events::command::RollbackRequested;
-use pavane_events::{Body, Record, Service, Speaker};
+use pavane_events::{Body, Record, Service, Speaker, Zone};
 
 use crate::effect::Notice;
 use crate::fold::{Fold, duplicate, notice};
@@ -48,7 +48,8 @@ impl Fold {
             self.begin_free(record.offset);
             return None;
         }
-        let notice = obey(rollout, record, from_sentinel, later_touches, &self.service);
+        let own = Own { service: &self.service, zone: self.zone.as_ref() };
+        let notice = obey(rollout, record, from_sentinel, later_touches, own);
         self.begin_free(record.offset);
         notice
     }
@@ -60,13 +61,20 @@ impl Fold {
     }
 }
 
+/// Whom the sidecar stands beside, and where.
+#[derive(Clone, Copy)]
+struct Own<'a> {
+    service: &'a Service,
+    zone: Option<&'a Zone>,
+}
+
 /// Takes a command or a verdict about a rollout.
 fn obey(
     rollout: &mut Rollout,
     record: &Record,
     from_sentinel: bool,
     later_touches: bool,
-    service: &Service,
+    own: Own<'_>,
 ) -> Option<Notice> {
     let open = rollout.status.is_open();
     match &record.event.body {
@@ -87,7 +95,7 @@ fn obey(
         }
         Body::StepOverridden(body) => rollout.override_step(&body.step, record),
         Body::RollbackRequested(body) => {
-            return decide(rollout, body, record, from_sentinel, later_touches, service);
+            return decide(rollout, body, record, from_sentinel, later_touches, own);
         }
         Body::RolloutCompleted(body) => {
             return end(rollout, record, from_sentinel, (body.epoch, body.accepted), Status::Completed);
@@ -137,14 +145,16 @@ fn decide(
     record: &Record,
     from_sentinel: bool,
     later_touches: bool,
-    own: &Service,
+    own: Own<'_>,
 ) -> Option<Notice> {
+    let step = body.step.as_ref().and_then(|id| rollout.plan.step(id));
+    let elsewhere = step.is_some_and(|step| !step.concerns(own.zone));
     let unproven = |why: &str| Some(notice(record, "decision_ignored", why.to_owned()));
     match (&body.service, body.accepted) {
         (Some(_), _) | (None, Some(_)) if !from_sentinel => {
             unproven("only the domain's sentinel may say this")
         }
-        (Some(service), _) if service != own => None,
+        (Some(service), _) if service != own.service || elsewhere => None,
         (Some(_), _) => {
             let fits = rollout.ask(body, record);
             if fits { None } else { unproven("it is not of the decision in force") }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use pavane_choreography::Expect;
 use pavane_events::control::ProposalKind;
 use pavane_events::identity::sentinel_source;
-use pavane_events::{Body, Domain, EventId, Record, RolloutId, Service, Source, Speaker, Timestamp};
+use pavane_events::{Body, Domain, EventId, Record, RolloutId, Service, Source, Speaker, Timestamp, Zone};
 
 use crate::effect::Notice;
 use crate::queue::Refused;
@@ -23,6 +23,7 @@ pub(crate) struct Fold {
     pub(crate) position: i64,
     pub(crate) own: Source,
     pub(crate) service: Service,
+    pub(crate) zone: Option<Zone>,
     pub(crate) sentinel: Source,
     pub(crate) watched: BTreeSet<Expect>,
     pub(crate) early: VecDeque<Record>,
@@ -42,6 +43,7 @@ impl Fold {
             position: -1,
             own: settings.source(),
             service: settings.service.clone(),
+            zone: settings.zone.clone(),
             sentinel: sentinel_source(domain),
             watched: watched.collect(),
             held: None,

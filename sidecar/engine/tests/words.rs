@@ -5,7 +5,9 @@
 mod stage;
 
 use pavane_choreography::{Concurrency, Instances, Maintenance, Method, Plan, Trigger as Start, Weekday};
-use pavane_events::command::{DomainHeld, RolloutAborted, RolloutPaused, RolloutResumed, StepOverridden};
+use pavane_events::command::{
+    DomainHeld, RollbackRequested, RolloutAborted, RolloutPaused, RolloutResumed, StepOverridden,
+};
 use pavane_events::control::{ProposalKind, Proposed};
 use pavane_events::service::{DeploymentFailed, Drained, Ready, RollbackComplete};
 use pavane_events::verdict::{CommandRefused, RolloutCompleted};
@@ -284,6 +286,30 @@ fn each_zone_has_its_own_step() {
     stage.version("1.0.0");
     stage.deliver();
     assert_eq!(stage.calls[0].step, Some(StepId::new("users-us").unwrap()));
+}
+
+#[test]
+fn only_the_zone_whose_turn_it_is_goes_back() {
+    let mut plan = plan();
+    plan.steps.truncate(1);
+    for zone in ["eu", "us"] {
+        let mut users = step(&format!("users-{zone}"), "user-service.DeploymentComplete", &["schema"]);
+        users.zone = Some(Zone::new(zone).unwrap());
+        plan.steps.push(users);
+    }
+    let mut stage = Stage::new(vec![upgrade(), revert()]);
+    stage.settings.zone = Some(Zone::new("us").unwrap());
+    stage.crash();
+    stage.start_with(ROLLOUT, &plan);
+    stage.schema_ready();
+    stage.version("1.0.0");
+    stage.deliver();
+    let decision = i64::try_from(stage.log.len()).unwrap();
+    stage.command(ROLLOUT, go_back());
+    let turn =
+        |step: &str| RollbackRequested { step: Some(id(step)), ..addressed(decision, None, Some("1.0.0")) };
+    assert_eq!(stage.sentinel(turn("users-eu")), NOTHING);
+    assert_ne!(stage.sentinel(turn("users-us")), NOTHING);
 }
 
 #[test]

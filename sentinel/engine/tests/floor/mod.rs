@@ -7,8 +7,8 @@ use pavane_events::command::{
     RolloutResumed, RolloutStarted, StepOverridden,
 };
 use pavane_events::service::{
-    DeploymentComplete, DeploymentFailed, DeploymentStarted, Drained, EventRejected, Ready, RollbackComplete,
-    RollbackFailed,
+    DeploymentComplete, DeploymentFailed, DeploymentStarted, Drained, EventRejected, HookUncertain, Ready,
+    RollbackComplete, RollbackFailed,
 };
 use pavane_events::{
     Body, Domain, Entry, Envelope, Event, EventId, EventType, Heartbeat, Instance, Record, RolloutId,
@@ -174,6 +174,15 @@ pub(crate) fn rejected(producer: &str, event: &str, offset: i64) -> Body {
         field,
         reason: "incompatible".into(),
         ..EventRejected::default()
+    }
+    .into()
+}
+pub(crate) fn uncertain() -> Body {
+    HookUncertain {
+        reaction: "db.Ready".to_owned(),
+        expected: None,
+        observed: None,
+        detail: "look".to_owned(),
     }
     .into()
 }

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use pavane_choreography::Plan;
-use pavane_events::{Body, Entry, EventType, Timestamp};
+use pavane_events::{Body, Entry, EventId, EventType, Timestamp};
 use pavane_sentinel_engine::{Alert, Counter, Effect, Engine, Input, RolloutView, Status, StepStatus};
 
-use crate::floor::{Log, domain, heartbeat, rollout_id};
+use crate::floor::{Log, domain, heartbeat, rollout_id, word};
 
 /// One sentinel beside a log that answers at once.
 pub(crate) struct Stage {
@@ -17,6 +17,8 @@ pub(crate) struct Stage {
     pub(crate) read: usize,
     pub(crate) alerts: Vec<Alert>,
     pub(crate) ended: Vec<Status>,
+    /// How many events each sidecar says that the broker has acknowledged.
+    pub(crate) acknowledged: i64,
     /// What the metrics answer, by query; nothing else has a value.
     pub(crate) metrics: BTreeMap<String, f64>,
     /// What was counted.
@@ -39,6 +41,7 @@ impl Stage {
             read: 0,
             alerts: Vec::new(),
             ended: Vec::new(),
+            acknowledged: 0,
             metrics: BTreeMap::new(),
             counted: BTreeMap::new(),
         };
@@ -92,7 +95,9 @@ impl Stage {
             self.log.time = next.min(due).min(end);
             if self.log.time % 1_000 == 0 {
                 for instance in alive {
-                    let (heartbeat, at) = (heartbeat(instance, "hook"), Timestamp(self.log.time));
+                    let at = Timestamp(self.log.time);
+                    let mut heartbeat = heartbeat(instance, "hook");
+                    heartbeat.acknowledged = self.acknowledged;
                     self.feed(Input::Heartbeat { heartbeat, offset: 0, at });
                 }
             }
@@ -103,6 +108,16 @@ impl Stage {
 
     pub(crate) fn says(&mut self, instance: &str, body: Body) {
         self.log.says("r1", instance, "2.0.0", body);
+        self.settle();
+    }
+
+    /// What an instance says as the event of this number in its boot.
+    pub(crate) fn numbered(&mut self, instance: &str, number: i64, body: Body) {
+        let id = EventId::new(format!("{instance}/{number}")).expect("a name");
+        let mut event = word("r1", instance, "2.0.0", id, body);
+        event.envelope.boot = Some("b".to_owned());
+        event.envelope.sequence = Some(number);
+        self.log.append(event);
         self.settle();
     }
 
