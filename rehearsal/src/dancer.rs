@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use pavane_events::{Event, EventType, Heartbeat, Millis, Version};
 use pavane_sidecar_engine::input::Failure;
-use pavane_sidecar_engine::{Call, Effect, Engine, HookOutcome, Input, Memory};
+use pavane_sidecar_engine::{Call, Effect, Engine, HookOutcome, Input, Memory, Score};
 
 use crate::cast::Role;
 use crate::dice::Dice;
@@ -45,6 +45,8 @@ pub(crate) enum Later {
 pub(crate) struct Dancer {
     pub(crate) role: Arc<Role>,
     pub(crate) engine: Engine,
+    /// The plans that it need not read again.
+    scores: Vec<Arc<Score>>,
     memory: Memory,
     pub(crate) outbox: VecDeque<Event>,
     pub(crate) sending: bool,
@@ -66,9 +68,10 @@ pub(crate) struct Dancer {
 }
 
 impl Dancer {
-    pub(crate) fn new(role: &Arc<Role>, dice: &mut Dice) -> Self {
+    pub(crate) fn new(role: &Arc<Role>, scores: &[Arc<Score>], dice: &mut Dice) -> Self {
         Self {
-            engine: engine(role, 0, Memory::default()),
+            engine: engine(role, 0, Memory::default(), scores),
+            scores: scores.to_vec(),
             memory: Memory::default(),
             outbox: VecDeque::new(),
             sending: false,
@@ -110,7 +113,7 @@ impl Dancer {
     /// The sidecar starts again with its journal and its outbox. A host that died has lost nothing else.
     pub(crate) fn reboot(&mut self) {
         self.boot += 1;
-        self.engine = engine(&self.role, self.boot, self.memory.clone());
+        self.engine = engine(&self.role, self.boot, self.memory.clone(), &self.scores);
         (self.sequence, self.acknowledged, self.position) = (0, 0, 0);
         self.life = Life::Up;
     }
@@ -228,10 +231,10 @@ impl Dancer {
     }
 }
 
-fn engine(role: &Role, boot: u32, memory: Memory) -> Engine {
+fn engine(role: &Role, boot: u32, memory: Memory, scores: &[Arc<Score>]) -> Engine {
     let mut settings = role.settings.clone();
     settings.boot = boot_id(role, boot);
-    Engine::new(settings, memory)
+    Engine::new(settings, memory).knowing(scores.to_vec())
 }
 
 fn boot_id(role: &Role, boot: u32) -> String {

@@ -1,16 +1,22 @@
 //! A plan made ready to be played: its text and digest once, and what each service has to do in it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use pavane_choreography::{Plan, Step};
+use pavane_events::command::RolloutStarted;
 use pavane_events::{Millis, Service, Version, Zone};
+use pavane_sentinel_engine::RULES;
+use pavane_sidecar_engine::Score;
 
 /// A plan that can be played any number of times.
 #[derive(Clone, Debug)]
 pub struct Piece {
     plan: Plan,
-    pub(crate) json: String,
+    json: String,
     pub(crate) digest: String,
+    /// The plan as sidecars read it; none when they refuse it.
+    pub(crate) score: Option<Arc<Score>>,
     parts: BTreeMap<Service, Part>,
 }
 
@@ -42,7 +48,9 @@ impl Piece {
             steps.entry(&step.expect.service).or_default().push(step);
         }
         let parts = steps.into_iter().map(|(service, steps)| (service.clone(), part(&steps))).collect();
-        Self { plan, json, digest, parts }
+        let mut piece = Self { plan, json, digest, score: None, parts };
+        piece.score = Score::read(&piece.start("")).ok().map(Arc::new);
+        piece
     }
 
     /// The plan.
@@ -58,6 +66,18 @@ impl Piece {
     /// The version that a service runs before and the one that it is asked for; none when it takes no part.
     pub fn versions(&self, service: &Service) -> Option<(&Version, &Version)> {
         self.parts.get(service).map(|part| (&part.old, &part.new))
+    }
+
+    /// What is said when it is started.
+    pub(crate) fn start(&self, by: &str) -> RolloutStarted {
+        RolloutStarted {
+            choreography: self.plan.name.clone(),
+            plan: self.json.clone(),
+            plan_digest: self.digest.clone(),
+            rules: RULES,
+            by: by.to_owned(),
+            reason: String::new(),
+        }
     }
 
     pub(crate) const fn parts(&self) -> &BTreeMap<Service, Part> {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use pavane_choreography::Expect;
 use pavane_events::{Entry, Event, EventId, Millis, RolloutId, Timestamp};
 use pavane_sentinel_engine::Ended;
-use pavane_sidecar_engine::{Call, Input as Fact};
+use pavane_sidecar_engine::{Call, Input as Fact, Score};
 
 use crate::cast::{Cast, Role, Sidecars};
 use crate::dancer::Dancer;
@@ -35,6 +35,10 @@ pub struct Stage {
     script: Script,
     cast: Cast,
     roles: Vec<Arc<Role>>,
+    /// The plans as sidecars read them, read once for all.
+    scores: Vec<Arc<Score>>,
+    /// After so long without anything new, nothing more will come.
+    patience: Millis,
 }
 
 impl Stage {
@@ -42,7 +46,9 @@ impl Stage {
     pub fn new(script: Script, sidecars: &Sidecars) -> Self {
         let cast = Cast::of(&script, sidecars);
         let roles = cast.roles.iter().cloned().map(Arc::new).collect();
-        Self { script, cast, roles }
+        let scores = script.pieces().filter_map(|piece| piece.score.clone()).collect();
+        let patience = script.patience();
+        Self { script, cast, roles, scores, patience }
     }
 
     /// The scenario.
@@ -125,7 +131,7 @@ struct World<'s> {
 impl<'s> World<'s> {
     fn new(stage: &'s Stage, seed: u64) -> Self {
         let mut dice = Dice::new(seed);
-        let dancers = stage.roles.iter().map(|role| Dancer::new(role, &mut dice)).collect();
+        let dancers = stage.roles.iter().map(|role| Dancer::new(role, &stage.scores, &mut dice)).collect();
         let watch = |number| Watcher::new(&stage.cast.domain, number, &mut dice);
         let watchers = (1..=stage.script.scenario.sentinels.max(1)).map(watch).collect();
         Self {
@@ -222,7 +228,7 @@ impl<'s> World<'s> {
             return false;
         }
         let open = self.watchers.iter().any(|one| !one.up || one.engine.open_rollouts() > 0);
-        !open || quiet > self.stage.script.patience()
+        !open || quiet > self.stage.patience
     }
 
     fn note(&mut self, what: Noted) {

@@ -72,21 +72,22 @@ impl World<'_> {
         }
         self.cue_said(&event);
         let changed = what(&event).is_some_and(|what| self.fates.schema.contains(&what));
-        self.log.push(if changed {
+        let entry = if changed {
             Entry::Unreadable(unreadable(event, offset, at))
         } else {
             Entry::Event(Record { offset, at, event })
-        });
-        self.announce();
+        };
+        self.announce(stirs(&entry));
+        self.log.push(entry);
     }
 
     /// Everyone who reads will see what stands at the end of the log.
-    fn announce(&mut self) {
+    fn announce(&mut self, stirs: bool) {
         for k in 0..self.watchers.len() {
             let lag = self.watchers[k].lag;
             self.wake_watcher(k, self.now + lag);
         }
-        for d in 0..self.dancers.len() {
+        for d in (0..self.dancers.len()).filter(|_| stirs) {
             let lag = self.dancers[d].lag;
             self.wake_dancer(d, self.now + lag);
         }
@@ -142,6 +143,12 @@ impl World<'_> {
         let id = self.fresh_id();
         Event { envelope: Envelope::new(domain, source, id), body: body.into() }
     }
+}
+
+/// Whether an entry may move a sidecar. A pulse says nothing to it: that it is read later, with what comes next, is
+/// seen by nobody.
+pub(super) const fn stirs(entry: &Entry) -> bool {
+    !matches!(entry, Entry::Event(Record { event: Event { body: Body::Pulse(_), .. }, .. }))
 }
 
 /// Which event of which service it is.

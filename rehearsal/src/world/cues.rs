@@ -3,11 +3,11 @@
 use pavane_choreography::Bound;
 use pavane_events::command::{
     DomainHeld, DomainReleased, GateApproved, GateRejected, RollbackRequested, RolloutAborted, RolloutPaused,
-    RolloutResumed, RolloutStarted, StepOverridden,
+    RolloutResumed, StepOverridden,
 };
 use pavane_events::service::DeploymentComplete;
 use pavane_events::{Body, EventType, Millis, RolloutId, Version};
-use pavane_sentinel_engine::{BlindCause, Input, RULES, Status};
+use pavane_sentinel_engine::{BlindCause, Input, Status};
 
 use super::{Act, Over, World};
 use crate::dancer::Life;
@@ -43,17 +43,7 @@ impl World<'_> {
 
     fn start(&mut self, plan: Option<&str>, rollout: &RolloutId, by: &str) {
         let piece = self.stage.script.named(plan);
-        let mut event = self.spoken_by(
-            by,
-            RolloutStarted {
-                choreography: piece.plan().name.clone(),
-                plan: piece.json.clone(),
-                plan_digest: piece.digest.clone(),
-                rules: RULES,
-                by: by.to_owned(),
-                reason: String::new(),
-            },
-        );
+        let mut event = self.spoken_by(by, piece.start(by));
         event.envelope.rollout = Some(rollout.clone());
         self.later(ON_ITS_WAY, Act::Append(Box::new(event)));
     }

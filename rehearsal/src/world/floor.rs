@@ -3,6 +3,7 @@
 use pavane_events::Millis;
 use pavane_sidecar_engine::{Call, Effect, Input as Fact};
 
+use super::broker::stirs;
 use super::{Act, World};
 use crate::dancer::Later;
 use crate::performance::Noted;
@@ -28,10 +29,10 @@ impl World<'_> {
             return;
         }
         if !self.dancers[d].broken.deaf {
-            while let Some(entry) = self.visible(self.dancers[d].position, self.dancers[d].lag) {
-                let entry = entry.clone();
+            while self.visible(self.dancers[d].position, self.dancers[d].lag).is_some() {
+                let position = self.dancers[d].position;
                 self.dancers[d].position += 1;
-                self.tell(d, Fact::Observed(entry));
+                self.show(d, position);
             }
         }
         if self.dancers[d].engine.next_deadline().is_some_and(|at| at <= self.now) {
@@ -43,7 +44,8 @@ impl World<'_> {
     fn wake_again(&mut self, d: usize) {
         let dancer = &self.dancers[d];
         let own = dancer.engine.next_deadline();
-        let next = self.log.get(dancer.position).filter(|_| !dancer.broken.deaf);
+        let unread = self.log.get(dancer.position..).filter(|_| !dancer.broken.deaf);
+        let next = unread.and_then(|unread| unread.iter().find(|entry| stirs(entry)));
         let blocked = self.broker_away.max(self.registry_away);
         let next = next.map(|entry| (entry.at().since(self.begins) + dancer.lag).max(blocked).max(self.now));
         if let Some(at) = own.into_iter().chain(next).min() {
@@ -55,8 +57,7 @@ impl World<'_> {
     pub(super) fn catch_up(&mut self, d: usize) {
         let end = self.log.len();
         for position in 0..end {
-            let entry = self.log[position].clone();
-            self.tell(d, Fact::Observed(entry));
+            self.show(d, position);
         }
         self.dancers[d].position = end;
         self.tell(d, Fact::CaughtUp { end: i64::try_from(end).unwrap_or(i64::MAX) });
@@ -64,9 +65,19 @@ impl World<'_> {
         self.post(d);
     }
 
+    /// A sidecar reads what stands at a place of the log, and what it orders is carried out.
+    fn show(&mut self, d: usize, position: usize) {
+        let effects = self.dancers[d].engine.read(self.now, &self.log[position]);
+        self.carry(d, effects);
+    }
+
     /// A sidecar learns something, and what it orders is carried out.
     fn tell(&mut self, d: usize, fact: Fact) {
         let effects = self.dancers[d].engine.handle(self.now, fact);
+        self.carry(d, effects);
+    }
+
+    fn carry(&mut self, d: usize, effects: Vec<Effect>) {
         if effects.is_empty() {
             return;
         }

@@ -23,10 +23,13 @@ impl Engine {
     pub(crate) fn asked(&self) -> Option<Work> {
         let rollout = self.fold.owner().filter(|rollout| !self.fold.is_stopped(rollout))?;
         let (record, body) = rollout.request()?;
+        if rollout.status != Status::RollingBack {
+            return None;
+        }
         let reaction = Trigger::RollbackRequested.name();
         let key = JobKey { rollout: rollout.id.clone(), reaction, epoch: rollout.epoch };
         let moved = rollout.has_moved(&self.settings.service, &self.settings.instance);
-        if rollout.status != Status::RollingBack || !moved || self.memory.jobs.contains_key(&key) {
+        if !moved || self.memory.jobs.contains_key(&key) {
             return None;
         }
         let job = Job {

@@ -1,6 +1,7 @@
 //! The engine: facts in, orders out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use pavane_choreography::Expect;
 use pavane_events::{Entry, Event, EventType, Millis, RolloutId, Unreadable, Version};
@@ -10,6 +11,7 @@ use crate::fold::Fold;
 use crate::input::{Failure, Input};
 use crate::journal::{Ending, Job, Memory, Stage};
 use crate::rollout::Rollout;
+use crate::score::Score;
 use crate::settings::Settings;
 use crate::work::{Purpose, Wait, Work};
 
@@ -64,13 +66,35 @@ impl Engine {
         }
     }
 
+    /// The engine with plans at hand that were read before. It spares the reading and changes nothing else.
+    #[must_use]
+    pub fn knowing(mut self, scores: Vec<Arc<Score>>) -> Self {
+        self.fold.scores = scores;
+        self
+    }
+
+    /// Takes the next entry of the log as [`Engine::handle`] takes [`Input::Observed`], and leaves it where it stands.
+    #[must_use = "an effect that is not carried out is lost"]
+    pub fn read(&mut self, now: Millis, entry: &Entry) -> Vec<Effect> {
+        if let Entry::Event(record) = entry
+            && self.fold.lets_pass(record)
+        {
+            return Vec::new();
+        }
+        let mut out = Vec::new();
+        self.now = self.now.max(now);
+        self.observe(entry, &mut out);
+        out.extend(self.handle(now, Input::Tick));
+        out
+    }
+
     /// Takes one fact. `now` is the shell's own elapsed time in milliseconds; it never runs back.
     #[must_use = "an effect that is not carried out is lost"]
     pub fn handle(&mut self, now: Millis, input: Input) -> Vec<Effect> {
         self.now = self.now.max(now);
         let mut out = Vec::new();
         match input {
-            Input::Observed(entry) => self.observe(entry, &mut out),
+            Input::Observed(entry) => self.observe(&entry, &mut out),
             Input::CaughtUp { end } => {
                 self.caught_up = true;
                 self.fold.position = self.fold.position.max(end - 1);
@@ -130,11 +154,11 @@ impl Engine {
         Phase { word, rollout, version: self.version.clone(), position: self.fold.position }
     }
 
-    fn observe(&mut self, entry: Entry, out: &mut Vec<Effect>) {
+    fn observe(&mut self, entry: &Entry, out: &mut Vec<Effect>) {
         self.fold.position = self.fold.position.max(entry.offset());
         match entry {
             Entry::Event(record) => {
-                let notice = self.fold.apply(&record);
+                let notice = self.fold.apply(record);
                 out.extend(notice.map(Effect::Tell));
             }
             Entry::Unreadable(unreadable) => self.unreadable(unreadable, out),
@@ -142,15 +166,15 @@ impl Engine {
     }
 
     /// An unreadable record matters when it may be an event that a reaction waits for.
-    fn unreadable(&mut self, unreadable: Unreadable, out: &mut Vec<Effect>) {
+    fn unreadable(&mut self, unreadable: &Unreadable, out: &mut Vec<Effect>) {
         let event = unreadable.event_type.as_deref().and_then(EventType::from_full);
         let expect = unreadable.service.clone().zip(event).map(|(service, event)| Expect { service, event });
         let awaited = expect.is_some_and(|expect| self.fold.watched.contains(&expect));
         let known = self.memory.rejected.contains(&unreadable.offset);
         if awaited && !known && self.rejections.len() < REJECTIONS {
-            self.rejections.insert(unreadable.offset, unreadable);
+            self.rejections.insert(unreadable.offset, unreadable.clone());
         } else if !known {
-            let (offset, detail) = (unreadable.offset, unreadable.detail);
+            let (offset, detail) = (unreadable.offset, unreadable.detail.clone());
             out.push(Effect::Tell(Notice { offset, kind: unreadable.reason.as_str(), detail }));
         }
     }

@@ -1,6 +1,7 @@
 //! The state of a domain as a sidecar folds it from the log: rollouts, who owns a service, holds.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use pavane_choreography::Expect;
 use pavane_events::control::ProposalKind;
@@ -10,6 +11,7 @@ use pavane_events::{Body, Domain, EventId, Record, RolloutId, Service, Source, S
 use crate::effect::Notice;
 use crate::queue::Refused;
 use crate::rollout::{Rollout, Status};
+use crate::score::Score;
 use crate::settings::Settings;
 
 /// How many identities of the domain's own commands are remembered.
@@ -30,6 +32,8 @@ pub(crate) struct Fold {
     /// The starts that met another rollout, in their order.
     pub(crate) refused: VecDeque<Refused>,
     pub(crate) time: Timestamp,
+    /// Plans that were read before, by whoever made the engine.
+    pub(crate) scores: Vec<Arc<Score>>,
     held: Option<i64>,
     seen: VecDeque<(Source, EventId)>,
 }
@@ -51,6 +55,7 @@ impl Fold {
             refused: VecDeque::new(),
             seen: VecDeque::new(),
             time: Timestamp(i64::MIN),
+            scores: Vec::new(),
         }
     }
 
@@ -82,6 +87,16 @@ impl Fold {
         let refused = self.refused.iter().rev();
         refused
             .fold(from, |from, refused| if refused.offset >= from { from.min(refused.since) } else { from })
+    }
+
+    /// Takes the time of a record that says nothing to sidecars; false when it may say something.
+    pub(crate) fn lets_pass(&mut self, record: &Record) -> bool {
+        let passes = matches!(record.event.body, Body::Pulse(_));
+        if passes {
+            self.time = self.time.max(record.at);
+            self.position = self.position.max(record.offset);
+        }
+        passes
     }
 
     /// Takes the next record.

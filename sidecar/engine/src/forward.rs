@@ -20,8 +20,7 @@ impl Engine {
     }
 
     fn want(&self, rollout: &Rollout, reaction: &Reaction) -> Option<Work> {
-        let key = JobKey { rollout: rollout.id.clone(), reaction: reaction.on.name(), epoch: 1 };
-        if rollout.status != Status::Open || self.memory.jobs.contains_key(&key) {
+        if rollout.status != Status::Open {
             return None;
         }
         let step = rollout.station(&self.settings, reaction.emit)?;
@@ -35,6 +34,10 @@ impl Engine {
             Trigger::Any(events) => events.iter().any(has_come),
         };
         if !come {
+            return None;
+        }
+        let key = JobKey { rollout: rollout.id.clone(), reaction: reaction.on.name(), epoch: 1 };
+        if self.memory.jobs.contains_key(&key) {
             return None;
         }
         let trigger = trigger_of(rollout, reaction, Some(step));

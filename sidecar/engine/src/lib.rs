@@ -16,6 +16,7 @@
 //! |---|---|
 //! | [`settings`] | who the sidecar is and what it reacts to |
 //! | [`input`] [`effect`] | what the shell tells the engine, and what it is told to do |
+//! | [`score`] | a plan that was read once, for any number of engines |
 //! | [`journal`] | what must survive a crash |
 //! | [`tally`] | the count of a step's instances' last words |
 //! | `fold` `queue` `decision` | what the log says of a domain: who may start, who owns a service, what is believed |
@@ -36,6 +37,7 @@ mod phase;
 mod probe;
 mod queue;
 mod rollout;
+pub mod score;
 pub mod settings;
 mod speech;
 pub mod tally;
@@ -46,5 +48,6 @@ pub use effect::{Call, Effect, Notice};
 pub use engine::{Engine, Phase};
 pub use input::{HookOutcome, Input};
 pub use journal::{Ending, Job, JobKey, Memory, Stage};
+pub use score::Score;
 pub use settings::{Reaction, Readiness, Retry, Settings, Trigger};
 pub use tally::{Tally, Word};

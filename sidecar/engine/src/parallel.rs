@@ -51,9 +51,8 @@ impl Rollout {
             }
             return;
         }
-        let awaited = self.plan.steps.iter().any(|step| {
-            step.expect.event == event && envelope.service.as_ref() == Some(&step.expect.service)
-        });
+        let service = envelope.service.as_ref();
+        let awaited = service.is_some_and(|service| self.awaiting(service, event).next().is_some());
         if ENDS.contains(&event) || awaited {
             self.moving.0.remove(&instance);
         }

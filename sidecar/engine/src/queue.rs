@@ -2,14 +2,15 @@
 //! plan says so. First come, first served. Sentinels judge by the same rule, at the same offsets.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use pavane_choreography::{Concurrency, Plan};
-use pavane_events::identity::sha256_hex;
 use pavane_events::{Body, Record, Service};
 
 use crate::effect::Notice;
 use crate::fold::{Fold, duplicate, notice};
 use crate::rollout::{Rollout, Status};
+use crate::score::Score;
 
 /// How many events are kept for rollouts that have not begun, and for how long.
 const EARLY: usize = 1_000;
@@ -103,8 +104,8 @@ impl Fold {
     }
 
     /// One that cannot be understood, comes out of its hours or meets another and will not wait is nobody's.
-    fn admit(&self, record: &Record) -> Result<Plan, Refusal> {
-        let plan = read_plan(record).map_err(|why| Refusal { why, since: None })?;
+    fn admit(&self, record: &Record) -> Result<Arc<Score>, Refusal> {
+        let plan = self.read_plan(record).map_err(|why| Refusal { why, since: None })?;
         let taken = self.in_the_way(&plan, self.rollouts.len()).next();
         match (taken, plan.concurrency) {
             (Some((service, other)), Concurrency::Refuse) => {
@@ -138,22 +139,19 @@ impl Fold {
             self.rollouts.remove(oldest);
         }
     }
-}
-
-/// The plan of a start; or why nobody can dance it.
-fn read_plan(record: &Record) -> Result<Plan, String> {
-    let Body::RolloutStarted(started) = &record.event.body else { return Err("not a start".to_owned()) };
-    if started.rules > RULES {
-        return Err(format!("it is judged by rules {}, this program knows {RULES}", started.rules));
-    }
-    let own = sha256_hex(&started.plan);
-    if own != started.plan_digest {
-        return Err(format!("the plan's digest is {own}, not {}", started.plan_digest));
-    }
-    let plan = Plan::from_json(&started.plan).map_err(|error| format!("the plan cannot be read: {error}"))?;
-    plan.check().map_err(|error| format!("the plan cannot be followed: {error}"))?;
-    match plan.maintenance.as_ref().filter(|hours| hours.closes(record.at).is_none()) {
-        Some(maintenance) => Err(format!("the plan may only begin {maintenance}")),
-        None => Ok(plan),
+    /// The plan of a start; or why nobody can dance it.
+    fn read_plan(&self, record: &Record) -> Result<Arc<Score>, String> {
+        let Body::RolloutStarted(started) = &record.event.body else { return Err("not a start".to_owned()) };
+        if started.rules > RULES {
+            return Err(format!("it is judged by rules {}, this program knows {RULES}", started.rules));
+        }
+        let plan = match self.scores.iter().find(|score| score.is_of(started)) {
+            Some(known) => Arc::clone(known),
+            None => Arc::new(Score::read(started)?),
+        };
+        match plan.maintenance.as_ref().filter(|hours| hours.closes(record.at).is_none()) {
+            Some(maintenance) => Err(format!("the plan may only begin {maintenance}")),
+            None => Ok(plan),
+        }
     }
 }

@@ -5,12 +5,14 @@
 //! ground; for that the last offset of each kind of ground is enough.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use pavane_choreography::{Expect, Instances, Plan};
+use pavane_choreography::{Expect, Instances};
 use pavane_events::command::{PhaseBegun, RollbackRequested};
 use pavane_events::{Body, EventId, PhaseId, Record, RolloutId, Service, StepId};
 
 use crate::parallel::Moving;
+use crate::score::Score;
 use crate::tally::Tally;
 
 /// Where a rollout stands.
@@ -46,7 +48,7 @@ pub(crate) struct Grounds {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rollout {
     pub(crate) id: RolloutId,
-    pub(crate) plan: Plan,
+    pub(crate) plan: Arc<Score>,
     pub(crate) started: Record,
     /// Where it began: at its start, or where the last rollout that stood in its way ended.
     pub(crate) begun: i64,
@@ -77,7 +79,7 @@ pub(crate) struct Rollout {
 }
 
 impl Rollout {
-    pub(crate) fn new(id: RolloutId, plan: Plan, started: Record) -> Self {
+    pub(crate) fn new(id: RolloutId, plan: Arc<Score>, started: Record) -> Self {
         // A share is a number that nobody reaches until it has been counted.
         let tally = |instances: Instances| Tally::new(instances.count().unwrap_or(u32::MAX));
         let steps = plan.steps.iter().map(|step| (step.id.clone(), tally(step.instances))).collect();
@@ -120,7 +122,7 @@ impl Rollout {
 
     /// Whether the service takes part.
     pub(crate) fn touches(&self, service: &Service) -> bool {
-        self.plan.steps.iter().any(|step| step.expect.service == *service)
+        self.plan.touches(service)
     }
 
     /// A hold, a pause or an abort stands here.

@@ -20,10 +20,7 @@ const MOVES: [EventType; 4] = [
 impl Rollout {
     /// The steps that await exactly this event; several where a step was parted into cohorts or zones.
     pub(crate) fn awaiting(&self, service: &Service, event: EventType) -> impl Iterator<Item = &Step> {
-        self.plan
-            .steps
-            .iter()
-            .filter(move |step| step.expect.service == *service && step.expect.event == event)
+        self.plan.steps_of(service).filter(move |step| step.expect.event == event)
     }
 
     /// Whether what a step waits for is there, phases apart.
@@ -139,8 +136,7 @@ impl Rollout {
     }
 
     fn words_of(&self, service: &Service, instance: &Instance) -> impl Iterator<Item = Word> {
-        let own = self.plan.steps.iter().filter(move |step| step.expect.service == *service);
-        own.filter_map(move |step| self.word_of(&step.id, instance))
+        self.plan.steps_of(service).filter_map(move |step| self.word_of(&step.id, instance))
     }
 
     fn note_claim(&mut self, record: &Record, event: EventType) {
@@ -172,9 +168,7 @@ impl Rollout {
 
     /// The step that a service is at: the last one whose window is open, else its first.
     fn current(&self, service: &Service, zone: Option<&Zone>) -> Option<&Step> {
-        let steps = self.plan.steps.iter();
-        let own: Vec<_> =
-            steps.filter(|step| step.expect.service == *service && step.concerns(zone)).collect();
+        let own: Vec<_> = self.plan.steps_of(service).filter(|step| step.concerns(zone)).collect();
         let full = |step: &Step| self.steps.get(&step.id).is_some_and(Tally::is_full);
         let open = own.iter().rfind(|step| self.is_open(step) || full(step));
         open.or(own.first()).copied()
