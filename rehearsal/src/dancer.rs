@@ -145,7 +145,8 @@ impl Dancer {
                     let result = if well { Ok(()) } else { Err("503 from its readiness check".to_owned()) };
                     later.push((4, Later::Tell(Box::new(Input::Probed { ticket, result }))));
                 }
-                Effect::DeadLetter { .. } | Effect::Tell(_) => {}
+                // A rehearsed service has no checks beyond the readiness of its reaction.
+                Effect::Assess { .. } | Effect::DeadLetter { .. } | Effect::Tell(_) => {}
             }
         }
         later

@@ -27,6 +27,16 @@ pub(crate) enum Way {
     To(Box<Settings>),
 }
 
+impl Way {
+    /// How Kafka and the registry are reached.
+    pub(crate) fn settings(&self) -> &Settings {
+        match self {
+            Self::Open(bus) => bus.settings(),
+            Self::To(settings) => settings,
+        }
+    }
+}
+
 /// A way to the log, at the place where it is to be read on.
 pub(crate) struct Connected {
     pub(crate) writer: Writer,

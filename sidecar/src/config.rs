@@ -9,6 +9,9 @@
 //! http: 127.0.0.1:3650                  # the service's door, health and metrics; the default
 //! journal: /var/lib/pavane/user-service-0.journal
 //! version: { http: "http://127.0.0.1:8080/version" }     # or exec, file, env
+//! ready:                                # the service as a whole: asked on and on, held against bounds
+//!   healthy_for: 10s
+//!   all: [{ name: pool, queue: { http: "http://127.0.0.1:8080/pool", field: /waiting }, at_most: 5, back_at: 1 }]
 //! reactions:
 //!   - on: user-db.Ready                 # or [a.Ready, b.Ready]: all of them; { any: [a.Ready, b.Ready] }: one of
 //!                                       # them; RolloutStarted, PhaseBegun, RollbackRequested
@@ -21,7 +24,9 @@
 //!     run: { exec: ["./revert.sh"], env: { MODE: fast } }
 //! ```
 
+mod check;
 mod reaction;
+mod ready;
 mod survey;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -29,9 +34,11 @@ use std::path::PathBuf;
 
 use pavane_choreography::diagnostic::{Code, Diagnostic, Place};
 use pavane_choreography::yaml::{self, Fields, Item, Reported};
-use pavane_events::{Domain, Instance, Service, Zone};
+use pavane_events::{Domain, EventType, Instance, Service, Zone};
 
+pub use check::{Check, Probe, Queue};
 pub use reaction::{Command, Hook, Question, Reaction};
+pub use ready::Ready;
 pub use survey::{Survey, Surveyed, survey};
 
 /// Where the sidecar answers unless the file says otherwise.
@@ -61,11 +68,23 @@ pub struct Config {
     pub journal: PathBuf,
     /// How the version that runs is learnt.
     pub version: Question,
+    /// When the service as a whole is well; it counts as well where nothing is said.
+    pub ready: Option<Ready>,
     /// What the service does when an event comes.
     pub reactions: Vec<Reaction>,
 }
 
 impl Config {
+    /// Every reaction that says that the service runs waits until the service as a whole is well.
+    fn held(mut self) -> Self {
+        let hold = self.ready.as_ref().map(|ready| ready.hold);
+        for Reaction { terms, .. } in &mut self.reactions {
+            let runs = matches!(terms.emit, EventType::DeploymentComplete | EventType::RollbackComplete);
+            terms.hold = hold.filter(|_| runs);
+        }
+        self
+    }
+
     /// Reads a sidecar's file; or else says every defect, in the order of their places.
     pub fn from_yaml(text: &str, file: &str) -> Result<Self, Vec<Diagnostic>> {
         yaml::read(text, file, |item| config(item, instance).map(|(config, _)| config))
@@ -96,6 +115,7 @@ fn config(
         let ready_needs_kafka = f.optional("ready_needs_kafka", Item::boolean);
         let journal = f.required("journal", Item::text);
         let version = f.required("version", reaction::version);
+        let ready = f.optional("ready", ready::ready);
         let reactions = f.optional("reactions", reaction::reactions);
         let (service, team, reactions) = (service?, team?, reactions?.unwrap_or_default());
         let places = Places {
@@ -115,7 +135,9 @@ fn config(
             journal: PathBuf::from(journal?),
             version: version?,
             reactions: reactions.into_iter().map(|placed| placed.reaction).collect(),
+            ready: ready?,
         };
+        let config = config.held();
         Ok((config, places))
     })
 }
@@ -195,6 +217,8 @@ reactions:
         fields.extend(known("{ on: b.Ready, run: { exec: [a], zzzzzz: 1 } }"));
         fields.extend(known("{ on: b.Ready, retry: { zzzzzz: 1 } }"));
         fields.extend(known("{ on: b.Ready, ready: { http: \"http://a\", zzzzzz: 1 } }"));
+        fields.extend(asked("team: a\nready: { all: [{ name: a, tcp: \"a:1\" }], zzzzzz: 1 }\n", 2));
+        fields.extend(asked("team: a\nready: { all: [{ name: a, tcp: \"a:1\", zzzzzz: 1 }] }\n", 2));
         assert!(fields.len() > 25, "{fields:?}");
         for field in fields {
             let rows = ["", "retry.", "ready.", "http."].map(|before| format!("| `{before}{field}"));

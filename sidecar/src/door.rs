@@ -28,6 +28,7 @@ use uuid::Uuid;
 use crate::config::Config;
 use crate::letter::Content;
 use crate::line::Answer;
+use crate::probe;
 use crate::question;
 use crate::shared::Shared;
 use crate::telemetry;
@@ -61,6 +62,7 @@ pub(crate) struct Door {
 
 /// The door, with health and metrics beside it.
 pub(crate) fn router(door: Door) -> Router {
+    let service = probe::router(door.shared.clone());
     let (shared, strict) = (door.shared.clone(), door.config.ready_needs_kafka);
     let ready = move || {
         if strict && !shared.is_sighted() {
@@ -72,6 +74,7 @@ pub(crate) fn router(door: Door) -> Router {
         .route("/v1/events", post(say))
         .layer(DefaultBodyLimit::max(LONGEST))
         .with_state(door)
+        .merge(service)
         .merge(admin_router(ready))
 }
 

@@ -11,6 +11,7 @@
 //! | `journal` `letter` | what survives a crash |
 //! | `line` `outbox` `heartbeat` | what goes to the broker |
 //! | `hook` `program` `question` | what is asked of the service |
+//! | `probe` | whether the service is well: its checks, asked on and on |
 //! | `door` `shared` | what the service asks: `POST /v1/events`, health, metrics |
 //! | `span` `telemetry` | what is told of it |
 //! | [`cli`] | the program `pavane-sidecar` |
@@ -27,6 +28,7 @@ mod letter;
 mod line;
 mod outbox;
 mod perform;
+mod probe;
 mod program;
 mod question;
 mod run;

@@ -41,6 +41,7 @@ impl Sidecar {
                     }
                 }
                 Effect::Probe { ticket, reaction } => self.probe(ticket, &reaction),
+                Effect::Assess { ticket } => self.shared.assess(ticket),
                 Effect::DeadLetter { offset } => self.set_aside(offset),
                 Effect::Tell(notice) => telemetry::odd(&notice),
                 Effect::Write(_) | Effect::WriteRejected(_) | Effect::Say(_) => {}
@@ -75,6 +76,7 @@ impl Sidecar {
                 | Effect::RunHook(_)
                 | Effect::CutOff { .. }
                 | Effect::Probe { .. }
+                | Effect::Assess { .. }
                 | Effect::DeadLetter { .. }
                 | Effect::Tell(_) => {}
             }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Question;
+use crate::config::{Command, Question};
 use crate::hook::{causes, text};
 use crate::program::{self, End};
 
@@ -37,19 +37,7 @@ async fn ask(client: &Client, question: &Question) -> Result<String, String> {
             Ok(answer) => answer,
             Err(_) => Err(format!("GET {url}: no answer within {} s", PATIENCE.as_secs())),
         },
-        Question::Exec(command) => {
-            let name = command.argv.first().map_or("", String::as_str);
-            let none: [(&str, &str); 0] = [];
-            let finished = program::run(command, none, None, PATIENCE, &CancellationToken::new()).await;
-            match finished.end {
-                End::Exited(status) if status.success() => Ok(finished.stdout),
-                End::Exited(status) => Err(format!("{name}: {status}")),
-                End::NotStarted(error) => Err(format!("{name} could not be started: {error}")),
-                End::TimedOut | End::CutOff => {
-                    Err(format!("{name} had not ended after {} s", PATIENCE.as_secs()))
-                }
-            }
-        }
+        Question::Exec(command) => written(command, PATIENCE).await,
         Question::File(path) => {
             tokio::fs::read_to_string(path).await.map_err(|error| format!("{}: {error}", path.display()))
         }
@@ -57,7 +45,21 @@ async fn ask(client: &Client, question: &Question) -> Result<String, String> {
     }
 }
 
-async fn get(client: &Client, url: &str) -> Result<String, String> {
+/// What a program writes before it ends well; the error says how it ended.
+pub(crate) async fn written(command: &Command, limit: Duration) -> Result<String, String> {
+    let name = command.argv.first().map_or("", String::as_str);
+    let none: [(&str, &str); 0] = [];
+    let finished = program::run(command, none, None, limit, &CancellationToken::new()).await;
+    match finished.end {
+        End::Exited(status) if status.success() => Ok(finished.stdout),
+        End::Exited(status) => Err(format!("{name}: {status}")),
+        End::NotStarted(error) => Err(format!("{name} could not be started: {error}")),
+        End::TimedOut | End::CutOff => Err(format!("{name} had not ended after {} ms", limit.as_millis())),
+    }
+}
+
+/// The body of a page that answers with success; the error says what it answered.
+pub(crate) async fn get(client: &Client, url: &str) -> Result<String, String> {
     let said = |error: reqwest::Error| format!("GET {url}: {}", causes(&error));
     let response = client.get(url).send().await.map_err(said)?;
     let status = response.status();
@@ -73,7 +75,6 @@ async fn get(client: &Client, url: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Command;
 
     #[tokio::test]
     async fn a_version_is_read_from_text_and_from_json() {

@@ -20,6 +20,7 @@ use crate::hook::Caller;
 use crate::journal::{Journal, Recalled};
 use crate::line::Line;
 use crate::outbox;
+use crate::probe;
 use crate::shared::Shared;
 use crate::sidecar::{Sidecar, Sources};
 use crate::span::Spans;
@@ -44,6 +45,7 @@ async fn work(config: Config, way: Way, stop: CancellationToken) -> Result<(), E
     let (requests, requested) = mpsc::unbounded_channel();
     let mut settings = settings(&config, &boot);
     let mut parts = JoinSet::new();
+    probe::start(&config, &client, way.settings(), &shared, &mut parts)?;
     let door = Door {
         config: config.clone(),
         boot: boot.clone(),
@@ -102,6 +104,10 @@ fn assemble(found: Found, connected: Connected) -> Result<(Sidecar, Sources), Er
     parts.spawn(async { ("its outbox", sending.await) });
     let beating = heartbeat::beat(writer.clone(), beaten);
     parts.spawn(async { ("its heartbeat", beating.await) });
+    if let Some(watched) = shared.watched.get() {
+        let telling = watched.tell(facts.clone());
+        parts.spawn(async { ("its checks", telling.await) });
+    }
     if shared.writer.set(writer.clone()).is_err() {
         return Err(Error::Ended("its door"));
     }

@@ -12,6 +12,8 @@ pub(crate) struct Shared {
     /// The way to the broker, once there is one.
     pub(crate) writer: OnceLock<Writer>,
     blocked: AtomicBool,
+    /// Who watches the service's checks, where there are any.
+    pub(crate) watched: OnceLock<crate::probe::Watched>,
     sighted: AtomicBool,
     version: Mutex<Option<Version>>,
 }
@@ -24,6 +26,13 @@ impl Shared {
 
     pub(crate) fn set_blocked(&self, blocked: bool) {
         self.blocked.store(blocked, Ordering::Relaxed);
+    }
+
+    /// Orders the service's checks to be looked at anew.
+    pub(crate) fn assess(&self, ticket: u64) {
+        if let Some(watched) = self.watched.get() {
+            watched.assess(ticket);
+        }
     }
 
     /// Whether the log has been read to its end and can be read.

@@ -74,7 +74,7 @@ pub(crate) fn ended(reaction: &str, rollout: &dyn Display, ending: Ending) {
         Ending::Succeeded | Ending::Superseded | Ending::Yielded => {
             tracing::info!(reaction, %rollout, ending = ending.as_str(), "the reaction is over");
         }
-        Ending::Failed | Ending::Refused | Ending::Uncertain => {
+        Ending::Failed | Ending::Refused | Ending::Uncertain | Ending::Sickened => {
             tracing::warn!(reaction, %rollout, ending = ending.as_str(), "the reaction is over and did not go well");
         }
     }

@@ -131,7 +131,7 @@ impl Sidecar {
                 Effect::Probe { ticket, .. } => {
                     later.push((5, self.tell(Input::Probed { ticket, result: Ok(()) })));
                 }
-                Effect::DeadLetter { .. } | Effect::Tell(_) => {}
+                Effect::Assess { .. } | Effect::DeadLetter { .. } | Effect::Tell(_) => {}
             }
         }
         if !self.sending && !self.outbox.is_empty() {
@@ -195,6 +195,7 @@ fn reaction(on: Trigger, emit: EventType) -> Reaction {
         timeout: 30_000,
         retry: Retry { attempts: 1, first: 100, cap: 1_000 },
         ready: None,
+        hold: None,
         emit,
         prerequisite: String::new(),
         once: false,

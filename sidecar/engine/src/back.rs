@@ -137,6 +137,7 @@ fn no_reaction() -> Reaction {
         timeout: 0,
         retry: Retry { attempts: 1, first: 0, cap: 0 },
         ready: None,
+        hold: None,
         emit: Body::from(pavane_events::service::RollbackComplete::default()).event_type(),
         prerequisite: String::new(),
         once: false,

@@ -40,6 +40,12 @@ pub enum Effect {
         /// The name of the reaction.
         reaction: String,
     },
+    /// Look at the service's checks anew: what they answered before says nothing of the service as it is. It is answered
+    /// by `Assessed`, at once and whenever the verdict changes, until the next such order.
+    Assess {
+        /// What the answers must name.
+        ticket: u64,
+    },
     /// Count it and write it to the log of the process.
     Tell(Notice),
 }

@@ -8,6 +8,7 @@ use pavane_events::{Entry, Event, EventType, Millis, RolloutId, Unreadable, Vers
 
 use crate::effect::{Effect, Notice};
 use crate::fold::Fold;
+use crate::hold::Watch;
 use crate::input::{Failure, Input};
 use crate::journal::{Ending, Job, Memory, Stage};
 use crate::rollout::Rollout;
@@ -43,6 +44,7 @@ pub struct Engine {
     pub(crate) caught_up_to: i64,
     pub(crate) tickets: u64,
     pub(crate) said: u64,
+    pub(crate) watch: Watch,
     caught_up: bool,
     rejections: BTreeMap<i64, Unreadable>,
 }
@@ -61,6 +63,7 @@ impl Engine {
             caught_up_to: -1,
             tickets: 0,
             said: 0,
+            watch: Watch::default(),
             caught_up: false,
             rejections: BTreeMap::new(),
         }
@@ -103,18 +106,21 @@ impl Engine {
             Input::VersionObserved { ticket, version } => self.version_observed(ticket, &version, &mut out),
             Input::HookEnded { ticket, outcome } => self.hook_ended(ticket, outcome, &mut out),
             Input::Probed { ticket, result } => self.probed(ticket, result),
+            Input::Assessed { ticket, verdict } => self.assessed(ticket, verdict),
             Input::Tick => {}
         }
         if self.caught_up {
             self.reject(&mut out);
             self.settle(&mut out);
+            self.watch(&mut out);
         }
         out
     }
 
     /// When the shell should call again at the latest, by the same clock as `now`; none when only a fact matters.
     pub fn next_deadline(&self) -> Option<Millis> {
-        self.work.as_ref().and_then(Work::deadline).filter(|at| *at > self.now)
+        let work = self.work.as_ref().and_then(Work::deadline);
+        work.into_iter().chain(self.held_at()).filter(|at| *at > self.now).min()
     }
 
     /// The offset from which a restarted sidecar must read to come to the same state.
@@ -147,7 +153,10 @@ impl Engine {
             (Some(work), _) if self.waits_for_others(work) => "waiting",
             (Some(work), _) => work.phase(),
             (None, Some(Stage::Over(Ending::Succeeded | Ending::Yielded))) => "done",
-            (None, Some(Stage::Over(Ending::Failed | Ending::Refused | Ending::Uncertain))) => "failed",
+            (
+                None,
+                Some(Stage::Over(Ending::Failed | Ending::Refused | Ending::Uncertain | Ending::Sickened)),
+            ) => "failed",
             (None, _) => "idle",
         };
         let rollout = owner.map(|rollout| rollout.id.clone());
@@ -213,7 +222,7 @@ impl Engine {
                 return Some(work);
             }
         }
-        self.asked().or_else(|| self.wanted())
+        self.asked().or_else(|| self.wanted()).or_else(|| self.recovered())
     }
 
     /// Takes up what the journal says was under way when the process ended.
@@ -246,6 +255,7 @@ impl Engine {
         match work.wait {
             Wait::Version { .. } => self.ask_version(work, out),
             Wait::Well { .. } => self.ask_well(work, out),
+            Wait::Hold { .. } => self.hold(work, out),
             Wait::Barrier => self.pass_barrier(work, out),
             Wait::Call { at, until } if self.now >= at => self.call(work, until, out),
             Wait::Rest { at } if self.now >= at => self.try_again(work, out),

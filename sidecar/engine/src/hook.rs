@@ -39,8 +39,9 @@ impl Engine {
                 out.push(Effect::CutOff { ticket: *ticket });
                 self.work = Some(work);
             }
-            Wait::Call { .. } | Wait::Rest { .. } | Wait::Well { .. } => {
-                let stage = if matches!(work.wait, Wait::Well { .. }) { "readiness" } else { "hook" };
+            Wait::Call { .. } | Wait::Rest { .. } | Wait::Well { .. } | Wait::Hold { .. } => {
+                let looks = matches!(work.wait, Wait::Well { .. } | Wait::Hold { .. });
+                let stage = if looks { "readiness" } else { "hook" };
                 let mut failure = std::mem::take(&mut work.failure);
                 let before = if failure.reason.is_empty() { "" } else { "; before that: " };
                 failure.reason = format!("the service was asked to go back{before}{}", failure.reason);
@@ -72,7 +73,7 @@ impl Engine {
         let ends = || match work.wait {
             Wait::Version { .. } | Wait::Barrier | Wait::Hook { cut: true, .. } => false,
             Wait::Hook { .. } | Wait::Call { .. } => may_cut(),
-            Wait::Rest { .. } | Wait::Well { .. } => true,
+            Wait::Rest { .. } | Wait::Well { .. } | Wait::Hold { .. } => true,
         };
         asked && !work.goes_back() && ends()
     }

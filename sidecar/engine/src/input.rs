@@ -2,6 +2,8 @@
 
 use pavane_events::{Entry, Millis, Version};
 
+use crate::health::Verdict;
+
 /// One fact.
 #[expect(clippy::large_enum_variant, reason = "nearly every input is an entry")]
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +35,13 @@ pub enum Input {
         ticket: u64,
         /// Nothing, or what is wrong.
         result: Result<(), String>,
+    },
+    /// What follows from the service's checks has changed.
+    Assessed {
+        /// The order to look at them anew that this answers; 0 for what held before the first.
+        ticket: u64,
+        /// What follows from them.
+        verdict: Verdict,
     },
     /// Time has passed.
     Tick,

@@ -76,6 +76,8 @@ pub enum Ending {
     Superseded,
     /// Another instance runs it for the whole service.
     Yielded,
+    /// All had gone well, and then the service was not well any more.
+    Sickened,
 }
 
 impl Ending {
@@ -88,6 +90,7 @@ impl Ending {
             Self::Uncertain => "uncertain",
             Self::Superseded => "superseded",
             Self::Yielded => "yielded",
+            Self::Sickened => "sickened",
         }
     }
 }

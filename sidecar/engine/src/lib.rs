@@ -14,6 +14,7 @@
 //!
 //! | room | what is in it |
 //! |---|---|
+//! | [`health`] | what the checks of the service answer, damped, brought to one verdict |
 //! | [`settings`] | who the sidecar is and what it reacts to |
 //! | [`input`] [`effect`] | what the shell tells the engine, and what it is told to do |
 //! | [`score`] | a plan that was read once, for any number of engines |
@@ -21,7 +22,7 @@
 //! | [`tally`] | the count of a step's instances' last words |
 //! | `fold` `queue` `decision` | what the log says of a domain: who may start, who owns a service, what is believed |
 //! | `rollout` `words` `phase` `parallel` | what the log says of one rollout |
-//! | `engine` `forward` `back` `hook` `probe` `speech` | what follows from it |
+//! | `engine` `forward` `back` `hook` `probe` `hold` `speech` | what follows from it |
 
 mod back;
 mod decision;
@@ -29,6 +30,8 @@ pub mod effect;
 mod engine;
 mod fold;
 mod forward;
+pub mod health;
+mod hold;
 mod hook;
 pub mod input;
 pub mod journal;
@@ -46,8 +49,9 @@ mod work;
 
 pub use effect::{Call, Effect, Notice};
 pub use engine::{Engine, Phase};
+pub use health::{Health, Verdict};
 pub use input::{HookOutcome, Input};
 pub use journal::{Ending, Job, JobKey, Memory, Stage};
 pub use score::Score;
-pub use settings::{Reaction, Readiness, Retry, Settings, Trigger};
+pub use settings::{Hold, Reaction, Readiness, Retry, Settings, Trigger};
 pub use tally::{Tally, Word};

@@ -38,6 +38,14 @@ impl Engine {
                 passed: 0,
                 last: "it was never asked".to_owned(),
             },
+            None => self.after_probe(work),
+        }
+    }
+
+    /// What there is to wait for once the reaction's own question is answered well.
+    fn after_probe(&self, work: &Work) -> Wait {
+        match &work.reaction.hold {
+            Some(hold) => Wait::Hold { ticket: None, until: self.now.saturating_add(hold.within) },
             None => Wait::version(Purpose::After),
         }
     }
@@ -70,15 +78,15 @@ impl Engine {
     pub(crate) fn probed(&mut self, number: u64, result: Result<(), String>) {
         let asked = |wait: &Wait| matches!(wait, Wait::Well { ticket, .. } if *ticket == Some(number));
         let Some(mut work) = self.take_work(asked) else { return };
-        let (Wait::Well { until, passed, last, .. }, Some(ready)) = (work.wait, work.reaction.ready) else {
+        let (Wait::Well { until, passed, last, .. }, Some(ready)) = (&work.wait, work.reaction.ready) else {
             return;
         };
-        let (passed, last) = match result {
-            Ok(()) => (passed + 1, last),
-            Err(why) => (0, why),
+        let (until, (passed, last)) = match result {
+            Ok(()) => (*until, (passed + 1, last.clone())),
+            Err(why) => (*until, (0, why)),
         };
         work.wait = if passed >= ready.successes {
-            Wait::version(Purpose::After)
+            self.after_probe(&work)
         } else {
             Wait::Well { ticket: None, at: self.now.saturating_add(ready.every), until, passed, last }
         };

@@ -41,6 +41,8 @@ pub struct Reaction {
     pub retry: Retry,
     /// How the service is seen to be well; nothing is waited for when there is none.
     pub ready: Option<Readiness>,
+    /// How long the service as a whole must hold well after that; its checks are not looked at when there is none.
+    pub hold: Option<Hold>,
     /// The event that is said when all went well.
     pub emit: EventType,
     /// What is ready, when `emit` is `Ready`.
@@ -89,6 +91,15 @@ pub struct Readiness {
     pub every: Millis,
 }
 
+/// How the checks of the service as a whole decide on a reaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// How long after the hook the service must be well and have held it, in milliseconds.
+    pub within: Millis,
+    /// For how long every check must be well without a break, in milliseconds.
+    pub healthy_for: Millis,
+}
+
 impl Trigger {
     /// All of these events; the event itself when it is one.
     pub fn all(events: impl IntoIterator<Item = Expect>) -> Self {
@@ -135,10 +146,11 @@ impl Trigger {
 
 impl Reaction {
     /// How long the reaction may take from its own announcement on, in milliseconds: every attempt of the hook to its
-    /// last moment, the waits between them, and the wait until the service is well.
+    /// last moment, the waits between them, and the waits until the service is well.
     pub fn longest(&self) -> Millis {
         let hook = if self.hook { self.retry.longest(self.timeout) } else { 0 };
-        hook.saturating_add(self.ready.map_or(0, |ready| ready.within))
+        let waits = [self.ready.map_or(0, |ready| ready.within), self.hold.map_or(0, |hold| hold.within)];
+        waits.into_iter().fold(hook, Millis::saturating_add)
     }
 }
 

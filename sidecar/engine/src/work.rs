@@ -32,6 +32,8 @@ pub(crate) enum Wait {
     Rest { at: Millis },
     /// The service to be well.
     Well { ticket: Option<u64>, at: Millis, until: Millis, passed: u32, last: String },
+    /// All checks of the service to hold. The ticket is none until they are looked at anew.
+    Hold { ticket: Option<u64>, until: Millis },
 }
 
 /// What the version is asked for.
@@ -60,6 +62,7 @@ impl Work {
         match &self.wait {
             Wait::Version { again, .. } => *again,
             Wait::Barrier | Wait::Hook { .. } => None,
+            Wait::Hold { until, .. } => Some(*until),
             Wait::Call { at, .. } | Wait::Rest { at } => Some(*at),
             Wait::Well { ticket, at, until, .. } => {
                 Some(if ticket.is_some() { *until } else { (*at).min(*until) })

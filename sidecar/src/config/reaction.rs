@@ -146,6 +146,7 @@ fn reaction<'d>(item: &Item<'d>) -> Result<Spanned<'d, Placed>, Reported> {
                 timeout,
                 retry: retry?.unwrap_or(RETRY),
                 ready,
+                hold: None,
                 prerequisite: prerequisite?.unwrap_or_default(),
                 once: once?.unwrap_or(false),
             };
@@ -254,7 +255,7 @@ fn hook_by_exec(item: &Item<'_>) -> Result<Hook, Reported> {
     Ok(Hook::Exec(Command { argv: argv(item)?, env: BTreeMap::new() }))
 }
 
-fn argv(item: &Item<'_>) -> Result<Vec<String>, Reported> {
+pub(super) fn argv(item: &Item<'_>) -> Result<Vec<String>, Reported> {
     let argv = item.list(Item::text)?;
     if argv.is_empty() {
         let message = format!("`{}` names no program", item.field());

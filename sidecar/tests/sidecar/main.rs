@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod door;
+mod peers;
 mod phases;
 mod reactions;
+mod readiness;
 mod shop;

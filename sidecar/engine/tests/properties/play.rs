@@ -355,6 +355,7 @@ impl Play {
             }
             Effect::Probe { .. } => self.asked = Some("probe"),
             Effect::CutOff { .. } => assert!(self.shape.interruptible, "it may not be cut off"),
+            Effect::Assess { .. } => unreachable!("no reaction of the play waits for checks"),
             Effect::WriteRejected(_) | Effect::Say(_) | Effect::DeadLetter { .. } | Effect::Tell(_) => {}
         }
     }

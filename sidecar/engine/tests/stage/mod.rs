@@ -100,6 +100,10 @@ impl Stage {
                 self.ticket = ticket;
                 format!("probe {reaction}")
             }
+            Effect::Assess { ticket } => {
+                self.ticket = ticket;
+                "assess".to_owned()
+            }
             Effect::Tell(notice) => format!("tell {}", notice.kind),
         }
     }
@@ -326,6 +330,7 @@ pub(crate) fn reaction(on: Trigger, emit: EventType) -> Reaction {
         timeout: 60_000,
         retry: Retry { attempts: 3, first: 1_000, cap: 30_000 },
         ready: None,
+        hold: None,
         emit,
         prerequisite: String::new(),
         once: false,
