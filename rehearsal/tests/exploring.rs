@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use pavane_rehearsal::explore::{Finding, Ground};
+use pavane_rehearsal::explore::Ground;
 use pavane_rehearsal::{Exploration, Piece, Sidecars, explore};
 
 fn piece(name: &str) -> Arc<Piece> {
@@ -30,4 +30,12 @@ fn every_fault_at_every_step_of_a_good_plan_is_told_or_absorbed() {
         let found = explored(plan, 0);
         assert!(found.findings.is_empty(), "{}\n{:#?}", found.to_text(), found.findings);
     }
+}
+
+#[test]
+fn pairs_of_faults_are_told_or_absorbed_too() {
+    let found = explored("matchmaking.yaml", 60);
+    let two = found.kinds.iter().find(|kind| kind.kind == "two faults").expect("pairs were played");
+    assert_eq!(two.absorbed + two.completed + two.rolled_back + two.waits + two.partial, 60);
+    assert!(found.findings.is_empty(), "{}\n{:#?}", found.to_text(), found.findings);
 }

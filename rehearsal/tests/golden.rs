@@ -90,3 +90,23 @@ fn a_rollout_that_queues_begins_when_the_one_before_has_ended() {
 fn a_share_of_the_instances_is_enough_where_the_plan_says_so() {
     holds("three-quarters");
 }
+
+#[test]
+fn no_deadline_is_later_than_the_end_of_the_hours() {
+    holds("hours-end");
+}
+
+#[test]
+fn an_event_starts_the_rollout_that_waits_for_it() {
+    holds("triggered");
+}
+
+#[test]
+fn as_many_move_at_a_time_as_the_plan_allows() {
+    holds("in-twos");
+}
+
+#[test]
+fn a_rollback_waits_for_a_hook_that_must_not_be_cut_off() {
+    holds("to-the-end");
+}

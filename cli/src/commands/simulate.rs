@@ -1,11 +1,16 @@
 //! `pavane simulate`: the tabletop exercise, a plan played against the real engines in virtual time.
 
+mod progress;
 pub(crate) mod scripts;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write as _};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::Sender;
+use std::time::Instant;
 
 use clap::Args;
 use pavane_events::Service;
@@ -20,6 +25,7 @@ use crate::commands::Context;
 use crate::console::Console;
 use crate::exit::Exit;
 use crate::failure::{Failure, counted};
+use progress::Progress;
 
 /// Plays a choreography in virtual time: its transcript, many seeds of it, or every fault at every step.
 ///
@@ -147,22 +153,29 @@ impl Simulate {
 
     /// Plays many seeds: how they ended, and the first that did not go as expected.
     fn often(&self, stage: &Stage, console: &Console) -> Result<bool, Failure> {
+        let begun = Instant::now();
         let mut ends: BTreeMap<&'static str, u64> = BTreeMap::new();
         let mut failed = Vec::new();
-        for seed in self.seed..self.seed.saturating_add(self.runs) {
-            let performance = stage.play(seed);
-            let status =
-                performance.status(None).map_or("not started", pavane_sentinel_engine::Status::as_str);
+        let mut line = Progress::default();
+        self.all(stage, |seed, status, holds| {
             *ends.entry(status).or_default() += 1;
-            if judge(stage.script(), &performance).iter().any(|judgement| !judgement.holds) {
+            if !holds {
                 failed.push(seed);
             }
-            progress(seed - self.seed + 1, self.runs);
-        }
+            line.tell(ends.values().sum(), self.runs);
+        });
+        failed.sort_unstable();
+        let seconds = begun.elapsed().as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "a rate that a person reads")]
+        let rate = self.runs as f64 / seconds.max(f64::EPSILON);
         let name = &stage.script().scenario.name;
         let told: Vec<String> =
             ends.iter().map(|(status, n)| format!("{n} {}", status.replace('_', " "))).collect();
-        let mut text = format!("{name}: {} rehearsals: {}\n", self.runs, told.join(", "));
+        let mut text = format!(
+            "{name}: {} rehearsals: {}\n{rate:.0} rehearsals a second, {seconds:.1} s in all\n",
+            self.runs,
+            told.join(", ")
+        );
         if let Some(first) = failed.first() {
             let performance = stage.play(*first);
             let judgements = judge(stage.script(), &performance);
@@ -170,10 +183,41 @@ impl Simulate {
                 .expect("a text takes all");
             text.push_str(&transcript::text(stage.script(), &performance, &judgements));
         }
-        let json =
-            serde_json::json!({ "scenario": name, "runs": self.runs, "ends": ends, "failed_seeds": failed });
+        let json = serde_json::json!({
+            "scenario": name, "runs": self.runs, "ends": ends, "failed_seeds": failed,
+            "seconds": seconds, "runs_per_second": rate,
+        });
         console.data(&text, &json)?;
         Ok(failed.is_empty())
+    }
+
+    /// Plays all seeds on all processors, and tells of each how it ended and whether all was as expected.
+    fn all(&self, stage: &Stage, mut told: impl FnMut(u64, &'static str, bool)) {
+        let (next, end) = (AtomicU64::new(self.seed), self.seed.saturating_add(self.runs));
+        let (sender, results) = std::sync::mpsc::channel();
+        let play = |sender: Sender<_>| {
+            let mut seed = next.fetch_add(1, Relaxed);
+            while seed < end {
+                let performance = stage.play(seed);
+                let status =
+                    performance.status(None).map_or("not started", pavane_sentinel_engine::Status::as_str);
+                let holds = judge(stage.script(), &performance).iter().all(|judgement| judgement.holds);
+                if sender.send((seed, status, holds)).is_err() {
+                    return;
+                }
+                seed = next.fetch_add(1, Relaxed);
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..std::thread::available_parallelism().map_or(1, NonZero::get) {
+                let (play, sender) = (&play, sender.clone());
+                scope.spawn(move || play(sender));
+            }
+            drop(sender);
+            for (seed, status, holds) in results {
+                told(seed, status, holds);
+            }
+        });
     }
 
     fn explore(&self, console: &Console, sidecars: &Sidecars) -> Result<(), Failure> {
@@ -184,7 +228,8 @@ impl Simulate {
             script.scenario.plan.clone().unwrap_or_else(|| named_from(&self.file, self.save.as_deref()));
         let pairs = if self.pairs { self.limit } else { 0 };
         let ground = Ground { piece: script.piece, name, fleet, seed: self.seed, pairs };
-        let found = explore(&ground, sidecars, &mut |done, total| progress(done as u64, total as u64));
+        let mut line = Progress::default();
+        let found = explore(&ground, sidecars, &mut |done, total| line.tell(done as u64, total as u64));
         console.data(&found.to_text(), &found)?;
         if let Some(folder) = &self.save {
             save(&found, folder)?;
@@ -194,7 +239,10 @@ impl Simulate {
         }
         let findings = counted(found.findings.len(), "finding");
         let help = match &self.save {
-            Some(folder) => format!("play one again: pavane simulate {}/found-1.yaml", folder.display()),
+            Some(folder) => {
+                let (file, seed) = (folder.join(file_of(1)), found.findings[0].seed);
+                format!("play one again: pavane simulate {} --seed {seed}", file.display())
+            }
             None => "write a scenario file for each with --save FOLDER".to_owned(),
         };
         Err(Failure::new(Exit::Findings, findings).help(help))
@@ -214,23 +262,18 @@ fn save(found: &Exploration, folder: &Path) -> Result<(), Failure> {
         |error| Failure::new(Exit::Invalid, format!("cannot write into {}", folder.display())).because(error);
     std::fs::create_dir_all(folder).map_err(unwritable)?;
     for (finding, number) in found.findings.iter().zip(1..) {
-        let file = folder.join(format!("found-{number}.yaml"));
+        let file = folder.join(file_of(number));
         std::fs::write(file, &finding.scenario).map_err(unwritable)?;
     }
     Ok(())
 }
 
+/// The file of a finding; the names sort as the findings stand.
+fn file_of(number: usize) -> String {
+    format!("found-{number:03}.yaml")
+}
+
 fn rollouts(performance: &Performance) -> BTreeMap<String, &'static str> {
     let views = performance.view.rollouts.iter();
     views.map(|view| (view.id.to_string(), view.status.as_str())).collect()
-}
-
-/// Says how far it is, where a person looks on.
-fn progress(done: u64, total: u64) {
-    let mut err = std::io::stderr();
-    if err.is_terminal() && (done == total || done.is_multiple_of(50)) {
-        let end = if done == total { "\r\x1b[K" } else { "" };
-        // A closed standard error leaves nobody to be told.
-        drop(write!(err, "\r{done} of {total}{end}").and_then(|()| err.flush()));
-    }
 }
