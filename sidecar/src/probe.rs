@@ -15,10 +15,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use native_tls::TlsConnector;
 use pavane_bus::{Lag, Settings};
 use pavane_sidecar_engine::health::{Amount, Answer};
+use postgres_native_tls::MakeTlsConnector;
 use reqwest::Client;
 use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use crate::config::{Check, Config, Probe, Queue};
@@ -33,6 +36,8 @@ struct Asker {
     client: Client,
     /// Speaks HTTP/2 from the first byte, as gRPC without TLS does.
     grpc: Client,
+    /// How a database is reached that wants TLS. Made once, when it is needed: the system's certificates are read for it.
+    tls: OnceCell<MakeTlsConnector>,
     /// By group and topic.
     lags: BTreeMap<(String, String), Lag>,
 }
@@ -48,7 +53,7 @@ impl Asker {
                 lags.insert((group.clone(), topic.clone()), lag);
             }
         }
-        Ok(Self { client: client.clone(), grpc, lags })
+        Ok(Self { client: client.clone(), grpc, tls: OnceCell::new(), lags })
     }
 
     /// Asks once. There is an answer in any case, within about the time that it may take.
@@ -76,7 +81,7 @@ impl Asker {
                 grpc::check(&self.grpc, address, service).await.map(|()| None)
             }
             Probe::Sql { url, password_file } => {
-                postgres::ping(url, password_file.as_deref()).await.map(|()| None)
+                postgres::ping(self.tls().await?, url, password_file.as_deref()).await.map(|()| None)
             }
             Probe::Redis { address, password_file } => {
                 redis::ping(address, password_file.as_deref()).await.map(|()| None)
@@ -85,6 +90,11 @@ impl Asker {
             Probe::KafkaLag { group, topic } => self.lag(group, topic, limit).await.map(Some),
             Probe::Prometheus { url, query } => prometheus::value(&self.client, url, query).await.map(Some),
         }
+    }
+
+    async fn tls(&self) -> Result<&MakeTlsConnector, String> {
+        let made = self.tls.get_or_try_init(async || TlsConnector::new().map(MakeTlsConnector::new)).await;
+        made.map_err(|error| format!("set up TLS: {error}"))
     }
 
     async fn lag(&self, group: &str, topic: &str, limit: Duration) -> Result<Amount, String> {

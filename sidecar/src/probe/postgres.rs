@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use postgres_native_tls::MakeTlsConnector;
 use tokio_postgres::Config;
 
 use super::password;
@@ -13,15 +14,17 @@ use super::password;
 const NAME: &str = "pavane-sidecar";
 
 /// Connects and asks for one row; the error says what went wrong and no password.
-pub(super) async fn ping(url: &str, password_file: Option<&Path>) -> Result<(), String> {
+pub(super) async fn ping(
+    tls: &MakeTlsConnector,
+    url: &str,
+    password_file: Option<&Path>,
+) -> Result<(), String> {
     let mut config: Config = url.parse().map_err(|_| "its address cannot be read".to_owned())?;
     config.application_name(NAME);
     if let Some(password) = password(password_file).await? {
         config.password(password);
     }
-    let tls = native_tls::TlsConnector::new().map_err(|error| format!("set up TLS: {error}"))?;
-    let tls = postgres_native_tls::MakeTlsConnector::new(tls);
-    let (client, connection) = config.connect(tls).await.map_err(|error| told("connect", &error))?;
+    let (client, connection) = config.connect(tls.clone()).await.map_err(|error| told("connect", &error))?;
     let asking = client.simple_query("SELECT 1");
     // The connection does the work, and ends with this future: also when it is given up half-way.
     tokio::select! {
