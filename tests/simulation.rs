@@ -149,7 +149,7 @@ fn proposal(entry: &Entry) -> Option<&Proposed> {
     (proposed.kind == ProposalKind::RolloutStalled).then_some(proposed)
 }
 
-fn stall_is_just(seed: u64, entry: &Entry, proposed: &Proposed, before: &View, seen: &mut Seen) {
+fn stall_is_just(seed: u64, entry: &Entry, proposed: &Proposed, before: &View, reached: &mut Seen) {
     let Entry::Event(record) = entry else { return };
     let at = entry.offset();
     let rollout = record.event.envelope.rollout.as_ref().expect("it is about one");
@@ -157,7 +157,7 @@ fn stall_is_just(seed: u64, entry: &Entry, proposed: &Proposed, before: &View, s
     let id = proposed.step.as_ref().map(ToString::to_string);
     let step = was.steps.iter().find(|step| Some(&step.id) == id.as_ref()).expect("a step of the plan");
     let breach = proposed.phase.is_some();
-    *seen.entry("breach".to_owned()).or_default() += usize::from(breach);
+    *reached.entry("breach".to_owned()).or_default() += usize::from(breach);
     let awaited = was.status != Status::Open || step.want.is_none_or(|want| step.have < want as usize);
     assert!(awaited != breach, "seed {seed}: a stall at {at} above its event");
     assert!(!was.paused, "seed {seed}: a stall at {at} while the clocks stand still");

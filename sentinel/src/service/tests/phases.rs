@@ -55,7 +55,10 @@ async fn a_metric_that_breaks_its_bound_is_a_stall_that_tells_the_value() {
     let (_, body) = stage.inbox().into_iter().find(stalled).expect("a stall");
     let alert = &body["alerts"][0];
     assert_eq!((&alert["labels"]["step"], &alert["labels"]["cause"]), (&"canary".into(), &"failed".into()));
-    assert!(alert["annotations"].to_string().contains("at most 0.01 in phase canary (it is 0.5)"), "{alert:#}");
+    assert!(
+        alert["annotations"].to_string().contains("at most 0.01 in phase canary (it is 0.5)"),
+        "{alert:#}"
+    );
     assert_eq!(stage.begun().await, ["canary"]);
     sentinel.leave().await;
 }
