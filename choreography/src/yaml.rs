@@ -43,8 +43,8 @@ pub use book::Reported;
 pub use choice::{did_you_mean, nearest};
 pub use fields::{Fields, Reader};
 pub use item::{Item, Spanned};
-pub use leaf::MAX_DURATION;
 pub(crate) use leaf::shown;
+pub use leaf::{MAX_DURATION, lasting};
 pub(crate) use sketch::sketch;
 pub(crate) use tree::{Entry, Node, Value};
 

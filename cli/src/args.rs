@@ -1,6 +1,6 @@
 //! The command line as it is read: the options of all commands, and the list of commands.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     advise, apply, approve, check, demo, dev, diff, emit, graph, orders, plan, schemas, sentinel, sidecar,
@@ -74,6 +74,52 @@ pub(crate) enum Command {
     Sidecar(sidecar::Sidecar),
 }
 
+/// The commands in the order in which people need them. What is in no room stands in the last.
+const ROOMS: [(&str, &[&str]); 3] = [
+    ("Before it moves", &["check", "graph", "advise", "plan", "diff", "simulate", "test", "apply"]),
+    (
+        "While it moves",
+        &[
+            "start", "status", "watch", "emit", "approve", "reject", "pause", "resume", "rollback", "abort",
+            "override", "hold", "release",
+        ],
+    ),
+    ("Run it", &["demo", "dev", "topics", "schemas", "sentinel", "sidecar"]),
+];
+
+/// Reads the command line of this process; what is wrong with it ends the process with its exit code.
+pub(crate) fn read() -> Cli {
+    Cli::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit())
+}
+
+/// The command line, whose help lists the commands room by room.
+fn command() -> clap::Command {
+    let command = Cli::command();
+    let rooms = rooms(&command);
+    command.mut_subcommands(|one| one.hide(true)).override_usage("pavane [OPTIONS] <COMMAND>").help_template(
+        format!("{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{rooms}{{all-args}}{{after-help}}"),
+    )
+}
+
+fn rooms(command: &clap::Command) -> String {
+    let heading = command.get_styles().get_header();
+    let mut text = String::new();
+    for (k, (room, names)) in ROOMS.iter().enumerate() {
+        let homeless = command.get_subcommands().filter(|one| {
+            k + 1 == ROOMS.len() && ROOMS.iter().all(|(_, names)| !names.contains(&one.get_name()))
+        });
+        let own = names.iter().filter_map(|name| command.find_subcommand(name));
+        let mut listed = clap::Command::new("")
+            .subcommands(own.chain(homeless).enumerate().map(|(at, one)| one.clone().display_order(at)))
+            .disable_help_subcommand(true)
+            .max_term_width(110)
+            .help_template("{subcommands}");
+        let listed = listed.render_help().ansi().to_string();
+        text = format!("{text}{heading}{room}:{heading:#}\n{}\n\n", listed.trim_end());
+    }
+    text
+}
+
 fn long_help() -> String {
     format!(
         "\
@@ -82,10 +128,13 @@ Examples:
   pavane dev                                        a broker, a registry and a sentinel to try with
 
   pavane topics apply && pavane schemas push        once per Kafka and registry
-  pavane check                                      what is wrong with the files here, before anything moves
+  pavane check                                      what is wrong with the files here
   pavane graph users-v2.yaml                        who waits for whom, across teams, and for how long
-  pavane apply users-v2.yaml                        check a choreography and publish it
-  pavane diff users-v2.yaml                         what would change, and what that means
+  pavane simulate users-v2.yaml                     how it goes, played in virtual time
+  pavane test                                       the scenarios that stand beside the choreographies
+  pavane diff users-v2.yaml                         what changes against what is published, and what that means
+  pavane apply users-v2.yaml                        publish it
+
   pavane start users-v2 --wait --timeout 30m        start it and wait for its end
   pavane emit --rollout R --service user-db --version 2.0.0 --event Ready
                                                     say an event from CI
@@ -103,18 +152,25 @@ JSON object on one line, and a failure is one JSON object on standard error.",
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
+        command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_lists_every_command_once() {
+        let help = command().render_help().to_string();
+        for one in Cli::command().get_subcommands() {
+            let line = format!("\n  {} ", one.get_name());
+            assert_eq!(help.matches(&line).count(), 1, "{line}{help}");
+        }
     }
 
     #[test]
     fn the_long_help_names_every_exit_code() {
-        let help = Cli::command().render_long_help().to_string();
+        let help = command().render_long_help().to_string();
         for exit in Exit::ALL {
             assert!(help.contains(exit.meaning()), "{exit:?}");
         }

@@ -1,81 +1,70 @@
 //! The files around a rollout: choreographies, sidecars' and sentinels' files, named one by one or by their folders.
 //!
 //! A file that is named must be what it is taken for, and every choreography must be sound. A sidecar's or sentinel's
-//! file that merely lies in a folder and is not sound is left out by name: `pavane check` tells what is wrong with it.
+//! file, or a template, that merely lies in a folder and is not sound is left out by name: `pavane check` tells what is wrong with it.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use pavane_choreography::Plan;
 use pavane_choreography::diagnostic::Diagnostic;
 use pavane_sentinel::Config as SentinelConfig;
 use pavane_sidecar::config::{Survey, survey};
 
-use crate::document::{self, Document};
 use crate::exit::Exit;
 use crate::failure::Failure;
-
-/// What is left alone in a folder beside hidden files.
-const LEFT_ALONE: [&str; 2] = ["target", "node_modules"];
+use crate::files::{self, File, Kind};
 
 /// What was found, in the order in which it was named and within a folder by path.
 #[derive(Debug, Default)]
 pub struct Collection {
     /// The choreographies.
-    pub choreographies: Vec<Document>,
+    pub choreographies: Vec<Plan>,
     /// The sidecars' files.
     pub sidecars: Vec<Survey>,
     /// The sentinels' files.
     pub sentinels: Vec<SentinelConfig>,
-    /// Files of sidecars and sentinels in a folder that are not sound.
+    /// Files in a folder that are not sound: of sidecars and sentinels, and choreographies yet to be filled in.
     pub left_out: Vec<String>,
     /// Whether any file says where spans go.
     pub exports_spans: bool,
 }
 
-/// What a file looks like.
-#[derive(Clone, Copy)]
-enum Kind {
-    Choreography,
-    Sidecar,
-    Sentinel,
-    Other,
-}
-
 /// Reads files and folders. All defects of all files are in the failure.
 pub fn read(paths: &[PathBuf]) -> Result<Collection, Failure> {
-    let mut found = Collection::default();
-    let mut defects = Vec::new();
-    for (path, named) in files(paths)? {
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&name, error))?;
-        found.exports_spans |= text.contains("OTEL_EXPORTER_OTLP_");
-        let kind = kind(&text, named);
-        let outcome = match kind {
-            Kind::Choreography => match document::parse(text, &name) {
-                Ok(document) => {
-                    found.choreographies.push(document);
-                    Ok(())
-                }
-                Err(failure) => Err(failure.into_diagnostics()?),
-            },
-            Kind::Sidecar => survey(&text, &name).map(|survey| found.sidecars.push(survey)),
-            Kind::Sentinel => {
-                SentinelConfig::from_yaml(&text, &name).map(|config| found.sentinels.push(config))
+    let files = files::read(paths, &[])?;
+    files.whole()?;
+    let (mut found, mut defects) = (Collection::default(), files.garbled);
+    for file in files.read {
+        found.exports_spans |= file.text.contains("OTEL_EXPORTER_OTLP_");
+        if let Err(told) = found.take(&file) {
+            let beside = matches!(file.kind, Kind::Sidecar | Kind::Sentinel) || file.unfilled().is_some();
+            if beside && !file.named {
+                found.left_out.push(file.name);
+            } else {
+                defects.extend(told);
             }
-            Kind::Other => Ok(()),
-        };
-        match (outcome, kind, named) {
-            (Ok(()), ..) => {}
-            (Err(_), Kind::Sidecar | Kind::Sentinel, false) => found.left_out.push(name),
-            (Err(told), ..) => defects.extend(told),
         }
     }
     if defects.is_empty() { Ok(found) } else { Err(invalid(defects)) }
 }
 
 impl Collection {
+    /// A file that was named and is nothing of ours is taken for a choreography, so that its defects are told.
+    fn take(&mut self, file: &File) -> Result<(), Vec<Diagnostic>> {
+        let (text, name) = (&file.text, &file.name);
+        match file.kind {
+            Kind::Choreography => self.choreographies.push(pavane_choreography::read(text, name)?),
+            Kind::Other if file.named => self.choreographies.push(pavane_choreography::read(text, name)?),
+            Kind::Sidecar => self.sidecars.push(survey(text, name)?),
+            Kind::Sentinel => self.sentinels.push(SentinelConfig::from_yaml(text, name)?),
+            Kind::Scenario | Kind::Schema { .. } | Kind::Other => {}
+        }
+        Ok(())
+    }
+
     /// The plans, or that there are none.
-    pub fn plans(&self, paths: &[PathBuf]) -> Result<Vec<pavane_choreography::Plan>, Failure> {
+    pub fn plans(&self, paths: &[PathBuf]) -> Result<&[Plan], Failure> {
         if self.choreographies.is_empty() {
             let named: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
             return Err(Failure::new(Exit::Invalid, format!("no choreography is in {}", named.join(", ")))
@@ -83,68 +72,8 @@ impl Collection {
                     "name a choreography, or a folder that holds one: its file says `kind: Choreography`",
                 ));
         }
-        Ok(self.choreographies.iter().map(|document| document.plan.clone()).collect())
+        Ok(&self.choreographies)
     }
-}
-
-/// The files behind the paths, each once, with whether it was named itself.
-fn files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, bool)>, Failure> {
-    let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
-    for path in paths {
-        let name = path.display().to_string();
-        let about = std::fs::metadata(path).map_err(|error| unreadable(&name, error))?;
-        let files = if about.is_dir() { folder(path)? } else { vec![path.clone()] };
-        for file in files {
-            let whole = std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
-            if seen.insert(whole) {
-                found.push((file, !about.is_dir()));
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// The YAML files in a folder and below, by path. Links are not followed.
-fn folder(path: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let (mut files, mut open) = (Vec::new(), vec![path.to_owned()]);
-    while let Some(folder) = open.pop() {
-        let failed = |error| unreadable(&folder.display().to_string(), error);
-        for entry in std::fs::read_dir(&folder).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let kind = entry.file_type().map_err(failed)?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let skipped = name.starts_with('.') || (kind.is_dir() && LEFT_ALONE.contains(&name.as_str()));
-            let yaml = entry.path().extension().is_some_and(|end| end == "yaml" || end == "yml");
-            match (skipped, kind.is_dir(), kind.is_file() && yaml) {
-                (true, _, _) | (false, false, false) => {}
-                (false, true, _) => open.push(entry.path()),
-                (false, false, true) => files.push(entry.path()),
-            }
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-/// A file that was named and looks like nothing of ours is taken for a choreography, so that its defects are told.
-fn kind(text: &str, named: bool) -> Kind {
-    let has = |field: &str| text.lines().any(|line| line.starts_with(field));
-    let choreography = text.lines().any(|line| {
-        line.strip_prefix("kind:").is_some_and(|kind| kind.trim_start().starts_with("Choreography"))
-    });
-    match (choreography, has("service:") && has("domain:"), has("domains:")) {
-        (true, _, _) => Kind::Choreography,
-        (false, true, _) => Kind::Sidecar,
-        (false, false, true) => Kind::Sentinel,
-        (false, false, false) if named => Kind::Choreography,
-        (false, false, false) => Kind::Other,
-    }
-}
-
-fn unreadable(name: &str, error: std::io::Error) -> Failure {
-    Failure::new(Exit::Invalid, format!("cannot read {name}"))
-        .because(error)
-        .help("name files and folders that are there and can be read")
 }
 
 fn invalid(defects: Vec<Diagnostic>) -> Failure {
@@ -173,7 +102,8 @@ mod tests {
             ("deep/plan.yaml", PLAN),
             (".hidden/plan.yaml", "kind: Choreography\n"),
             ("compose.yml", "services: {}\nenv: OTEL_EXPORTER_OTLP_ENDPOINT\n"),
-            ("sentinel.yaml", "domains: [shop]\n"),
+            ("sentinel.yaml", "domains: [shop]\nreceivers: []\n"),
+            ("template.yaml", &PLAN.replace("owner: o", "owner: {{owner}}")),
             ("sidecar.yaml", "service: a\ndomain: shop\n"),
             ("notes.txt", "kind: Choreography\n"),
         ] {
@@ -182,7 +112,10 @@ mod tests {
         let found = read(&[folder.path().to_owned(), path("deep/plan.yaml")]).expect("sound files");
         assert_eq!((found.choreographies.len(), found.sentinels.len()), (1, 1));
         assert!(found.exports_spans && found.sidecars.is_empty());
-        assert_eq!(found.left_out, [path("sidecar.yaml").display().to_string()]);
+        assert_eq!(
+            found.left_out,
+            ["sidecar.yaml", "template.yaml"].map(|name| path(name).display().to_string())
+        );
         assert!(read(&[path("sidecar.yaml")]).is_err());
     }
 

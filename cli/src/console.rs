@@ -70,6 +70,11 @@ impl Console {
         !self.is_json() && io::stdout().is_terminal()
     }
 
+    /// Whether more is to be said.
+    pub const fn is_verbose(&self) -> bool {
+        self.manner.verbose > 0
+    }
+
     /// Prints a result: `json` as one line for programs, `human` for people.
     pub fn data(&self, human: &str, json: &impl Serialize) -> Result<(), Failure> {
         if self.is_json() {

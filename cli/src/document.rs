@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pavane_bus::{Bus, Topic};
 use pavane_choreography::{BadRow, Plan, Published};
 use pavane_events::Domain;
+use pavane_rehearsal::Piece;
 
 use crate::exit::Exit;
-use crate::failure::Failure;
+use crate::failure::{Failure, counted};
+use crate::files;
 use crate::outage;
 
 /// A choreography as it was written and as it is meant.
@@ -27,9 +30,23 @@ pub fn read(file: &Path) -> Result<Document, Failure> {
 
 /// The text of a file.
 pub fn text(file: &Path) -> Result<String, Failure> {
-    let cannot =
-        |error| Failure::new(Exit::Invalid, format!("cannot read {}", file.display())).because(error);
-    std::fs::read_to_string(file).map_err(cannot)
+    Ok(files::one(file)?.text)
+}
+
+/// The choreography that a file names, as seen from the folder of that file; or why there is none, in one line.
+pub fn beside(file: &Path, plan: &str) -> Result<Arc<Piece>, String> {
+    let read = read(&file.parent().unwrap_or(Path::new(".")).join(plan));
+    let failure = match read {
+        Ok(document) => return Ok(Arc::new(Piece::new(document.plan))),
+        Err(failure) => failure,
+    };
+    Err(match failure.into_diagnostics() {
+        Ok(defects) => match defects.first() {
+            Some(first) => format!("the plan {plan} has {}: {first}", counted(defects.len(), "defect")),
+            None => format!("the plan {plan} is not sound"),
+        },
+        Err(failure) => failure.to_string(),
+    })
 }
 
 /// Reads a choreography from a text that is known under a name.

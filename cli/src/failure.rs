@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::exit::Exit;
 use crate::paint;
+pub use pavane_review::words::counted;
 
 /// Why a command did not do what it was asked to do.
 #[derive(Debug, thiserror::Error)]
@@ -166,11 +167,6 @@ impl Violation {
         let help = if self.help.is_empty() { String::new() } else { format!("\n  help: {}", self.help) };
         format!("{place}: {}{help}", self.message)
     }
-}
-
-/// A number with its noun: `1 file`, `2 files`.
-pub fn counted(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 fn line(text: &mut String, line: &str) {

@@ -5,6 +5,7 @@
 //! | `args` [`connection`] | the command line as it is read |
 //! | [`console`] [`paint`] [`failure`] [`exit`] | how it answers |
 //! | [`commands`] | one file per command |
+//! | [`files`] [`document`] [`collection`] | the files that commands read |
 //! | [`fold`] [`picture`] | how a rollout stands, and how that looks |
 //! | [`demo`] | the story that `pavane demo` tells |
 
@@ -17,6 +18,7 @@ pub mod demo;
 pub mod document;
 pub mod exit;
 pub mod failure;
+pub mod files;
 pub mod fold;
 pub mod interrupt;
 pub mod outage;
@@ -27,7 +29,6 @@ pub mod speaker;
 
 use std::time::Duration;
 
-use clap::Parser;
 use pavane_telemetry::Setup;
 
 use crate::args::{Cli, Command};
@@ -40,7 +41,7 @@ const LAST_TASKS: Duration = Duration::from_secs(2);
 
 /// Reads the command line, does what it asks, and says how it ended.
 pub fn main() -> Exit {
-    let cli = Cli::parse();
+    let cli = args::read();
     let console = Console::new(cli.manner.clone());
     match run(cli, &console) {
         Ok(()) => Exit::Ok,

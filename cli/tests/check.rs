@@ -203,9 +203,40 @@ fn the_demos_files_have_nothing_that_must_be_mended_or_looked_at() {
 }
 
 #[test]
-fn the_files_to_start_from_have_nothing_that_must_be_mended_or_looked_at() {
-    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
-    let output = check(&folder(&[]), &["--warnings-as-errors", deploy.to_str().unwrap()]);
+fn what_an_ignore_file_names_is_left_alone_below_it() {
+    let broken = "apiVersion: pavane/v1\nkind: Choreography\nsteps: [\n";
+    let dir = folder(&[
+        ("a/plan.yaml", PLAN),
+        ("a/tests/defects/plan.yaml", broken),
+        ("a/old-plan.yaml", broken),
+        ("b/old-plan.yaml", "apiVersion: apps/v1\n"),
+        (".pavaneignore", "# broken on purpose\n*/tests/\nold-*.yaml\n"),
+    ]);
+    let output = check(&dir, &[]);
+    assert_eq!((code(&output), stdout(&output).as_str()), (0, "1 file checked, nothing found\n"));
+    assert_eq!(code(&check(&dir, &["a/old-plan.yaml"])), 1, "what is named is read");
+    std::fs::write(dir.path().join("b/.pavaneignore"), "!plan.yaml\n").unwrap();
+    let output = check(&dir, &[]);
+    assert_eq!(code(&output), 3);
+    assert!(stderr(&output).contains("cannot read b/.pavaneignore"), "{}", stderr(&output));
+}
+
+#[test]
+fn notes_take_a_line_each_unless_they_are_asked_for() {
+    let dir =
+        folder(&[("plan.yaml", PLAN), ("sidecar.yaml", &SIDECAR.replace("attempts: 1", "attempts: 9"))]);
+    let brief = stdout(&check(&dir, &[]));
+    assert!(brief.contains("  plan.yaml:7:13 PAV421: step `users` has 5m, and in "), "{brief}");
+    assert!(!brief.contains("-->") && brief.ends_with("2 files checked: 1 note\n"), "{brief}");
+    let full = stdout(&check(&dir, &["--notes"]));
+    assert!(full.contains("note[PAV421]") && full.contains(" --> plan.yaml:7:13"), "{full}");
+    assert_eq!(full, stdout(&check(&dir, &["-v"])));
+}
+
+#[test]
+fn this_repository_has_nothing_that_must_be_mended_or_looked_at() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let output = check(&folder(&[]), &["--warnings-as-errors", root.to_str().unwrap()]);
     assert_eq!(code(&output), 0, "{}", stdout(&output));
 }
 

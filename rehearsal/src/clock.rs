@@ -42,19 +42,6 @@ pub fn moment(at: Millis) -> String {
     format!("+{hours}:{minutes:02}:{:02}.{:03}", at % MINUTE / SECOND, at % SECOND)
 }
 
-/// A length of time as people and scenarios write it: `1m30s`, `250ms`.
-pub fn lasting(length: Millis) -> String {
-    const UNITS: [(&str, Millis); 5] = [("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND), ("ms", 1)];
-    let (mut text, mut rest) = (String::new(), length.max(0));
-    for (name, unit) in UNITS {
-        if rest >= unit {
-            text = format!("{text}{}{name}", rest / unit);
-            rest %= unit;
-        }
-    }
-    if text.is_empty() { "0s".to_owned() } else { text }
-}
-
 /// A length of time for tables: `350ms`, `7.8s`, `10m00.3s`.
 pub(crate) fn roughly(length: Millis) -> String {
     let (minutes, tenths) = (length / MINUTE, length % MINUTE / 100);
@@ -73,9 +60,6 @@ mod tests {
     fn times_read_as_people_write_them() {
         assert_eq!(moment(30_250), "+0:00:30.250");
         assert_eq!(moment(3_600_000 + 61_002), "+1:01:01.002");
-        assert_eq!(lasting(90_000), "1m30s");
-        assert_eq!(lasting(250), "250ms");
-        assert_eq!(lasting(0), "0s");
         assert_eq!([350, 7_820, 600_274].map(roughly), ["350ms", "7.8s", "10m00.2s"]);
     }
 

@@ -4,11 +4,12 @@ use pavane_events::{Entry, EventType, Millis, RolloutId, Service, StepId, Versio
 use pavane_sentinel_engine::{AlertStatus, Status};
 use serde::Serialize;
 
-use crate::clock::{lasting, moment};
+use crate::clock::moment;
 use crate::performance::{Performance, Told};
 use crate::promise;
 use crate::scenario::{AlertWish, ENDINGS, Named, StallWish, Wish};
 use crate::script::Script;
+use pavane_choreography::yaml::lasting;
 
 /// One expectation, and whether it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -36,7 +36,7 @@ mod watcher;
 pub mod world;
 
 pub use cast::Sidecars;
-pub use clock::{WeekTime, lasting, moment};
+pub use clock::{WeekTime, moment};
 pub use explore::{Exploration, explore};
 pub use judge::{Judgement, judge};
 pub use pavane_sidecar_engine::Settings;

@@ -8,3 +8,4 @@ pub mod difference;
 pub mod graph;
 pub mod participant;
 pub mod report;
+pub mod words;

@@ -118,8 +118,8 @@ impl Item<'_> {
             "`{}` is {}; it must be {} to {}",
             self.field(),
             shown(text),
-            told(*range.start()),
-            told(*range.end())
+            lasting(*range.start()),
+            lasting(*range.end())
         );
         Err(self.refuse(Code::BadDuration, message, ""))
     }
@@ -257,8 +257,14 @@ fn millis(text: &str) -> Option<Millis> {
     (!text.is_empty()).then_some(total)
 }
 
-/// A duration in the largest unit that divides it.
-fn told(length: Millis) -> String {
-    let fits = |(_, unit): &&(&str, Millis)| length != 0 && length % unit == 0;
-    UNITS.iter().find(fits).map_or("0s".to_owned(), |(name, unit)| format!("{}{name}", length / unit))
+/// A length of time as it is written in files, e.g. `1d2h`, `5m10s` or `250ms`; less than nothing is `0s`.
+pub fn lasting(length: Millis) -> String {
+    let (mut text, mut rest) = (String::new(), length.max(0));
+    for (name, unit) in UNITS {
+        if rest >= unit {
+            text = format!("{text}{}{name}", rest / unit);
+            rest %= unit;
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
 }

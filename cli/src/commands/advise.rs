@@ -83,7 +83,7 @@ impl Advise {
             context.console.warn(&format!("{name} is not sound and left out: see `pavane check {name}`"));
         }
         let mut answers = Answers::default();
-        look(&found, &plans, &mut answers);
+        look(&found, plans, &mut answers);
         for file in &self.checklist {
             let name = file.display().to_string();
             let text = std::fs::read_to_string(file)
@@ -102,7 +102,7 @@ impl Advise {
                 Order::Loose => Sequence::Loose,
             }),
         };
-        let advice = advise(Shape::of(&plans), around, answers.score());
+        let advice = advise(Shape::of(plans), around, answers.score());
         context.console.data(&advice.to_text(), &advice)
     }
 }

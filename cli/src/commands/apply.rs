@@ -32,7 +32,10 @@ Examples:
 
 Each choreography is created, changed, reworded (the same plan from another text) or unchanged.
 With --dry-run nothing is written; where Kafka is known, what would happen is told, else the
-files alone are checked.")]
+files alone are checked.
+
+Exit codes: 0 published, or with --dry-run sound; 2 usage, 3 a file cannot be read or is not sound,
+4 Kafka or the registry cannot be reached.")]
 pub struct Apply {
     /// The choreographies.
     #[arg(required = true, value_name = "FILE")]

@@ -30,7 +30,8 @@ Examples:
   pavane status r-42                         which gate is open, and whom it waits for
   pavane approve r-42 rest --reason 'error rate is flat'
 
-Exit code 0: it counts. 1: it does not, and why; nothing was said where that is plain from the log.")]
+Exit codes: 0 it counts; 1 it does not, and why (nothing was said where that is plain from the log);
+2 usage, 4 Kafka or the registry cannot be reached.")]
 pub struct Approve {
     /// The rollout.
     rollout: RolloutId,
@@ -49,6 +50,12 @@ pub struct Approve {
 /// Its gate stays shut and can be approved later, as the next attempt. What has moved stays where it is: `pavane
 /// rollback` takes it back.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  pavane reject r-42 rest --reason 'error rate has doubled'
+
+Exit codes: 0 it counts; 1 it does not, and why (nothing was said where that is plain from the log);
+2 usage, 4 Kafka or the registry cannot be reached.")]
 pub struct Reject {
     /// The rollout.
     rollout: RolloutId,

@@ -1,7 +1,5 @@
 //! `pavane check`: everything that is wrong with choreographies and the files beside them, before anything moves.
 
-mod folder;
-mod kind;
 mod pages;
 mod reading;
 
@@ -16,29 +14,33 @@ use pavane_review::report::{Report, github, human, json, junit, sarif};
 
 use crate::commands::Context;
 use crate::exit::Exit;
-use crate::failure::{Failure, counted};
+use crate::failure::Failure;
+use crate::files;
 
 /// Finds what is wrong with choreographies, sidecar files and sentinel files, each and together.
 ///
-/// Reads files and folders; folders with all that lies in them, but for what is hidden, `target` and `node_modules`.
-/// Every defect is told in one run, with file, line, column, code and remedy. Needs neither Kafka nor a registry.
+/// Reads files and folders; folders with all that lies in them, but for links, what is hidden, `target`,
+/// `node_modules`, and what a `.pavaneignore` takes out. Every defect is told in one run, with file, line, column, code
+/// and remedy; notes in a line each. Needs neither Kafka nor a registry.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   pavane check                                      all files here and below
   pavane check deploy/ services/*/sidecar.yaml
   pavane check --format sarif > pavane.sarif        for code scanning
+  pavane check --notes                              what is worth knowing, in full
   pavane check --explain PAV104                     what a code means and what to do
 
 Read are choreographies with their tests, scenarios, sidecar files, sentinel files, and
 schemas/services/<service>/<Event>.avsc.
-Other files are left alone; one that is named here must be one of these.
+Other files are left alone; one that is named here must be one of these. A .pavaneignore in a folder
+takes out what must not be read there or below, a rule a line: `old.yaml`, `*/tests/`, `/a/**/b-*.yaml`.
 
 A finding other than an error in the file itself passes with a comment in its line, or above it:
   within: 5s   # pavane: allow PAV421: the hook is quicker than it may be
 
 Exit codes: 0 nothing must be mended, 1 something must, 2 usage, or nothing to check,
-3 a file cannot be read.")]
+3 a file or folder cannot be read.")]
 pub struct Check {
     /// Files and folders.
     #[arg(default_value = ".", value_name = "PATH")]
@@ -46,6 +48,9 @@ pub struct Check {
     /// The form of the findings; the default follows --output.
     #[arg(long, value_enum, value_name = "FORM")]
     format: Option<Form>,
+    /// Show each note in full, with its line and what to do; so does -v.
+    #[arg(long)]
+    notes: bool,
     /// Fail on warnings too.
     #[arg(long)]
     warnings_as_errors: bool,
@@ -85,20 +90,20 @@ impl Check {
             return context.console.print(pages::page(known(code)?));
         }
         let allow = self.allowed()?;
-        let inputs = folder::read(&self.paths, &self.exclude)?;
-        if inputs.is_empty() {
+        let files = files::read(&self.paths, &self.exclude)?;
+        let unread = files.whole();
+        let found = reading::read(files);
+        if unread.is_ok() && found.texts.is_empty() && found.defects.is_empty() {
             return Err(Failure::usage("there is nothing to check here: no file is one of ours")
                 .help("name the files or folders that hold choreographies"));
         }
-        let found = reading::read(&inputs.files);
-        let mut findings = inputs.findings;
-        findings.extend(found.defects);
+        let mut findings = found.defects;
         findings.extend(check::check(&found.project));
         let mut findings = allowed::apply(findings, &found.texts);
         findings.retain(|finding| !allow.contains(finding.code.as_str()));
         let report = Report { findings, texts: found.texts };
         context.console.print(&self.told(&report, context))?;
-        unread(&inputs.unread)?;
+        unread?;
         let count = report.count();
         if count.errors == 0 && !(self.warnings_as_errors && count.warnings > 0) {
             return Ok(());
@@ -124,7 +129,7 @@ impl Check {
     fn told(&self, report: &Report, context: Context<'_>) -> String {
         let default = if context.console.is_json() { Form::Json } else { Form::Human };
         match self.format.unwrap_or(default) {
-            Form::Human => human::human(report),
+            Form::Human => human::human(report, self.notes || context.console.is_verbose()),
             Form::Json => json::json(report),
             Form::Github => github::github(report),
             Form::Sarif => {
@@ -142,14 +147,4 @@ fn known(name: &str) -> Result<Code, Failure> {
     code.copied().ok_or_else(|| {
         Failure::usage(format!("there is no code {name:?}")).help("codes stand in the findings, e.g. PAV104")
     })
-}
-
-/// Files that nobody could read are told after the findings: what they hide is not known.
-fn unread(unread: &[(String, std::io::Error)]) -> Result<(), Failure> {
-    let files = unread.iter().map(|(file, error)| format!("{file}: {error}")).collect::<Vec<_>>();
-    if files.is_empty() {
-        return Ok(());
-    }
-    let what = format!("cannot read {}", counted(files.len(), "file"));
-    Err(Failure::new(Exit::Invalid, what).because(files.join("; ")).help("nothing in them was checked"))
 }

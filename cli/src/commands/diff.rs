@@ -26,7 +26,8 @@ Examples:
   pavane diff --rollout R                         what R dances, and what is published
   pavane diff --rollout R users-v2.yaml           what R dances, and the file
 
-Exit code 0 when both mean the same, 1 when they differ.")]
+Exit codes: 0 both mean the same, 1 they differ, 2 usage, 3 a file cannot be read or is not sound,
+4 Kafka or the registry cannot be reached.")]
 pub struct Diff {
     /// The old file and the new one, or the new one alone.
     #[arg(value_name = "FILE", num_args = 0..=2, required_unless_present = "rollout")]

@@ -66,13 +66,14 @@ enum Unit {
 impl Graph {
     /// Reads, draws and writes.
     pub fn run(self, context: Context<'_>) -> Result<(), Failure> {
-        let plans = collection::read(&self.files)?.plans(&self.files)?;
+        let found = collection::read(&self.files)?;
+        let plans = found.plans(&self.files)?;
         let by = match self.by {
             Unit::Step => By::Step,
             Unit::Service => By::Service,
             Unit::Team => By::Team,
         };
-        let graph = Network::of(&plans, by);
+        let graph = Network::of(plans, by);
         let picture = match (context.console.is_json(), self.format) {
             (true, Form::Mermaid | Form::Dot | Form::Svg) => {
                 return Err(Failure::usage("--output json and --format exclude each other")

@@ -16,7 +16,11 @@ use crate::failure::Failure;
 pub enum Plan {
     /// Shows the plan of a choreography with every default resolved and marked.
     Show(Show),
-    /// Prints the JSON Schema of choreographies, for editors; needs neither Kafka nor a registry.
+    /// Prints the JSON Schema of choreographies, for editors. Needs neither Kafka nor a registry.
+    #[command(after_help = "\
+Examples:
+  pavane plan schema > pavane.schema.json
+  # in a choreography: # yaml-language-server: $schema=pavane.schema.json")]
     Schema,
 }
 
@@ -27,7 +31,10 @@ Examples:
   pavane plan show users-v2.yaml     a file; needs neither Kafka nor a registry
   pavane plan show users-v2          what is published under the name
 
-What stands in parentheses is not written there: it is a default, or taken from the whole.")]
+What stands in parentheses is not written there: it is a default, or taken from the whole.
+
+Exit codes: 0 shown, 1 nothing is published under the name, 2 usage, 3 a file cannot be read or is not
+sound, 4 Kafka or the registry cannot be reached.")]
 pub struct Show {
     /// A file, or the name of a published choreography.
     #[arg(value_name = "CHOREOGRAPHY|FILE")]

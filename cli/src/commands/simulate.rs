@@ -30,7 +30,7 @@ use progress::Progress;
 /// Plays a choreography in virtual time: its transcript, many seeds of it, or every fault at every step.
 ///
 /// Sentinel and sidecars are the real engines; the log, the services and the people are played. Without a sidecar's
-/// file a service gets a hook that takes a tenth of its window. Nothing is needed: no Kafka, no registry.
+/// file a service gets a hook that takes a tenth of its window. Needs neither Kafka nor a registry.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -41,7 +41,7 @@ Examples:
   pavane simulate users-v2.yaml --explore --pairs          every fault at every step, and pairs of them
   pavane simulate users-v2.yaml --explore --save found/    a scenario file for each thing that is found
 
-Exit codes: 0 all is as expected, 1 something is not, 3 a file is not as it must be.
+Exit codes: 0 all is as expected, 1 something is not, 2 usage, 3 a file cannot be read or is not sound.
 The language of scenarios is in docs/plans.md; `pavane test` runs those that stand beside the plans.")]
 pub struct Simulate {
     /// A choreography, or a scenario that names one.

@@ -5,7 +5,6 @@ mod report;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use pavane_choreography::Diagnostic;
 use pavane_rehearsal::{Judgement, Script, Sidecars, Stage, judge, transcript};
 use serde::Serialize;
 
@@ -14,12 +13,13 @@ use crate::commands::simulate::scripts;
 use crate::console::Console;
 use crate::exit::Exit;
 use crate::failure::{Failure, Findings, counted};
+use crate::files::{self, Kind};
 
 /// Runs the scenarios of choreographies: the `tests:` of each, and the files of kind `Scenario`.
 ///
 /// Reads files and folders, folders with all that lies in them. Every scenario is played in virtual time against the
 /// real engines, and held against what it expects; nobody may be left in silence, and a way back must lead to one
-/// version. Nothing is needed: no Kafka, no registry.
+/// version. Needs neither Kafka nor a registry.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -27,7 +27,8 @@ Examples:
   pavane test choreographies/ --runs 100        a hundred seeds of each
   pavane test --format junit > scenarios.xml    for CI
 
-Exit codes: 0 all is as expected, 1 something is not, 3 a file is not as it must be.
+Exit codes: 0 all is as expected, 1 something is not, 2 usage, 3 a file cannot be read or is not sound,
+or there is no scenario.
 The language of scenarios is in docs/plans.md.")]
 pub struct Test {
     /// Files and folders.
@@ -107,25 +108,21 @@ impl Test {
 
     /// Every scenario of every file; or every defect of all of them.
     fn scripts(&self) -> Result<Vec<(String, Script)>, Failure> {
-        let (mut all, mut defects): (Vec<(String, Script)>, Vec<Diagnostic>) = (Vec::new(), Vec::new());
-        let mut files: Vec<PathBuf> = Vec::new();
-        for path in &self.paths {
-            files.extend(scripts::files(path)?);
-        }
-        for file in files {
-            let kind = scripts::kind_of(&scripts::text(&file)?);
-            let read = match kind.as_deref() {
-                Some("Scenario") => scripts::of_scenario(&file).map(|script| vec![script]),
-                Some("Choreography") => scripts::of_choreography(&file),
-                Some(_) | None if self.paths.contains(&file) => {
-                    let what = format!("{} is neither a choreography nor a scenario", file.display());
+        let files = files::read(&self.paths, &[])?;
+        files.whole()?;
+        let (mut all, mut defects) = (Vec::new(), files.garbled);
+        for file in &files.read {
+            let read = match file.kind {
+                Kind::Scenario => scripts::scenario(file).map(|script| vec![script]),
+                Kind::Choreography => scripts::of_choreography(file),
+                Kind::Sidecar | Kind::Sentinel | Kind::Schema { .. } | Kind::Other if file.named => {
+                    let what = format!("{} is neither a choreography nor a scenario", file.name);
                     return Err(Failure::new(Exit::Invalid, what));
                 }
-                Some(_) | None => continue,
+                Kind::Sidecar | Kind::Sentinel | Kind::Schema { .. } | Kind::Other => continue,
             };
-            let name = file.display().to_string();
             match read {
-                Ok(scripts) => all.extend(scripts.into_iter().map(|script| (name.clone(), script))),
+                Ok(scripts) => all.extend(scripts.into_iter().map(|script| (file.name.clone(), script))),
                 Err(failure) => defects.extend(failure.into_diagnostics()?),
             }
         }

@@ -1,7 +1,7 @@
 //! A scenario as it is written: the file that plays a found fault again.
 
 use super::{Cue, ENDINGS, Fault, Moment, Order, Scenario, What, When, Whom, first_rollout};
-use crate::clock::lasting;
+use pavane_choreography::yaml::lasting;
 
 /// The scenario as a file. `comment` stands at its top; `plan` is what it calls the plan.
 ///

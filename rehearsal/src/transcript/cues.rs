@@ -1,6 +1,7 @@
 //! What the scenario lets happen, in words.
 
-use crate::clock::lasting;
+use pavane_choreography::yaml::lasting;
+
 use crate::scenario::{Fault, How, What};
 
 /// What a cue does, where no record on the log says it.

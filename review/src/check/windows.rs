@@ -1,11 +1,12 @@
 //! Lengths that cannot all hold: hooks against windows, windows against each other and against the clock's pace.
 
 use pavane_choreography::diagnostic::{Code, Diagnostic};
+use pavane_choreography::yaml::lasting;
 use pavane_choreography::{Instances, Step};
 use pavane_events::Millis;
 
 use super::graph::Graph;
-use super::words::{lasting, listed};
+use super::words::listed;
 use super::{Choreography, Project};
 use crate::participant::Reaction;
 

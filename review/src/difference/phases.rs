@@ -1,5 +1,6 @@
 //! The phases: which steps open together, and what must hold before the next ones do.
 
+use pavane_choreography::yaml::lasting;
 use std::collections::BTreeSet;
 
 use pavane_choreography::{Approval, Phase, Plan, Watch};
@@ -7,7 +8,7 @@ use pavane_events::{PhaseId, StepId};
 
 use crate::difference::pairing::Pairing;
 use crate::difference::step::{lengths, stalled};
-use crate::difference::words::{lasting, on_stall};
+use crate::difference::words::on_stall;
 use crate::difference::{Changes, Values, listed, options, values};
 
 /// Compares the phases of two plans.

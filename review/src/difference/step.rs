@@ -1,11 +1,12 @@
 //! The fields of one step that stands in both plans, and the steps that stand in one alone.
 
+use pavane_choreography::yaml::lasting;
 use pavane_choreography::{Instances, OnStall, Plan, Step};
 use pavane_events::Millis;
 
 use crate::difference::versions;
 use crate::difference::whole::told;
-use crate::difference::words::{lasting, on_stall};
+use crate::difference::words::on_stall;
 use crate::difference::{Changes, Values, listed, options, values};
 
 /// Tells a step that the old plan does not have.

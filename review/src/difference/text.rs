@@ -1,7 +1,7 @@
 //! A difference as people read it, in 80 columns.
 
-use crate::difference::words::lasting;
 use crate::difference::{About, Change, Difference, Side, listed};
+use pavane_choreography::yaml::lasting;
 
 const WIDTH: usize = 80;
 /// Where what a change means begins.

@@ -1,5 +1,6 @@
 //! What a step waits for, and what a change of it does to its start.
 
+use pavane_choreography::yaml::lasting;
 use std::collections::BTreeSet;
 
 use pavane_choreography::{Plan, Step};
@@ -7,7 +8,6 @@ use pavane_events::{Millis, StepId};
 
 use crate::difference::pairing::Pairing;
 use crate::difference::schedule::Schedule;
-use crate::difference::words::lasting;
 use crate::difference::{Changes, listed};
 
 /// A step within its plan, and when that plan lets it start.

@@ -1,9 +1,9 @@
 //! The graph in the language of Graphviz. Every text stands in quotes; quotes and backslashes in it are escaped.
 
+use pavane_choreography::yaml::lasting;
 use std::fmt::Write as _;
 
 use super::network::{Edge, Graph, Kind, Node, Sheet};
-use super::words::lasting;
 
 /// The graph as DOT.
 pub(super) fn text(graph: &Graph) -> String {

@@ -1,10 +1,12 @@
 //! The graph as text: turn by turn, each step with what it waits for, and then who must talk to whom.
 
+use pavane_choreography::yaml::lasting;
 use std::collections::BTreeMap;
 
 use super::network::{Band, By, Edge, Graph, Kind, Node, Sheet, Talk};
 use super::schedule::Window;
-use super::words::{clipped, counted, lasting, wrapped};
+use super::words::{clipped, wrapped};
+use crate::words::counted;
 
 /// The width of a terminal that nobody has widened.
 const COLUMNS: usize = 80;

@@ -6,7 +6,8 @@ use pavane_choreography::{Plan, Step};
 
 use super::layers;
 use super::network::{By, Edge, Kind, Node, Sheet};
-use super::words::{counted, listed};
+use super::words::listed;
+use crate::words::counted;
 
 /// One picture of all plans together.
 pub(super) fn sheet(plans: &[Plan], by: By) -> Sheet {

@@ -1,10 +1,10 @@
 //! The graph in the language of Mermaid. Texts stand in quotes, and what could end them or mean more is written as a
 //! code.
 
+use pavane_choreography::yaml::lasting;
 use std::fmt::Write as _;
 
 use super::network::{Edge, Graph, Kind, Node, Sheet};
-use super::words::lasting;
 
 const ROOM: &str = "a string takes all that is written to it";
 

@@ -1,5 +1,6 @@
 //! The network of one or several plans: who waits for whom, and whose business that is.
 
+use pavane_choreography::yaml::lasting;
 use std::collections::{BTreeMap, BTreeSet};
 
 use pavane_choreography::{Approval, Instances, Method, OnStall, Phase, Plan, Step, Watch};
@@ -7,7 +8,6 @@ use serde::Serialize;
 
 use super::schedule::{self, Critical, Schedule, Window};
 use super::teams::{self, Start};
-use super::words::lasting;
 use super::{layers, merge};
 
 /// What a node stands for.

@@ -8,8 +8,10 @@ mod paper;
 
 use super::layout::{self, Layout, Measure, Point, Rect};
 use super::network::{Edge, Graph, Kind, Node, Sheet};
-use super::words::{clipped, counted, lasting};
+use super::words::clipped;
+use crate::words::counted;
 use paper::{Paper, colour, escaped};
+use pavane_choreography::yaml::lasting;
 
 const MONO: &str = "font-family=\"'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace\"";
 const INK: &str = "#1b1f24";

@@ -1,10 +1,12 @@
 //! Findings for a terminal: what is wrong, the line it is in, a mark beneath it, and the way out.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use pavane_choreography::diagnostic::{Diagnostic, Severity};
+use pavane_choreography::diagnostic::{Code, Diagnostic, Severity};
 
-use super::{Report, counted, tame};
+use super::{Report, tame};
+use crate::words::counted;
 
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
@@ -16,11 +18,20 @@ const PLAIN: &str = "\x1b[0m";
 /// How much of a long line is shown, in characters.
 const WIDEST: usize = 100;
 
-/// The findings as text. Colours stand beside words that say the same; whoever prints may strip them.
-pub fn human(report: &Report) -> String {
+/// How many notes are told one by one before they are told by their codes.
+const HANDFUL: usize = 6;
+
+/// How many notes of one code are told where many are.
+const MOST: usize = 10;
+
+/// The findings as text: errors and warnings in full, and the notes too if they are wanted so; else in a line each.
+/// Colours stand beside words that say the same; whoever prints may strip them.
+pub fn human(report: &Report, full_notes: bool) -> String {
     let mut text = String::new();
     let (mut file, mut lines) = ("", Vec::new());
-    for finding in &report.findings {
+    let is_brief = |finding: &&Diagnostic| finding.severity == Severity::Note && !full_notes;
+    let (brief, full): (Vec<&Diagnostic>, Vec<&Diagnostic>) = report.findings.iter().partition(is_brief);
+    for finding in full {
         if finding.file != file {
             file = &finding.file;
             lines = report.texts.get(file).map_or(Vec::new(), |text| text.lines().collect());
@@ -28,8 +39,36 @@ pub fn human(report: &Report) -> String {
         text.push_str(&excerpt(finding, &lines));
         text.push('\n');
     }
+    if !brief.is_empty() {
+        text.push_str(&notes(&brief));
+    }
     text.push_str(&sum(report));
     text
+}
+
+/// The notes in a line each; by their codes where there are many, and of each code the first ones.
+fn notes(notes: &[&Diagnostic]) -> String {
+    let many = counted(notes.len(), "note");
+    let mut text = format!("{CYAN}{many}{PLAIN}; --notes shows each with its line and what to do\n");
+    let at = |note: &Diagnostic| format!("{}:{}:{}", tame(&note.file), note.line, note.column);
+    let message = |note: &Diagnostic| tame(&note.message).replace('\n', " ");
+    if notes.len() <= HANDFUL {
+        text.extend(notes.iter().map(|note| format!("  {} {}: {}\n", at(note), note.code, message(note))));
+        return text + "\n";
+    }
+    let mut codes: BTreeMap<&str, Vec<&Diagnostic>> = BTreeMap::new();
+    for note in notes {
+        codes.entry(&note.code).or_default().push(note);
+    }
+    for (code, notes) in codes {
+        let meaning = Code::ALL.iter().find(|known| known.as_str() == code).map_or("", |code| code.meaning());
+        text = format!("{text}  {CYAN}{code}{PLAIN} {meaning} ({})\n", notes.len());
+        text.extend(notes.iter().take(MOST).map(|note| format!("    {}: {}\n", at(note), message(note))));
+        if notes.len() > MOST {
+            text = format!("{text}    and {} more\n", notes.len() - MOST);
+        }
+    }
+    text + "\n"
 }
 
 fn excerpt(finding: &Diagnostic, lines: &[&str]) -> String {

@@ -2,7 +2,8 @@
 
 use pavane_choreography::diagnostic::{Diagnostic, Severity};
 
-use super::{Report, count, counted};
+use super::{Report, count};
+use crate::words::{counted, escaped};
 
 /// One suite. `strict` says that warnings fail a case too; what does not fail it stands in its output.
 pub fn junit(report: &Report, strict: bool) -> String {
@@ -55,23 +56,4 @@ fn case(file: &str, bad: &[&Diagnostic], rest: &[&Diagnostic]) -> String {
 
 fn lines(findings: &[&Diagnostic]) -> String {
     findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-}
-
-/// A text as XML 1.0 can hold it, in an element or an attribute.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&apos;"),
-            '\n' => escaped.push_str("&#10;"),
-            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            c if c.is_control() => escaped.push('\u{fffd}'),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }

@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 
 use pavane_choreography::diagnostic::{Diagnostic, Severity};
 
+use crate::words::counted;
+
 /// What was read, and what was found in it.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -74,11 +76,6 @@ impl Count {
         let parts = parts.into_iter().filter(|(number, _)| *number > 0);
         parts.map(|(number, noun)| counted(number, noun)).collect::<Vec<_>>().join(", ")
     }
-}
-
-/// A number with its noun.
-fn counted(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 /// A text without characters that a terminal would obey.

@@ -32,7 +32,7 @@ fn plain(text: &str) -> String {
 
 #[test]
 fn a_person_sees_the_line_the_mark_and_the_way_out() {
-    let text = human::human(&report());
+    let text = human::human(&report(), true);
     let wanted = "error[PAV104]: 100% ::error::<&\"'>\u{fffd}[31m\n --> odd, name:1.yaml:2:31\n  |\n\
                   2 | steps: [{ id: \"x y\", after: [z] }]\n  |                               ^\n  \
                   = help: take it out\n\nwarning[PAV421]: slow\n --> odd, name:1.yaml:2:15\n  |\n\
@@ -41,7 +41,26 @@ fn a_person_sees_the_line_the_mark_and_the_way_out() {
                   3 files checked: 1 error, 1 warning, 1 note\n";
     assert_eq!(plain(&text), wanted);
     let clean = Report { findings: Vec::new(), ..report() };
-    assert_eq!(human::human(&clean), "3 files checked, nothing found\n");
+    assert_eq!(human::human(&clean, false), "3 files checked, nothing found\n");
+}
+
+#[test]
+fn notes_take_a_line_each_and_many_stand_by_their_codes() {
+    let text = plain(&human::human(&report(), false));
+    let brief =
+        "1 note; --notes shows each with its line and what to do\n  ü/b.yaml:9:1 PAV442: a waits for b\n\n";
+    assert!(text.ends_with(&format!("\n\n{brief}3 files checked: 1 error, 1 warning, 1 note\n")), "{text}");
+    assert!(
+        text.starts_with("error[PAV104]: 100%") && text.contains("warning[PAV421]: slow\n -->"),
+        "{text}"
+    );
+    let note = |line| Diagnostic::new(Code::AcrossTeams, "a", Place { line, column: 1 }, "so", "").note();
+    let mut findings: Vec<Diagnostic> = (1..=12).map(note).collect();
+    findings.push(Diagnostic::new(Code::Template, "b", Place::START, "later", "").note());
+    let text = plain(&human::human(&Report { findings, texts: BTreeMap::new() }, false));
+    let group = text.split_once("  PAV442 a team waits for another team (12)\n").expect("a heading").1;
+    assert_eq!(group.matches("    a:").count(), 10, "{text}");
+    assert!(group.contains("    a:10:1: so\n    and 2 more\n\n0 files"), "{text}");
 }
 
 #[test]
@@ -49,7 +68,7 @@ fn a_long_line_is_shown_around_the_mark() {
     let source = format!("{}bad {}", "x ".repeat(200), "y ".repeat(200));
     let finding = Diagnostic::new(Code::NotYaml, "a", Place { line: 1, column: 401 }, "so", "");
     let report = Report { findings: vec![finding], texts: [("a".to_owned(), source)].into() };
-    let text = plain(&human::human(&report));
+    let text = plain(&human::human(&report, false));
     let lines: Vec<&str> = text.lines().collect();
     let at = lines[4].chars().position(|c| c == '^').expect("a mark");
     assert_eq!(lines[3].chars().skip(at).take(3).collect::<String>(), "bad", "{text}");

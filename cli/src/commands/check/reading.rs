@@ -1,7 +1,6 @@
 //! From files to what is checked: each by its own reader, every defect kept.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use pavane_choreography::diagnostic::{Code, Diagnostic, Place};
@@ -12,8 +11,8 @@ use pavane_review::participant::{Hook, On, Participant, Reaction};
 use pavane_sidecar::config::{Survey, Surveyed};
 use pavane_sidecar_engine::Trigger;
 
-use super::folder::File;
-use super::kind::Kind;
+use crate::document;
+use crate::files::{File, Files, Kind};
 
 /// What the files say, and what each of them has wrong by itself.
 #[derive(Default)]
@@ -23,26 +22,22 @@ pub(super) struct Found {
     pub(super) texts: BTreeMap<String, String>,
 }
 
-/// Reads all files.
-pub(super) fn read(files: &[File]) -> Found {
-    let mut found = Found::default();
-    for file in files {
-        if let Err(defects) = found.take(file) {
-            found.defects.extend(template(file).map_or(defects, |note| vec![note]));
+/// Reads all files of ours in the order of their names, and those that are not and were named.
+pub(super) fn read(mut files: Files) -> Found {
+    let mut found = Found { defects: files.garbled, ..Found::default() };
+    files.read.retain(|file| file.named || file.kind != Kind::Other);
+    files.read.sort_by(|a, b| a.name.cmp(&b.name));
+    for file in files.read {
+        if file.kind == Kind::Other {
+            found.defects.push(not_ours(&file.name));
+            continue;
         }
-        found.texts.insert(file.name.clone(), file.text.clone());
+        if let Err(defects) = found.take(&file) {
+            found.defects.extend(file.unfilled().map_or(defects, |note| vec![note]));
+        }
+        found.texts.insert(file.name, file.text);
     }
     found
-}
-
-/// A file that cannot be read because its placeholders are not filled has no defects that anyone could mend.
-fn template(file: &File) -> Option<Diagnostic> {
-    let (number, line) = (1..).zip(file.text.lines()).find(|(_, line)| line.contains("{{"))?;
-    let column = line.split("{{").next().map_or(1, |before| before.chars().count() + 1);
-    let place = Place { line: number, column: u32::try_from(column).unwrap_or(u32::MAX) };
-    let message = "the placeholders of this file are not filled, so it was not checked";
-    let help = "fill them as for a deployment, and check what comes out";
-    Some(Diagnostic::new(Code::Template, &file.name, place, message, help).note())
 }
 
 impl Found {
@@ -53,7 +48,7 @@ impl Found {
                 let (plan, places) = pavane_choreography::read_with_places(text, name)?;
                 let piece = Arc::new(Piece::new(plan.clone()));
                 self.project.choreographies.push(Choreography { file: name.clone(), plan, places });
-                scenario::tests(text, name, &piece, &mut |plan| beside(name, plan))?;
+                scenario::tests(text, name, &piece, &mut |plan| document::beside(&file.path, plan))?;
             }
             Kind::Sidecar => {
                 let survey = pavane_sidecar::config::survey(text, name)?;
@@ -67,7 +62,7 @@ impl Found {
                 self.project.watchers.push(Watcher { file, place, domains, receivers, measures });
             }
             Kind::Scenario => {
-                scenario::read(text, name, &mut |plan| beside(name, plan))?;
+                scenario::read(text, name, &mut |plan| document::beside(&file.path, plan))?;
             }
             Kind::Schema { service, event } => {
                 let service = Service::new(service).map_err(|error| {
@@ -76,19 +71,18 @@ impl Found {
                 })?;
                 self.project.schemas.push(OwnEvent { file: name.clone(), service, event: event.clone() });
             }
+            Kind::Other => {}
         }
         Ok(())
     }
 }
 
-/// The plan that a scenario names by its file, as seen from the scenario's.
-fn beside(scenario: &str, plan: &str) -> Result<Arc<Piece>, String> {
-    let path = Path::new(scenario).with_file_name(plan);
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(&path).map_err(|error| format!("cannot read {name}: {error}"))?;
-    let read = pavane_choreography::read(&text, &name);
-    let plan = read.map_err(|defects| format!("{name} is no sound choreography: {}", defects[0].message))?;
-    Ok(Arc::new(Piece::new(plan)))
+/// A file that was named and is nothing of ours.
+fn not_ours(name: &str) -> Diagnostic {
+    let message = "this is none of the files that are checked";
+    let help = "a choreography says `kind: Choreography`, a scenario `kind: Scenario`, a sidecar file `service:` and \
+                `domain:`, a sentinel file `domains:`";
+    Diagnostic::new(Code::NotOurs, name, Place::START, message, help)
 }
 
 /// Where a sentinel's file says what it watches.

@@ -3,8 +3,9 @@
 use std::fmt::Display;
 
 use pavane_choreography::diagnostic::Place;
+use pavane_choreography::yaml::lasting;
 use pavane_choreography::{Instances, Method, Phase, Places, Plan, Step};
-use pavane_review::difference::words::{concurrency, lasting, method, on_stall, trigger};
+use pavane_review::difference::words::{concurrency, method, on_stall, trigger};
 
 /// A plan, field by field.
 #[derive(Debug)]

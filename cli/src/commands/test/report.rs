@@ -1,5 +1,6 @@
 //! The results of scenarios in three forms.
 
+use pavane_review::words::escaped;
 use std::fmt::Write as _;
 
 use super::Outcome;
@@ -67,22 +68,6 @@ fn case(text: &mut String, file: &str, outcome: &Outcome) {
 
 fn line(text: &mut String, line: &str) {
     writeln!(text, "{line}").expect("a text takes all");
-}
-
-/// A text as it may stand in XML.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            c if c.is_control() && c != '\n' => safe.push('\u{fffd}'),
-            c => safe.push(c),
-        }
-    }
-    safe
 }
 
 #[cfg(test)]

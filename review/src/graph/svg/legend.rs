@@ -4,7 +4,8 @@ use super::paper::{Paper, colour};
 use super::{ACROSS, INK, LINE, SOFT};
 use crate::graph::listing::because;
 use crate::graph::network::{By, Graph, Kind};
-use crate::graph::words::{clipped, counted};
+use crate::graph::words::clipped;
+use crate::words::counted;
 
 /// The most pairs of teams that are written beneath a picture; the listing has all of them.
 const MOST_TALKS: usize = 60;

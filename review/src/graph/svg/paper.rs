@@ -2,6 +2,7 @@
 
 use super::{INK, SOFT};
 use crate::graph::words::wrapped;
+use crate::words;
 
 /// What has been drawn, and how far down.
 pub(super) struct Paper {
@@ -77,20 +78,7 @@ pub(super) fn colour(place: Option<usize>) -> &'static str {
     place.map_or("#8c959f", |place| COLOURS[place % COLOURS.len()])
 }
 
-/// The text as it may stand in SVG, in an element as well as in quotes. What XML cannot hold becomes a mark.
+/// The text as it may stand in SVG, in an element as well as in quotes, on one line.
 pub(super) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            '\t' | '\n' | '\r' | '\u{2028}' | '\u{2029}' => safe.push(' '),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => safe.push('\u{fffd}'),
-            c => safe.push(c),
-        }
-    }
-    safe
+    words::escaped(&text.replace(['\t', '\n', '\r', '\u{2028}', '\u{2029}'], " "))
 }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use pavane_choreography::diagnostic::{Code, Diagnostic, Severity};
 use pavane_review::check::{self, allowed};
 
-use super::super::{folder, reading};
+use super::super::reading;
 use super::*;
+use crate::files;
 
 /// Codes of files that are too large for a page. Each is found in a file that is made here.
 const TOO_LARGE_TO_SHOW: [Code; 3] = [Code::MoreDefects, Code::TooManySteps, Code::PlanTooLarge];
@@ -120,10 +121,10 @@ fn findings(files: &[(String, String)]) -> Vec<Diagnostic> {
         std::fs::write(&path, text).unwrap();
         paths.push(path);
     }
-    let inputs = folder::read(&paths, &[]).unwrap();
-    assert!(inputs.unread.is_empty());
-    let found = reading::read(&inputs.files);
-    let mut all = [inputs.findings, found.defects].concat();
+    let files = files::read(&paths, &[]).unwrap();
+    files.whole().unwrap();
+    let found = reading::read(files);
+    let mut all = found.defects;
     all.extend(check::check(&found.project));
     allowed::apply(all, &found.texts)
 }

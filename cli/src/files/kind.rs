@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// What a file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     /// How a rollout should go.
     Choreography,
     /// Who stands beside a service.
@@ -24,6 +24,8 @@ pub(super) enum Kind {
         /// The name of the file.
         event: String,
     },
+    /// Nothing of ours.
+    Other,
 }
 
 /// Keys of a sidecar's file that make `service:` one of ours.
@@ -38,24 +40,24 @@ impl Kind {
         path.extension().is_some_and(|end| end == "yaml" || end == "yml" || end == "avsc")
     }
 
-    /// What a file is; none when it is not ours. `named` says that a person has named it, and less is asked of it.
-    pub(super) fn of(path: &Path, text: &str, named: bool) -> Option<Self> {
+    /// What a file is. `named` says that a person has named it, and less is asked of it.
+    pub(super) fn of(path: &Path, text: &str, named: bool) -> Self {
         if path.extension().is_some_and(|end| end == "avsc") {
-            return schema(path);
+            return schema(path).unwrap_or(Self::Other);
         }
         let silent = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
         if named && text.lines().all(silent) {
-            return Some(Self::Choreography); // Its reader says that it is empty.
+            return Self::Choreography; // Its reader says that it is empty.
         }
         let keys = keys(text);
         let says = |key: &str| keys.contains_key(key);
         let version = keys.get("apiVersion").copied();
         if version.is_none_or(|version| version.starts_with("pavane/")) {
             match keys.get("kind").copied() {
-                Some("Scenario") => return Some(Self::Scenario),
-                Some("Choreography") => return Some(Self::Choreography),
+                Some("Scenario") => return Self::Scenario,
+                Some("Choreography") => return Self::Choreography,
                 // A version of ours and a kind that is not: broken, and ours all the same.
-                Some(_) | None if version.is_some() => return Some(Self::Choreography),
+                Some(_) | None if version.is_some() => return Self::Choreography,
                 Some(_) | None => {}
             }
         }
@@ -64,10 +66,10 @@ impl Kind {
             && keys.get("service").is_some_and(|name| !name.is_empty())
             && SIDECAR.iter().any(|key| says(key))
         {
-            return Some(Self::Sidecar);
+            return Self::Sidecar;
         }
         let watches = says("domains") && (named || SENTINEL.iter().any(|key| says(key)));
-        (ours && watches).then_some(Self::Sentinel)
+        if ours && watches { Self::Sentinel } else { Self::Other }
     }
 }
 
@@ -101,18 +103,18 @@ fn bare(text: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn of(text: &str) -> Option<Kind> {
+    fn of(text: &str) -> Kind {
         Kind::of(Path::new("a.yaml"), text, false)
     }
 
     #[test]
     fn files_are_known_by_their_outermost_keys_even_when_they_are_broken() {
-        assert_eq!(of("# x\napiVersion: pavane/v1\nkind: Choreography\n"), Some(Kind::Choreography));
-        assert_eq!(of("apiVersion: pavane/v9\nkind: Choregraphy\n"), Some(Kind::Choreography));
-        assert_eq!(of("kind: \"Choreography\"   # ours\r\n"), Some(Kind::Choreography));
-        assert_eq!(of("apiVersion: pavane/v1\nkind: Scenario\n"), Some(Kind::Scenario));
-        assert_eq!(of("service: a\ndomain: shop\nreactions: [\n"), Some(Kind::Sidecar));
-        assert_eq!(of("domains: [shop]\nreceivers: []\n"), Some(Kind::Sentinel));
+        assert_eq!(of("# x\napiVersion: pavane/v1\nkind: Choreography\n"), Kind::Choreography);
+        assert_eq!(of("apiVersion: pavane/v9\nkind: Choregraphy\n"), Kind::Choreography);
+        assert_eq!(of("kind: \"Choreography\"   # ours\r\n"), Kind::Choreography);
+        assert_eq!(of("apiVersion: pavane/v1\nkind: Scenario\n"), Kind::Scenario);
+        assert_eq!(of("service: a\ndomain: shop\nreactions: [\n"), Kind::Sidecar);
+        assert_eq!(of("domains: [shop]\nreceivers: []\n"), Kind::Sentinel);
     }
 
     #[test]
@@ -127,17 +129,17 @@ mod tests {
             "domains:\n  - example.org\n",
             "",
         ] {
-            assert_eq!(of(text), None, "{text}");
+            assert_eq!(of(text), Kind::Other, "{text}");
         }
-        assert_eq!(Kind::of(Path::new("a.yaml"), "domains: [shop]\n", true), Some(Kind::Sentinel));
+        assert_eq!(Kind::of(Path::new("a.yaml"), "domains: [shop]\n", true), Kind::Sentinel);
     }
 
     #[test]
     fn a_schema_is_a_services_own_by_its_folder() {
         let of = |path: &str| Kind::of(Path::new(path), "{}", true);
         let (service, event) = ("matchmaking".to_owned(), "Ready".to_owned());
-        assert_eq!(of("x/schemas/services/matchmaking/Ready.avsc"), Some(Kind::Schema { service, event }));
-        assert_eq!(of("x/schemas/lifecycle/v1/Ready.avsc"), None);
-        assert_eq!(of("services/matchmaking/Ready.avsc"), None);
+        assert_eq!(of("x/schemas/services/matchmaking/Ready.avsc"), Kind::Schema { service, event });
+        assert_eq!(of("x/schemas/lifecycle/v1/Ready.avsc"), Kind::Other);
+        assert_eq!(of("services/matchmaking/Ready.avsc"), Kind::Other);
     }
 }
