@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use pavane_events::Timestamp;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::future_producer::Delivery;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 
 use crate::client::{self, Purpose};
@@ -55,30 +56,41 @@ impl Producer {
 
     /// Appends a record and waits for the broker's answer. Abandoning the wait does not take the record back.
     pub(crate) async fn append(&self, outgoing: Outgoing<'_>) -> Result<Appended, Error> {
-        let (topic, partition) = (outgoing.topic, outgoing.partition);
-        let created = self.created();
-        let mut record =
-            FutureRecord::to(topic).partition(partition).key(outgoing.key).headers(outgoing.headers);
-        record.payload = outgoing.value;
-        record.timestamp = created.map(|created| created.0);
-        let begun = Instant::now();
-        let unknown = |why: &str| {
-            Err(Error::OutcomeUnknown { topic: topic.to_owned(), partition, why: why.to_owned() })
+        let underway = self.underway(&outgoing);
+        let sending = self.inner.send(record(outgoing, underway.created), QUEUE);
+        let answer = tokio::time::timeout(self.limit, sending).await;
+        underway.end(answer.ok().map(|answer| answer.map_err(|(error, _)| error)))
+    }
+
+    /// Hands a record over behind all that were handed over before it. What it returns ends with the broker's answer;
+    /// to drop it does not take the record back. Fails at once when the client's queue is full.
+    pub(crate) fn hand_over(
+        &self,
+        outgoing: Outgoing<'_>,
+    ) -> Result<impl Future<Output = Result<Appended, Error>> + Send + use<>, Error> {
+        let underway = self.underway(&outgoing);
+        let delivery = match self.inner.send_result(record(outgoing, underway.created)) {
+            Ok(delivery) => delivery,
+            Err((error, _)) => return Err(underway.fail(error)),
         };
-        let result = match tokio::time::timeout(self.limit, self.inner.send(record, QUEUE)).await {
-            Err(_) => unknown("the client has not reported in time"),
-            Ok(Ok(delivery)) if delivery.offset < 0 => {
-                unknown("the broker has it and does not say at which offset")
-            }
-            Ok(Ok(delivery)) => Ok(Appended {
-                partition: delivery.partition,
-                offset: delivery.offset,
-                at: created.unwrap_or_else(|| Timestamp(delivery.timestamp.to_millis().unwrap_or(0))),
-            }),
-            Ok(Err((error, _))) => Err(self.failed(topic, partition, error)),
-        };
-        self.metrics.sent(topic, begun.elapsed(), result.as_ref().err().map(Error::class));
-        result
+        Ok(async move {
+            let answer = tokio::time::timeout(underway.producer.limit, delivery).await;
+            let answer = answer.map(|answer| match answer {
+                Ok(answer) => answer.map_err(|(error, _)| error),
+                Err(_) => Err(KafkaError::Canceled),
+            });
+            underway.end(answer.ok())
+        })
+    }
+
+    fn underway(&self, outgoing: &Outgoing<'_>) -> Underway {
+        Underway {
+            producer: self.clone(),
+            topic: outgoing.topic.to_owned(),
+            partition: outgoing.partition,
+            created: self.created(),
+            begun: Instant::now(),
+        }
     }
 
     /// Waits until the broker has answered for every record.
@@ -113,6 +125,58 @@ impl Producer {
             Some(_) | None => Error::OutcomeUnknown { topic, partition, why: error.to_string() },
         }
     }
+}
+
+/// A record that was handed over, until the broker's answer.
+struct Underway {
+    producer: Producer,
+    topic: String,
+    partition: i32,
+    created: Option<Timestamp>,
+    begun: Instant,
+}
+
+impl Underway {
+    /// Takes the client's report; none when it did not come in time.
+    fn end(self, report: Option<Result<Delivery, KafkaError>>) -> Result<Appended, Error> {
+        let unknown = |why: &str| {
+            let (topic, why) = (self.topic.clone(), why.to_owned());
+            Err(Error::OutcomeUnknown { topic, partition: self.partition, why })
+        };
+        let result = match report {
+            None => unknown("the client has not reported in time"),
+            Some(Ok(delivery)) if delivery.offset < 0 => {
+                unknown("the broker has it and does not say at which offset")
+            }
+            Some(Ok(delivery)) => Ok(Appended {
+                partition: delivery.partition,
+                offset: delivery.offset,
+                at: self.created.unwrap_or_else(|| Timestamp(delivery.timestamp.to_millis().unwrap_or(0))),
+            }),
+            Some(Err(error)) => return Err(self.fail(error)),
+        };
+        self.count(result.as_ref().err());
+        result
+    }
+
+    fn fail(self, error: KafkaError) -> Error {
+        let error = self.producer.failed(&self.topic, self.partition, error);
+        self.count(Some(&error));
+        error
+    }
+
+    fn count(&self, error: Option<&Error>) {
+        self.producer.metrics.sent(&self.topic, self.begun.elapsed(), error.map(Error::class));
+    }
+}
+
+/// A record as the client takes it.
+fn record(outgoing: Outgoing<'_>, created: Option<Timestamp>) -> FutureRecord<'_, [u8], [u8]> {
+    let record = FutureRecord::to(outgoing.topic).partition(outgoing.partition).key(outgoing.key);
+    let mut record = record.headers(outgoing.headers);
+    record.payload = outgoing.value;
+    record.timestamp = created.map(|created| created.0);
+    record
 }
 
 /// The headers of a record.

@@ -55,23 +55,51 @@ impl Writer {
         value: Vec<u8>,
         dataschema: &str,
     ) -> Result<Appended, Error> {
+        let (address, traced) = self.addressed(envelope, event_type, dataschema);
+        traced.around(self.producer.append(address.outgoing(envelope, &value))).await
+    }
+
+    /// Hands an event over behind all that were handed over before it, and does not wait: the broker keeps this order
+    /// within one writer, except for what it does not answer for. What it returns ends with the broker's answer. Fails
+    /// at once when too much is on its way.
+    pub fn hand_over(
+        &self,
+        event: &Event,
+    ) -> Result<impl Future<Output = Result<Appended, Error>> + Send + use<>, Error> {
+        let event_type = event.body.event_type();
+        let Encoded { value, dataschema } = wire::encode(&event.body, self.id_of(event_type.as_str()))?;
+        self.hand_over_encoded(&event.envelope, event_type, &value, &dataschema)
+    }
+
+    /// Hands over an event whose body was encoded by [`Writer::encode_json`], as [`Writer::hand_over`] does.
+    pub fn hand_over_encoded(
+        &self,
+        envelope: &Envelope,
+        event_type: EventType,
+        value: &[u8],
+        dataschema: &str,
+    ) -> Result<impl Future<Output = Result<Appended, Error>> + Send + use<>, Error> {
+        let (address, traced) = self.addressed(envelope, event_type, dataschema);
+        let sending = self.producer.hand_over(address.outgoing(envelope, value))?;
+        Ok(traced.around(sending))
+    }
+
+    /// Where an event goes, its headers, and what it is traced by.
+    fn addressed(
+        &self,
+        envelope: &Envelope,
+        event_type: EventType,
+        dataschema: &str,
+    ) -> (Addressed, trace::SendTrace) {
         let topic = self.bus.topic(Topic::Lifecycle);
-        let key = envelope.domain.as_str().as_bytes();
-        let partition = partition_of(key, self.bus.partitions());
+        let partition = partition_of(envelope.domain.as_str().as_bytes(), self.bus.partitions());
         let traced = trace::send(&topic, partition, envelope, event_type);
         let envelope = Envelope { traceparent: traced.traceparent.clone(), ..envelope.clone() };
         let mut pairs = headers::write(&envelope, &event_type.full_name(), dataschema);
         pairs.extend(
             traced.tracestate.clone().map(|state| ("tracestate".to_owned(), Some(state.into_bytes()))),
         );
-        let sending = self.producer.append(Outgoing {
-            topic: &topic,
-            partition,
-            key,
-            value: Some(&value),
-            headers: producer::headers(pairs.iter().map(|(name, value)| (name.as_str(), value.as_deref()))),
-        });
-        traced.around(sending).await
+        (Addressed { topic, partition, pairs }, traced)
     }
 
     /// Encodes a JSON body strictly: by the service's own published form of the event, else by ours. What does
@@ -86,6 +114,17 @@ impl Writer {
             Err(Error::Contract(_)) => self.encode_by(service, event_type, json, Duration::ZERO).await,
             encoded => encoded,
         }
+    }
+
+    /// As [`Writer::encode_json`], by the forms that are known already where there are any: for a time in which the
+    /// broker cannot be asked for newer ones.
+    pub async fn encode_json_as_known(
+        &self,
+        service: &Service,
+        event_type: EventType,
+        json: &[u8],
+    ) -> Result<Encoded, Error> {
+        self.encode_by(service, event_type, json, Duration::MAX).await
     }
 
     /// Encodes by the form that is known, if it was read no longer ago than `age`.
@@ -170,6 +209,26 @@ impl Writer {
 
     fn id_of(&self, event: &str) -> u32 {
         *self.ids.get(event).expect("every embedded schema was looked up when the writer was opened")
+    }
+}
+
+/// An event with its address on it.
+struct Addressed {
+    topic: String,
+    partition: i32,
+    pairs: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Addressed {
+    fn outgoing<'a>(&'a self, envelope: &'a Envelope, value: &'a [u8]) -> Outgoing<'a> {
+        let pairs = self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
+        Outgoing {
+            topic: &self.topic,
+            partition: self.partition,
+            key: envelope.domain.as_str().as_bytes(),
+            value: Some(value),
+            headers: producer::headers(pairs),
+        }
     }
 }
 

@@ -6,8 +6,9 @@
 //! team: identity
 //! instance: user-service-0              # default: the host's name
 //! zone: eu                              # default: none; --zone and PAVANE_ZONE go before it
-//! http: 127.0.0.1:3650                  # the service's door, health and metrics; the default
+//! http: 127.0.0.1:3650                  # the service's door, health and metrics; the default. Or unix:/PATH, or both
 //! journal: /var/lib/pavane/user-service-0.journal
+//! outbox: { events: 10000, bytes: 8388608 }              # how much may wait for the broker; the default
 //! version: { http: "http://127.0.0.1:8080/version" }     # or exec, file, env
 //! ready:                                # the service as a whole: asked on and on, held against bounds
 //!   healthy_for: 10s
@@ -25,6 +26,7 @@
 //! ```
 
 mod check;
+mod door;
 mod reaction;
 mod ready;
 mod survey;
@@ -36,7 +38,9 @@ use pavane_choreography::diagnostic::{Code, Diagnostic, Place};
 use pavane_choreography::yaml::{self, Fields, Item, Reported};
 use pavane_events::{Domain, EventType, Instance, Service, Zone};
 
+pub use crate::line::Limits;
 pub use check::{Check, Probe, Queue};
+pub use door::Listen;
 pub use reaction::{Command, Hook, Question, Reaction};
 pub use ready::Ready;
 pub use survey::{Survey, Surveyed, survey};
@@ -57,13 +61,15 @@ pub struct Config {
     pub instance: Instance,
     /// The zone or region that the instance runs in; the steps of other zones are not its own.
     pub zone: Option<Zone>,
-    /// Where it answers; port 0 takes a free one.
-    pub http: SocketAddr,
+    /// Where it answers.
+    pub http: Listen,
     /// Names under which it may be asked at its door, beside addresses and `localhost`.
     pub hosts: Vec<String>,
     /// Whether `/readyz` fails while the log cannot be read. Off by default: the service's own readiness
     /// would go with it wherever the two share a pod.
     pub ready_needs_kafka: bool,
+    /// How much may wait for the broker.
+    pub outbox: Limits,
     /// The file that holds what must survive a crash.
     pub journal: PathBuf,
     /// How the version that runs is learnt.
@@ -110,9 +116,10 @@ fn config(
         let team = f.optional("team", |i| i.spanned(Item::label));
         let instance = instance(f);
         let zone = f.optional("zone", Item::name);
-        let http = f.optional("http", Item::socket);
+        let http = f.optional("http", door::listen);
         let hosts = f.optional("hosts", |i| i.list(Item::text));
         let ready_needs_kafka = f.optional("ready_needs_kafka", Item::boolean);
+        let outbox = f.optional("outbox", door::limits);
         let journal = f.required("journal", Item::text);
         let version = f.required("version", reaction::version);
         let ready = f.optional("ready", ready::ready);
@@ -129,7 +136,8 @@ fn config(
             team: team.map(|team| team.value).unwrap_or_default(),
             instance: instance?,
             zone: zone?,
-            http: http?.unwrap_or(DEFAULT_HTTP),
+            http: http?.unwrap_or(Listen { tcp: Some(DEFAULT_HTTP), unix: None }),
+            outbox: outbox?.unwrap_or(door::LIMITS),
             hosts: hosts?.unwrap_or_default(),
             ready_needs_kafka: ready_needs_kafka?.unwrap_or(false),
             journal: PathBuf::from(journal?),
@@ -214,6 +222,7 @@ reactions:
         let mut fields = asked("zzzzzz: 1\n", 1);
         let known = |part: &str| asked(&format!("reactions:\n  - {part}\n"), 2);
         fields.extend(known("{ on: b.Ready, zzzzzz: 1 }"));
+        fields.extend(asked("service: a\noutbox: { zzzzzz: 1 }\n", 2));
         fields.extend(known("{ on: b.Ready, run: { exec: [a], zzzzzz: 1 } }"));
         fields.extend(known("{ on: b.Ready, retry: { zzzzzz: 1 } }"));
         fields.extend(known("{ on: b.Ready, ready: { http: \"http://a\", zzzzzz: 1 } }"));
@@ -221,7 +230,8 @@ reactions:
         fields.extend(asked("team: a\nready: { all: [{ name: a, tcp: \"a:1\", zzzzzz: 1 }] }\n", 2));
         assert!(fields.len() > 25, "{fields:?}");
         for field in fields {
-            let rows = ["", "retry.", "ready.", "http."].map(|before| format!("| `{before}{field}"));
+            let rows =
+                ["", "retry.", "ready.", "http.", "outbox."].map(|before| format!("| `{before}{field}"));
             assert!(rows.iter().any(|row| page.contains(row)), "`{field}` has no row");
         }
     }

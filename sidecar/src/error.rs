@@ -38,6 +38,17 @@ pub enum Error {
         /// What the store said.
         source: Box<redb::Error>,
     },
+    /// The disk has no room for the journal.
+    #[error(
+        "write the journal {path}: {source}; the disk is full, so make room on it: what was acknowledged is safe, \
+         and nothing more is until then"
+    )]
+    JournalFull {
+        /// The file.
+        path: PathBuf,
+        /// What the store said.
+        source: Box<redb::Error>,
+    },
     /// A row of the journal cannot be understood.
     #[error(
         "read the journal {path}: a row of `{table}` is not what this program writes ({why}); keep the file and report it"
@@ -57,6 +68,17 @@ pub enum Error {
         address: SocketAddr,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// A thread cannot be started.
+    #[error("start the thread that writes the journal: {0}; look at the limits of the process")]
+    Thread(std::io::Error),
+    /// The socket is not to be had.
+    #[error("listen at unix:{path}: {why}; change `http:` in the sidecar's file")]
+    Socket {
+        /// The path.
+        path: PathBuf,
+        /// What is wrong with it, or what the system said.
+        why: String,
     },
     /// The client for hooks cannot be made.
     #[error("make the HTTP client: {0}")]

@@ -7,6 +7,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// About how much memory the envelope of a letter takes.
+const ENVELOPE: usize = 1_024;
+
 /// An event on its way to the broker. It keeps its id, however often it is sent.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Letter {
@@ -14,6 +17,8 @@ pub(crate) struct Letter {
     pub(crate) number: u64,
     pub(crate) envelope: Envelope,
     pub(crate) content: Content,
+    /// What the request that it came by said, in short: none when it cannot be repeated by a key.
+    pub(crate) digest: Option<u64>,
 }
 
 /// What is said: by the sidecar itself, or by the service in its own form of the event.
@@ -45,6 +50,8 @@ struct Written {
     body: Option<Value>,
     value: Option<Vec<u8>>,
     dataschema: Option<String>,
+    #[serde(default)]
+    digest: Option<u64>,
 }
 
 impl Letter {
@@ -83,6 +90,7 @@ impl Letter {
             body,
             value: given.map(|encoded| encoded.value.clone()),
             dataschema: given.map(|encoded| encoded.dataschema.clone()),
+            digest: self.digest,
         };
         serde_json::to_vec(&written).expect("a letter has no map with keys that are not text")
     }
@@ -90,8 +98,16 @@ impl Letter {
     /// Reads a letter back; or says why it cannot.
     pub(crate) fn from_bytes(number: u64, bytes: &[u8]) -> Result<Self, String> {
         let written: Written = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        let content = content(&written)?;
-        Ok(Self { number, envelope: envelope(written).map_err(|error| error.to_string())?, content })
+        let (content, digest) = (content(&written)?, written.digest);
+        Ok(Self { number, envelope: envelope(written).map_err(|error| error.to_string())?, content, digest })
+    }
+}
+
+/// How much of the line's room a letter takes, in bytes: about what it takes of memory.
+pub(crate) fn weight(content: &Content) -> usize {
+    match content {
+        Content::Own(_) => ENVELOPE,
+        Content::Given { encoded, .. } => ENVELOPE + encoded.value.len(),
     }
 }
 
@@ -160,7 +176,7 @@ mod tests {
         let encoded = Encoded { value: vec![0, 0, 0, 0, 9, 255], dataschema: "urn:x".to_owned() };
         let given = Content::Given { event: EventType::Ready, encoded };
         for content in [own, given] {
-            let letter = Letter { number: 3, envelope: envelope.clone(), content };
+            let letter = Letter { number: 3, envelope: envelope.clone(), content, digest: Some(u64::MAX) };
             assert_eq!(Letter::from_bytes(3, &letter.to_bytes()), Ok(letter));
         }
     }

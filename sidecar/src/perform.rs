@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use pavane_events::Envelope;
 use pavane_sidecar_engine::input::Failure;
 use pavane_sidecar_engine::{Call, Effect, HookOutcome, Input, Stage};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
-use crate::door::Request;
 use crate::error::Error;
 use crate::journal::Batch;
 use crate::letter::Content;
@@ -23,13 +23,10 @@ const APART: Duration = Duration::from_secs(2);
 impl Sidecar {
     /// Carries out what the engine orders.
     pub(crate) fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), Error> {
-        let batch = self.batch(&effects);
-        if !batch.is_empty() {
+        let (batch, said) = self.batch(&effects);
+        if !(batch.is_empty() && said.is_empty()) {
             // Written and synced before anything else happens; the disk takes a few milliseconds.
-            self.journal.commit(&batch)?;
-        }
-        for letter in batch.said {
-            self.line.post(letter)?;
+            self.outbox.write(batch, said)?;
         }
         for effect in effects {
             match effect {
@@ -51,8 +48,8 @@ impl Sidecar {
     }
 
     /// What of the orders must be durable first.
-    fn batch(&mut self, effects: &[Effect]) -> Batch {
-        let mut batch = Batch::default();
+    fn batch(&mut self, effects: &[Effect]) -> (Batch, Vec<(Envelope, Content)>) {
+        let (mut batch, mut said) = (Batch::default(), Vec::new());
         let mut span = Span::none();
         for effect in effects {
             match effect {
@@ -70,7 +67,7 @@ impl Sidecar {
                 Effect::Say(event) => {
                     let mut envelope = event.envelope.clone();
                     envelope.traceparent = context_of(&span);
-                    batch.said.push(self.line.seal(envelope, Content::Own(event.body.clone())));
+                    said.push((envelope, Content::Own(event.body.clone())));
                 }
                 Effect::ObserveVersion { .. }
                 | Effect::RunHook(_)
@@ -81,28 +78,7 @@ impl Sidecar {
                 | Effect::Tell(_) => {}
             }
         }
-        let position = self.engine.resume_from();
-        if !batch.is_empty() && self.engine.is_caught_up() && self.position != Some(position) {
-            batch.position = Some(position);
-            self.position = batch.position;
-        }
-        batch
-    }
-
-    /// Takes an event that the service says at its door into the line.
-    pub(crate) fn accept(&mut self, request: Request) -> Result<(), Error> {
-        let Request { envelope, content, answer } = request;
-        let letter = self.line.seal(envelope, content);
-        self.line.post_unwritten(letter, answer)
-    }
-
-    /// Writes into the journal what the broker has not answered for in time.
-    pub(crate) fn write_down(&mut self) -> Result<(), Error> {
-        let said = self.line.take_unwritten();
-        if said.is_empty() {
-            return Ok(());
-        }
-        self.journal.commit(&Batch { said, ..Batch::default() })
+        (batch, said)
     }
 
     fn observe(&mut self, ticket: u64) {

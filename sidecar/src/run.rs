@@ -13,13 +13,12 @@ use uuid::Uuid;
 
 use crate::boot::{self, Connected, Way};
 use crate::config::Config;
-use crate::door::{self, Door, Request};
+use crate::door::Door;
 use crate::error::Error;
 use crate::heartbeat;
 use crate::hook::Caller;
 use crate::journal::{Journal, Recalled};
-use crate::line::Line;
-use crate::outbox;
+use crate::outbox::{self, Closer, Outbox};
 use crate::probe;
 use crate::shared::Shared;
 use crate::sidecar::{Sidecar, Sources};
@@ -38,11 +37,12 @@ pub async fn run_with(config: Config, settings: BusSettings, stop: CancellationT
 
 async fn work(config: Config, way: Way, stop: CancellationToken) -> Result<(), Error> {
     let own = format!("{}/{}/{}", config.domain, config.service, config.instance);
-    let (journal, recalled) = Journal::open(&config.journal, &own)?;
+    let (journal, mut recalled) = Journal::open(&config.journal, &own)?;
     let (config, boot) = (Arc::new(config), Uuid::now_v7().to_string());
+    let outbox = Outbox::new(journal, &boot, config.outbox, &mut recalled);
+    let closer = outbox.employ()?;
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
     let shared = Arc::new(Shared::default());
-    let (requests, requested) = mpsc::unbounded_channel();
     let mut settings = settings(&config, &boot);
     let mut parts = JoinSet::new();
     probe::start(&config, &client, way.settings(), &shared, &mut parts)?;
@@ -52,16 +52,17 @@ async fn work(config: Config, way: Way, stop: CancellationToken) -> Result<(), E
         source: settings.source(),
         client: client.clone(),
         shared: shared.clone(),
-        requests,
+        outbox: outbox.clone(),
+        intake: Door::intake(),
     };
-    open_door(door, &mut parts, stop.clone()).await?;
+    door.open(&mut parts, &stop).await?;
     telemetry::caught_up(false);
     tracing::info!(
         instance = own,
         team = config.team,
         boot,
         jobs = recalled.memory.jobs.len(),
-        outbox = recalled.outbox.len(),
+        outbox = outbox.depth(),
         "started"
     );
     let Some(connected) = boot::connect(way, &config.domain, recalled.position, &stop).await? else {
@@ -76,7 +77,7 @@ async fn work(config: Config, way: Way, stop: CancellationToken) -> Result<(), E
         zone: config.zone.clone(),
         source: settings.source(),
     };
-    let found = Found { config, boot, settings, journal, recalled, caller, shared, parts, requested };
+    let found = Found { config, boot, settings, outbox, closer, recalled, caller, shared, parts };
     let (sidecar, sources) = assemble(found, connected)?;
     sidecar.run(sources, &stop).await
 }
@@ -85,23 +86,22 @@ struct Found {
     config: Arc<Config>,
     boot: String,
     settings: Settings,
-    journal: Journal,
+    outbox: Arc<Outbox>,
+    closer: Closer,
     recalled: Recalled,
     caller: Caller,
     shared: Arc<Shared>,
     parts: JoinSet<(&'static str, Result<(), Error>)>,
-    requested: mpsc::UnboundedReceiver<Request>,
 }
 
 fn assemble(found: Found, connected: Connected) -> Result<(Sidecar, Sources), Error> {
-    let Found { config, boot, settings, journal, recalled, caller, shared, mut parts, requested } = found;
+    let Found { config, boot, settings, outbox, closer, recalled, caller, shared, mut parts } = found;
     let Connected { writer, reader, topic } = connected;
     let (facts, told) = mpsc::unbounded_channel();
-    let (letters, posted) = mpsc::unbounded_channel();
-    let (sent, answered) = mpsc::unbounded_channel();
     let (beats, beaten) = watch::channel(None);
-    let sending = outbox::send(writer.clone(), posted, sent, shared.clone());
-    parts.spawn(async { ("its outbox", sending.await) });
+    outbox.open(outbox::carrier(writer.clone()));
+    let tending = outbox.clone().tend();
+    parts.spawn(async { ("its outbox", tending.await) });
     let beating = heartbeat::beat(writer.clone(), beaten);
     parts.spawn(async { ("its heartbeat", beating.await) });
     if let Some(watched) = shared.watched.get() {
@@ -113,12 +113,15 @@ fn assemble(found: Found, connected: Connected) -> Result<(Sidecar, Sources), Er
     }
     let sidecar = Sidecar {
         spans: Spans::new(topic, reader.partition()),
+        source: settings.source(),
+        partition: reader.partition(),
         engine: Engine::new(settings, recalled.memory),
-        line: Line::new(letters, recalled.outbox)?,
+        outbox,
+        closer,
+        settled: None,
         position: recalled.position,
         config,
         boot,
-        journal,
         caller,
         writer,
         shared,
@@ -131,25 +134,7 @@ fn assemble(found: Found, connected: Connected) -> Result<(Sidecar, Sources), Er
         begun: Instant::now(),
         stopping: false,
     };
-    Ok((sidecar, Sources { reader, facts: told, sent: answered, requests: requested }))
-}
-
-/// Binds the door before anything else is tried, so that health can be asked for from the start.
-async fn open_door(
-    door: Door,
-    parts: &mut JoinSet<(&'static str, Result<(), Error>)>,
-    stop: CancellationToken,
-) -> Result<(), Error> {
-    let address = door.config.http;
-    let failed = move |source| Error::Listen { address, source };
-    let listener = tokio::net::TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    tracing::info!(address = %bound, "the door is open");
-    let serving = axum::serve(listener, door::router(door)).with_graceful_shutdown(async move {
-        stop.cancelled().await;
-    });
-    parts.spawn(async move { ("its door", serving.await.map_err(failed)) });
-    Ok(())
+    Ok((sidecar, Sources { reader, facts: told }))
 }
 
 fn settings(config: &Config, boot: &str) -> Settings {

@@ -5,29 +5,22 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use pavane_bus::Writer;
 use pavane_events::Version;
+use tokio_util::sync::CancellationToken;
 
 /// What the service's door must know of the sidecar.
 #[derive(Default)]
 pub(crate) struct Shared {
     /// The way to the broker, once there is one.
     pub(crate) writer: OnceLock<Writer>,
-    blocked: AtomicBool,
     /// Who watches the service's checks, where there are any.
     pub(crate) watched: OnceLock<crate::probe::Watched>,
+    /// Cancelled once the log was read to the end that was seen at the start.
+    pub(crate) caught_up: CancellationToken,
     sighted: AtomicBool,
     version: Mutex<Option<Version>>,
 }
 
 impl Shared {
-    /// Whether what was said last could not be brought to the broker.
-    pub(crate) fn is_blocked(&self) -> bool {
-        self.blocked.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set_blocked(&self, blocked: bool) {
-        self.blocked.store(blocked, Ordering::Relaxed);
-    }
-
     /// Orders the service's checks to be looked at anew.
     pub(crate) fn assess(&self, ticket: u64) {
         if let Some(watched) = self.watched.get() {

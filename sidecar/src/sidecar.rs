@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pavane_bus::{Error as BusError, Item, Raw, Reader, Writer};
-use pavane_events::{Entry, Heartbeat, Millis, Unreadable};
+use pavane_events::{Entry, Heartbeat, Millis, Source, Unreadable};
 use pavane_sidecar_engine::{Engine, Input};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
@@ -14,13 +14,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::door::Request;
 use crate::error::Error;
 use crate::heartbeat;
 use crate::hook::Caller;
-use crate::journal::{Batch, Journal};
-use crate::line::Line;
-use crate::outbox::Sent;
+use crate::journal::Batch;
+use crate::outbox::{Closer, Outbox, Receipt};
 use crate::question;
 use crate::shared::Shared;
 use crate::span::Spans;
@@ -38,9 +36,12 @@ const UNREADABLE: usize = 1_000;
 pub(crate) struct Sidecar {
     pub(crate) config: Arc<Config>,
     pub(crate) boot: String,
+    pub(crate) source: Source,
+    pub(crate) partition: i32,
     pub(crate) engine: Engine,
-    pub(crate) journal: Journal,
-    pub(crate) line: Line,
+    pub(crate) outbox: Arc<Outbox>,
+    /// Ends the outbox with the sidecar.
+    pub(crate) closer: Closer,
     pub(crate) spans: Spans,
     pub(crate) caller: Caller,
     pub(crate) writer: Writer,
@@ -55,7 +56,10 @@ pub(crate) struct Sidecar {
     pub(crate) hooks: BTreeMap<u64, CancellationToken>,
     pub(crate) unreadable: BTreeMap<i64, (Raw, Unreadable)>,
     pub(crate) begun: Instant,
+    /// Where the journal says that the log is to be read on from.
     pub(crate) position: Option<i64>,
+    /// Where it was to be read on from at the last heartbeat: all that lies below was answered for long ago.
+    pub(crate) settled: Option<i64>,
     pub(crate) stopping: bool,
 }
 
@@ -63,8 +67,6 @@ pub(crate) struct Sidecar {
 pub(crate) struct Sources {
     pub(crate) reader: Reader,
     pub(crate) facts: UnboundedReceiver<Input>,
-    pub(crate) sent: UnboundedReceiver<Sent>,
-    pub(crate) requests: UnboundedReceiver<Request>,
 }
 
 impl Sidecar {
@@ -75,7 +77,7 @@ impl Sidecar {
         let mut read_again: Option<Instant> = None;
         self.observe_version();
         loop {
-            let (deadline, write_by) = (self.deadline(), self.line.write_by());
+            let deadline = self.deadline();
             // In this order: a stop before the parts that it ends, and the log last, so that a long way to its end
             // keeps nobody else waiting.
             tokio::select! {
@@ -86,11 +88,8 @@ impl Sidecar {
                     tracing::error!(%error, "a hook, a question or a dead letter has ended by itself");
                     return Err(Error::Ended("one of its errands"));
                 }
-                () = at(write_by) => self.write_down()?,
                 _ = beat.tick() => self.beat()?,
                 Some(fact) = sources.facts.recv() => self.tell(fact)?,
-                Some(sent) = sources.sent.recv() => self.sent(&sent)?,
-                Some(request) = sources.requests.recv() => self.accept(request)?,
                 () = at(deadline) => self.tell(Input::Tick)?,
                 () = at(read_again) => read_again = None,
                 item = sources.reader.next(), if read_again.is_none() => {
@@ -129,6 +128,7 @@ impl Sidecar {
         let error = match item {
             Ok(Item::Entry { entry, raw }) => {
                 self.spans.follow(&entry);
+                self.learn(&entry);
                 self.hold(&entry, raw);
                 self.tell(Input::Observed(entry))?;
                 // what made it blind in between is over
@@ -139,6 +139,7 @@ impl Sidecar {
                 tracing::info!(end, "caught up");
                 telemetry::caught_up(true);
                 self.shared.set_sighted(true);
+                self.shared.caught_up.cancel();
                 self.tell(Input::CaughtUp { end })?;
                 self.unreadable.clear();
                 return Ok(None);
@@ -158,6 +159,23 @@ impl Sidecar {
         Ok(Some(Instant::now() + READ_AGAIN))
     }
 
+    /// What this instance said before it began anew is remembered, so that a request that is repeated makes no
+    /// second event.
+    fn learn(&self, entry: &Entry) {
+        let Entry::Event(record) = entry else { return };
+        let envelope = &record.event.envelope;
+        if self.engine.is_caught_up() || envelope.source != self.source {
+            return;
+        }
+        self.outbox.learn(Receipt {
+            id: envelope.id.clone(),
+            digest: None,
+            sequence: envelope.sequence.unwrap_or(0),
+            partition: self.partition,
+            offset: record.offset,
+        });
+    }
+
     /// Keeps an unreadable record at hand: the engine may want it set aside.
     fn hold(&mut self, entry: &Entry, raw: Raw) {
         if self.engine.is_caught_up() {
@@ -170,22 +188,9 @@ impl Sidecar {
         }
     }
 
-    /// The broker has a letter, or never will.
-    fn sent(&mut self, sent: &Sent) -> Result<(), Error> {
-        if self.line.was_written(sent.number) {
-            self.journal.commit(&Batch { sent: vec![sent.number], ..Batch::default() })?;
-        }
-        self.line.strike(sent, &self.boot);
-        Ok(())
-    }
-
     /// Says what the sidecar does, and notes how far it has read.
     fn beat(&mut self) -> Result<(), Error> {
-        let position = self.engine.resume_from();
-        if self.engine.is_caught_up() && self.position != Some(position) {
-            self.journal.commit(&Batch { position: Some(position), ..Batch::default() })?;
-            self.position = Some(position);
-        }
+        self.settle()?;
         let phase = self.engine.phase();
         self.beats.send_replace(Some(Heartbeat {
             domain: self.config.domain.clone(),
@@ -196,10 +201,26 @@ impl Sidecar {
             version: phase.version.or_else(|| self.shared.version()),
             phase: if self.stopping { "draining" } else { phase.word }.to_owned(),
             rollout: phase.rollout,
-            acknowledged: self.line.acknowledged(),
-            outbox: i64::try_from(self.line.depth()).unwrap_or(i64::MAX),
+            acknowledged: self.outbox.acknowledged(),
+            outbox: i64::try_from(self.outbox.depth()).unwrap_or(i64::MAX),
             position: phase.position,
         }));
+        Ok(())
+    }
+
+    /// Notes how far the log was read at the last heartbeat. A disk that is full keeps nobody from going on: the log
+    /// is then read again from further back.
+    fn settle(&mut self) -> Result<(), Error> {
+        let settled = self.settled.filter(|settled| self.position != Some(*settled));
+        if self.engine.is_caught_up() {
+            self.settled = Some(self.engine.resume_from());
+        }
+        let Some(position) = settled else { return Ok(()) };
+        match self.outbox.write(Batch { position: Some(position), ..Batch::default() }, Vec::new()) {
+            Ok(()) => self.position = Some(position),
+            Err(error @ Error::JournalFull { .. }) => telemetry::trouble("write", &error, heartbeat::EVERY),
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 
@@ -217,8 +238,7 @@ impl Sidecar {
     /// Ends what was begun: the hook that runs, what waits for the broker, the journal.
     async fn finish(mut self, sources: &mut Sources) -> Result<(), Error> {
         self.stopping = true;
-        self.write_down()?;
-        tracing::info!(hooks = self.hooks.len(), outbox = self.line.depth(), "stopping");
+        tracing::info!(hooks = self.hooks.len(), outbox = self.outbox.depth(), "stopping");
         let hooks = Instant::now() + HOOK_GRACE;
         while !self.hooks.is_empty() {
             let Ok(Some(fact)) = timeout_at(hooks, sources.facts.recv()).await else {
@@ -228,15 +248,14 @@ impl Sidecar {
             self.tell(fact)?;
         }
         self.beat()?;
-        let outbox = Instant::now() + OUTBOX_GRACE;
-        while self.line.depth() > 0 {
-            let Ok(Some(sent)) = timeout_at(outbox, sources.sent.recv()).await else {
-                tracing::warn!(outbox = self.line.depth(), "the journal keeps what the broker does not have");
-                break;
-            };
-            self.sent(&sent)?;
+        self.outbox.write_all()?;
+        let outbox = self.outbox.drain(OUTBOX_GRACE).await;
+        if outbox > 0 {
+            self.outbox.write_all()?;
+            tracing::warn!(outbox, "the journal keeps what the broker does not have");
         }
         self.errands.shutdown().await;
+        drop(self.closer);
         if let Err(error) = self.writer.flush(OUTBOX_GRACE).await {
             tracing::warn!("failed to {error}");
         }

@@ -107,7 +107,7 @@ pub(crate) fn refused(event: &'static str, id: &dyn Display, error: &dyn Display
 /// The broker has an event.
 pub(crate) fn said(event: &'static str, id: &dyn Display, offset: i64) {
     SAID.add(1, &[KeyValue::new("event", event)]);
-    tracing::info!(event, %id, offset, "said");
+    tracing::debug!(event, %id, offset, "said");
 }
 
 /// A record was set aside, or could not be.

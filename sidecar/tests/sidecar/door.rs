@@ -116,6 +116,142 @@ async fn an_event_of_which_the_door_says_that_it_is_kept_comes_although_the_side
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_means_the_same_in_each_of_its_forms() {
+    let (mut shop, service) = (Shop::open().await, Workload::start().await);
+    let sidecar = shop.sidecar(shop.config(&service)).await;
+    until_open(&sidecar).await;
+    let whole = r#"{"specversion":"1.0","id":"whole-1","source":"/ci","type":"io.pavane.lifecycle.v1.Ready",
+        "pavaneversion":"2.0.0","time":"2026-01-31T12:00:00Z","data":{"prerequisite":"cache"}}"#;
+    let (status, answer) =
+        send(&sidecar, "", &[("content-type", "application/cloudevents+json")], whole).await;
+    assert_eq!((status, &answer["id"]), (201, &json!("whole-1")), "{answer}");
+    let apart = [
+        ("content-type", "application/json"),
+        ("ce-specversion", "1.0"),
+        ("ce-id", "apart-1"),
+        ("ce-source", "/ci"),
+        ("ce-type", "Ready"),
+        ("ce-pavaneversion", "2.0.0"),
+        ("ce-time", "2026-01-31T12:00:00Z"),
+    ];
+    assert_eq!(send(&sidecar, "", &apart, r#"{"prerequisite":"cache"}"#).await.0, 201);
+    let first = next(&mut shop, EventType::Ready).await;
+    let second = next(&mut shop, EventType::Ready).await;
+    assert_eq!((first.envelope.id.as_str(), second.envelope.id.as_str()), ("whole-1", "apart-1"));
+    assert_eq!((&first.body, &first.envelope.time), (&second.body, &second.envelope.time));
+    assert_eq!(first.envelope.source, Source::new("/pavane/shop/user-service/user-service-0").unwrap());
+
+    let batch = format!(
+        "[{},{},{}]",
+        whole.replace("whole-1", "b-1"),
+        r#"{"type":"Ready"}"#,
+        whole.replace("whole-1", "b-2")
+    );
+    let media = [("content-type", "application/cloudevents-batch+json")];
+    let (status, answer) = send(&sidecar, "?ack=local", &media, &batch).await;
+    let told: Vec<_> =
+        answer.as_array().unwrap().iter().map(|item| item["status"].as_u64().unwrap()).collect();
+    assert_eq!((status, &told[..]), (207, &[202, 422, 202][..]), "{answer}");
+    assert_eq!(answer[1]["errors"].as_array().unwrap().len(), 3, "{answer}");
+    for id in ["b-1", "b-2"] {
+        let said = next(&mut shop, EventType::Ready).await;
+        assert_eq!(said.envelope.id.as_str(), id, "in the order of the batch");
+    }
+    sidecar.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_is_repeated_gets_the_same_answer_and_makes_no_second_event_also_after_a_crash() {
+    let (mut shop, service) = (Shop::open().await, Workload::start().await);
+    let sidecar = shop.sidecar(shop.config(&service)).await;
+    until_open(&sidecar).await;
+    let body = r#"{"event":"Ready","version":"1.0.0","data":{"prerequisite":"cache"}}"#;
+    let keyed = [("content-type", "application/json"), ("idempotency-key", "\"key-1\"")];
+    let first = send(&sidecar, "", &keyed, body).await;
+    assert_eq!(first.0, 201, "{first:?}");
+    assert_eq!(send(&sidecar, "", &keyed, body).await, first);
+    let other = send(&sidecar, "", &keyed, &body.replace("cache", "schema")).await;
+    assert_eq!(other.0, 409, "{other:?}");
+    sidecar.kill().await;
+    let sidecar = shop.sidecar(shop.config(&service)).await;
+    until_open(&sidecar).await;
+    assert_eq!(send(&sidecar, "", &keyed, body).await, first, "the log remembers");
+    assert_eq!(post(&sidecar, "", r#"{"event":"Drained","version":"1.0.0"}"#).await.0, 201);
+    shop.until("user-service", EventType::Drained).await;
+    assert_eq!(shop.count("user-service.Ready"), 1);
+    sidecar.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_kept_while_kafka_is_away_comes_in_its_order_although_the_sidecar_is_killed() {
+    let (mut shop, service) = (Shop::open().await, Workload::start().await);
+    let sidecar = shop.sidecar(shop.config(&service)).await;
+    until_open(&sidecar).await;
+    assert_eq!(post(&sidecar, "", r#"{"event":"Ready","version":"1.0.0"}"#).await.0, 201);
+    shop.until("user-service", EventType::Ready).await;
+    shop.embedded.broker().set_reachable(false).unwrap();
+    for number in 0..20 {
+        let body = format!(r#"{{"event":"Drained","version":"1.0.0","id":"kept-{number}"}}"#);
+        let (status, answer) = post(&sidecar, "?ack=local", &body).await;
+        assert_eq!((status, &answer["ack"]), (202, &json!("local")), "{answer}");
+    }
+    sidecar.kill().await;
+    shop.embedded.broker().set_reachable(true).unwrap();
+    let sidecar = shop.sidecar(shop.config(&service)).await;
+    for number in 0..20 {
+        let said = next(&mut shop, EventType::Drained).await;
+        assert_eq!(said.envelope.id.as_str(), format!("kept-{number}"));
+    }
+    sidecar.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beyond_its_limits_the_line_takes_no_more_and_says_when_to_come_again() {
+    let (shop, service) = (Shop::open().await, Workload::start().await);
+    let mut config = shop.config(&service);
+    config.outbox.events = 3;
+    let sidecar = shop.sidecar(config).await;
+    until_open(&sidecar).await;
+    assert_eq!(post(&sidecar, "", r#"{"event":"Ready","version":"1.0.0"}"#).await.0, 201);
+    shop.embedded.broker().set_reachable(false).unwrap();
+    let body = r#"{"event":"Drained","version":"1.0.0"}"#;
+    for _ in 0..3 {
+        assert_eq!(post(&sidecar, "?ack=local", body).await.0, 202);
+    }
+    let refused = ask(&sidecar, "?ack=local", body).await;
+    assert!([429, 503].contains(&refused.status().as_u16()), "{refused:?}");
+    assert_eq!(refused.headers()["retry-after"], "2");
+    assert_eq!(refused.headers()["content-type"], "application/problem+json");
+    shop.embedded.broker().set_reachable(true).unwrap();
+    sidecar.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_door_may_be_a_socket_beside_an_address() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let (shop, service) = (Shop::open().await, Workload::start().await);
+    let (mut config, socket) = (shop.config(&service), shop.journal().with_extension("sock"));
+    config.http.unix = Some(socket.clone());
+    let (url, work) = (format!("http://{}", config.http.tcp.unwrap()), CancellationToken::new());
+    let running = tokio::spawn(pavane_sidecar::run(config, shop.bus.clone(), work.clone()));
+    let sidecar = Running { stop: work, url, work: running };
+    sidecar.until_answers("/healthz").await;
+    until_open(&sidecar).await;
+    let mut stream = tokio::net::UnixStream::connect(&socket).await.unwrap();
+    let body = r#"{"event":"Ready","version":"1.0.0"}"#;
+    let request = format!(
+        "POST /v1/events HTTP/1.1\r\nhost: any.name\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    sidecar.stop().await;
+    assert!(!socket.exists(), "it takes the socket away with it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_sidecar_on_the_same_journal_is_refused() {
     let (shop, service) = (Shop::open().await, Workload::start().await);
     let config = shop.config(&service);
@@ -176,6 +312,27 @@ async fn until_open(sidecar: &Running) {
         }
     };
     timeout(PATIENCE, asking).await.expect("the door opens");
+}
+
+/// The next event of a type on the log.
+async fn next(shop: &mut Shop, event: EventType) -> pavane_events::Event {
+    loop {
+        let record = shop.next().await;
+        if record.event.body.event_type() == event {
+            return record.event;
+        }
+    }
+}
+
+/// Sends a request with just these headers.
+async fn send(sidecar: &Running, query: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
+    let mut request =
+        reqwest::Client::new().post(format!("{}/v1/events{query}", sidecar.url)).body(body.to_owned());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap_or_default())
 }
 
 async fn post(sidecar: &Running, query: &str, body: &str) -> (u16, Value) {

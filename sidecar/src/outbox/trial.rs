@@ -1,0 +1,8 @@
+//! The outbox tried: against a model on a model file system, and as a process that is killed.
+
+mod crash;
+mod disk;
+mod full;
+mod model;
+
+pub(super) use crash::pass;
