@@ -52,7 +52,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
 
 /// Pure crate → the foreign crates that it may use outside its tests.
 const PURE: [(&str, &[&str]); 6] = [
-    ("pavane-events", &["serde", "sha2", "thiserror"]),
+    ("pavane-events", &["hashbrown", "serde", "sha2", "smol_str", "thiserror"]),
     (
         "pavane-choreography",
         &["granit-parser", "semver", "serde", "serde-saphyr", "serde_json", "sha2", "strsim", "thiserror"],

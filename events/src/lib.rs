@@ -33,7 +33,7 @@ pub mod vocabulary;
 pub use envelope::Envelope;
 pub use evidence::{Cause, Evidence, EvidenceKind};
 pub use heartbeat::Heartbeat;
-pub use lookup::Lookup;
+pub use lookup::{Lookup, Places, fingerprint, hash_of};
 pub use name::{Domain, EventId, Instance, PhaseId, RolloutId, Service, Source, StepId, Version, Zone};
 pub use record::{Entry, Event, Record, Unreadable, UnreadableReason};
 pub use time::{Millis, Timestamp};

@@ -1,11 +1,13 @@
-//! A hash table for looking things up, and for nothing else.
+//! Hash tables for looking things up, and for nothing else.
 //!
-//! Engines may not iterate over anything unordered, so this table has no iterator. Its hasher has fixed keys:
+//! Engines may not iterate over anything unordered, so these tables have no iterator. Their hasher has fixed keys:
 //! the same program does the same work on every run.
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{BuildHasherDefault, Hash};
+
+use hashbrown::HashTable;
 
 /// A map from keys to values that can be asked, never walked.
 #[derive(Clone, Debug)]
@@ -47,5 +49,65 @@ impl<K: Eq + Hash, V> Lookup<K, V> {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// The hash of a text, the same on every run.
+pub fn hash_of(text: &str) -> u64 {
+    fold(text.as_bytes(), 0x243F_6A88_85A3_08D3)
+}
+
+/// 128 bits that stand for a pair of texts, the same on every run. They are no seal: whoever may choose the texts can
+/// make two pairs that look alike.
+pub fn fingerprint(a: &str, b: &str) -> [u64; 2] {
+    let half = |seed: u64| fold(b.as_bytes(), fold(a.as_bytes(), seed));
+    [half(0x243F_6A88_85A3_08D3), half(0x1319_8A2E_0370_7344)]
+}
+
+/// Folds bytes into a seed, eight at a time: each multiplication mixes all bits that came before.
+fn fold(bytes: &[u8], seed: u64) -> u64 {
+    const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+    let mix = |a: u64, b: u64| {
+        let wide = u128::from(a) * u128::from(b);
+        #[expect(clippy::cast_possible_truncation, reason = "both halves are used")]
+        let (low, high) = (wide as u64, (wide >> 64) as u64);
+        low ^ high
+    };
+    let (words, rest) = bytes.as_chunks::<8>();
+    let folded = words.iter().fold(seed, |hash, word| mix(hash ^ u64::from_le_bytes(*word), ODD ^ hash));
+    let rest = match bytes.last_chunk::<8>() {
+        Some(last) => u64::from_le_bytes(*last).rotate_left(7) ^ bytes.len() as u64,
+        None => rest.iter().fold(bytes.len() as u64, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    mix(mix(folded ^ rest, ODD ^ folded), ODD)
+}
+
+/// The places of things that lie elsewhere, by their hash: no key is stored twice. Whoever asks compares what lies at
+/// the place with what is looked for.
+#[derive(Clone, Debug)]
+pub struct Places<P>(HashTable<P>);
+
+impl<P> Default for Places<P> {
+    fn default() -> Self {
+        Self(HashTable::new())
+    }
+}
+
+impl<P: Copy> Places<P> {
+    /// The place of the thing with this hash that passes the test.
+    pub fn find(&self, hash: u64, mut is_it: impl FnMut(P) -> bool) -> Option<P> {
+        self.0.find(hash, |place| is_it(*place)).copied()
+    }
+
+    /// Notes a place that is not noted. `hash_at` gives the hash of what lies at a place, for when the table grows.
+    pub fn insert(&mut self, hash: u64, place: P, hash_at: impl Fn(P) -> u64) {
+        self.0.insert_unique(hash, place, |place| hash_at(*place));
+    }
+
+    /// Forgets the place of the thing with this hash that passes the test.
+    pub fn remove(&mut self, hash: u64, mut is_it: impl FnMut(P) -> bool) {
+        if let Ok(entry) = self.0.find_entry(hash, |place| is_it(*place)) {
+            entry.remove();
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! Names that are checked when they are made, so that none is checked again.
 //!
 //! Names are ASCII by rule: no look-alikes, no control characters, nothing that a terminal, a template or a
-//! path could mistake for an order.
+//! path could mistake for an order. Every record carries about ten of them and most are short, so a name of up to 23
+//! bytes lies where it is used instead of on the heap, and a longer one is shared by its copies.
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use smol_str::SmolStr;
 
 /// Why a text is not a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,8 +20,8 @@ pub struct NameError {
 }
 
 fn check(kind: &'static str, text: &str, max: usize, also: &'static str) -> Result<(), NameError> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || also.contains(c);
-    if !text.is_empty() && text.len() <= max && text.chars().all(fits) {
+    let fits = |c: u8| c.is_ascii_alphanumeric() || also.as_bytes().contains(&c);
+    if !text.is_empty() && text.len() <= max && text.bytes().all(fits) {
         return Ok(());
     }
     let text = text.chars().take(max).collect();
@@ -29,16 +31,19 @@ fn check(kind: &'static str, text: &str, max: usize, also: &'static str) -> Resu
 macro_rules! names {
     ($($(#[$doc:meta])* $name:ident: $kind:literal, $max:literal, $also:literal;)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+        #[serde(try_from = "String")]
+        pub struct $name(SmolStr);
 
         impl $name {
+            /// How many bytes it has at most.
+            pub const MAX: usize = $max;
+
             /// Checks a text and takes it as the name.
-            pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
-                let text = text.into();
-                check($kind, &text, $max, $also)?;
-                Ok(Self(text))
+            pub fn new(text: impl AsRef<str>) -> Result<Self, NameError> {
+                let text = text.as_ref();
+                check($kind, text, $max, $also)?;
+                Ok(Self(SmolStr::new(text)))
             }
 
             /// The name as text.
@@ -69,7 +74,13 @@ macro_rules! names {
 
         impl From<$name> for String {
             fn from(name: $name) -> Self {
-                name.0
+                name.0.into()
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
     )*};
