@@ -1,9 +1,11 @@
 //! The plan as it is meant: every default resolved, every name checked, the steps a DAG in topological order.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use pavane_events::identity::sha256_hex;
-use pavane_events::{EventType, Millis, PhaseId, Service, StepId, Version, Zone};
+use pavane_events::name::NameError;
+use pavane_events::{EventType, Millis, PhaseId, RolloutId, Service, StepId, Version, Zone};
 use serde::{Deserialize, Serialize};
 
 use crate::instances::Instances;
@@ -80,6 +82,10 @@ pub struct Step {
     pub id: StepId,
     /// The event that must come.
     pub expect: Expect,
+    /// Whether every rollout has a service of its own for this step, e.g. in a preview environment: its name is the one in
+    /// `expect` and `compensate`, a hyphen, and the rollout's id. So one plan, with one digest, serves them all.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub per_rollout: bool,
     /// The steps that must all be full before this one's window begins.
     pub after: Vec<StepId>,
     /// The steps of which one must be full as well; none is waited for when it is empty.
@@ -121,6 +127,11 @@ pub struct Step {
 
 const fn interruptible() -> bool {
     true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// An event of a service, written short as `user-service.DeploymentComplete`.
@@ -223,6 +234,17 @@ impl Plan {
         self.phases.iter().position(|phase| phase.steps.contains(id))
     }
 
+    /// The plan as one rollout dances it: every service by its own name. Fails when a name gets too long.
+    pub fn bound_to(mut self, rollout: &RolloutId) -> Result<Self, NameError> {
+        for step in &mut self.steps {
+            let service = step.service(rollout)?.into_owned();
+            step.compensate.expect.service = service.clone();
+            step.expect.service = service;
+            step.per_rollout = false;
+        }
+        Ok(self)
+    }
+
     /// The phase with this name.
     pub fn phase(&self, id: &PhaseId) -> Option<&Phase> {
         self.phases.iter().find(|phase| phase.id == *id)
@@ -236,6 +258,7 @@ impl Step {
         Self {
             id,
             expect,
+            per_rollout: false,
             after: Vec::new(),
             after_any: Vec::new(),
             version: None,
@@ -263,6 +286,23 @@ impl Step {
     /// Whether what the step waits for is there, by a test for one prerequisite.
     pub fn is_due(&self, full: impl Fn(&StepId) -> bool) -> bool {
         self.after.iter().all(&full) && (self.after_any.is_empty() || self.after_any.iter().any(&full))
+    }
+
+    /// The service that the step awaits an event of in a rollout. Fails when its name gets too long.
+    pub fn service(&self, rollout: &RolloutId) -> Result<Cow<'_, Service>, NameError> {
+        if self.per_rollout {
+            return Service::new(format!("{}-{rollout}", self.expect.service)).map(Cow::Owned);
+        }
+        Ok(Cow::Borrowed(&self.expect.service))
+    }
+
+    /// Whether the step awaits an event of this service in a rollout.
+    pub fn is_of(&self, service: &Service, rollout: &RolloutId) -> bool {
+        if !self.per_rollout {
+            return self.expect.service == *service;
+        }
+        let own = service.as_str().strip_prefix(self.expect.service.as_str());
+        own.and_then(|own| own.strip_prefix('-')) == Some(rollout.as_str())
     }
 
     /// Whether what an instance in this zone says counts for the step.

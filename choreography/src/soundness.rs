@@ -100,7 +100,7 @@ impl Phase {
 /// Which steps await an event: in each zone one, or the growing cohorts of one. With each zone, the phase and the share
 /// of whoever claimed it last, when only a cohort moves there.
 #[derive(Default)]
-struct Claims<'p>(BTreeMap<&'p Expect, BTreeMap<Option<&'p Zone>, Partly>>);
+struct Claims<'p>(BTreeMap<(&'p Expect, bool), BTreeMap<Option<&'p Zone>, Partly>>);
 
 type Partly = Option<(usize, Share)>;
 
@@ -108,7 +108,7 @@ impl<'p> Claims<'p> {
     /// Claims an event for a step; fails when the log could not say which step it fills. A further step may claim it in
     /// a later phase in which more of the same instances move.
     fn claim(&mut self, step: &'p Step, phase: Option<usize>, cohort: Option<Share>) -> bool {
-        let zones = self.0.entry(&step.expect).or_default();
+        let zones = self.0.entry((&step.expect, step.per_rollout)).or_default();
         let zone = step.zone.as_ref();
         let everywhere = zone.is_none() && zones.keys().any(Option::is_some);
         if everywhere || zone.is_some() && zones.contains_key(&None) {

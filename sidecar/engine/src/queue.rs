@@ -149,6 +149,10 @@ impl Fold {
             Some(known) => Arc::clone(known),
             None => Arc::new(Score::read(started)?),
         };
+        let plan = match &record.event.envelope.rollout {
+            Some(rollout) => Score::bound_to(plan, rollout)?,
+            None => plan,
+        };
         match plan.maintenance.as_ref().filter(|hours| hours.closes(record.at).is_none()) {
             Some(maintenance) => Err(format!("the plan may only begin {maintenance}")),
             None => Ok(plan),

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use pavane_choreography::{Plan, Step};
-use pavane_events::Service;
 use pavane_events::command::RolloutStarted;
 use pavane_events::identity::sha256_hex;
+use pavane_events::{RolloutId, Service};
 
 /// A plan that was read from its text; it can be shared by any number of engines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,11 +31,18 @@ impl Score {
         let plan =
             Plan::from_json(&started.plan).map_err(|error| format!("the plan cannot be read: {error}"))?;
         plan.check().map_err(|error| format!("the plan cannot be followed: {error}"))?;
-        let mut places: BTreeMap<Service, Vec<usize>> = BTreeMap::new();
-        for (place, step) in plan.steps.iter().enumerate() {
-            places.entry(step.expect.service.clone()).or_default().push(place);
+        Ok(Self { text: started.plan.clone(), digest, places: places(&plan), plan })
+    }
+
+    /// The score as one rollout dances it: every service by its own name.
+    pub(crate) fn bound_to(score: Arc<Self>, rollout: &RolloutId) -> Result<Arc<Self>, String> {
+        if score.plan.steps.iter().all(|step| !step.per_rollout) {
+            return Ok(score);
         }
-        Ok(Self { text: started.plan.clone(), digest, plan, places })
+        let plan = score.plan.clone().bound_to(rollout).map_err(|error| error.to_string())?;
+        plan.check().map_err(|error| format!("the plan cannot be followed: {error}"))?;
+        let (text, digest) = (score.text.clone(), score.digest.clone());
+        Ok(Arc::new(Self { text, digest, places: places(&plan), plan }))
     }
 
     /// Whether a start carries this very plan.
@@ -51,6 +59,14 @@ impl Score {
     pub(crate) fn steps_of(&self, service: &Service) -> impl DoubleEndedIterator<Item = &Step> {
         self.places.get(service).into_iter().flatten().map(|place| &self.plan.steps[*place])
     }
+}
+
+fn places(plan: &Plan) -> BTreeMap<Service, Vec<usize>> {
+    let mut places: BTreeMap<Service, Vec<usize>> = BTreeMap::new();
+    for (place, step) in plan.steps.iter().enumerate() {
+        places.entry(step.expect.service.clone()).or_default().push(place);
+    }
+    places
 }
 
 impl Deref for Score {
@@ -79,6 +95,20 @@ mod tests {
         assert!(Score::read(&forged).is_err_and(|why| why.starts_with("the plan's digest is ")));
         assert!(score.touches(&service("users")) && !score.touches(&service("orders")));
         assert_eq!(score.steps_of(&service("users")).count(), 1);
+    }
+
+    #[test]
+    fn a_step_per_rollout_is_of_the_service_with_the_rollouts_id() {
+        let mut plan = Plan::from_json(&start(60_000).plan).unwrap();
+        plan.steps[0].per_rollout = true;
+        let (text, plan_digest) = (plan.to_json(), plan.digest());
+        let started = RolloutStarted { plan: text, plan_digest, ..start(60_000) };
+        let score = Arc::new(Score::read(&started).expect("a sound plan"));
+        let rollout = |id: &str| RolloutId::new(id).unwrap();
+        let bound = Score::bound_to(Arc::clone(&score), &rollout("r-1")).expect("a name that fits");
+        assert!(bound.touches(&service("users-r-1")) && bound.is_of(&started));
+        assert!(!bound.touches(&service("users")) && !bound.touches(&service("users-r-2")));
+        assert!(Score::bound_to(score, &rollout(&"r".repeat(60))).is_err(), "the name gets too long");
     }
 
     fn start(within: i64) -> RolloutStarted {
