@@ -12,7 +12,8 @@ use crate::fold::{Fold, Owed, Touched};
 use crate::judge;
 use crate::phase;
 use crate::rollout::{Pending, Rollout, Status};
-use crate::step::{Proof, Saying, Stall, Word};
+use crate::spoken::{Saying, Word};
+use crate::step::{Proof, Stall};
 
 impl Fold {
     pub(crate) fn proposed(
@@ -25,7 +26,7 @@ impl Fold {
             return self.step_clock(record, proposed, out);
         }
         let n = record.event.envelope.rollout.as_ref().and_then(|id| self.find(id));
-        let rollout = n.and_then(|n| self.rollouts.get(&n));
+        let rollout = n.and_then(|n| self.rollouts.get(n));
         let accepted = rollout.is_some_and(|r| judge::accepts(&self.clock, r, proposed, self.clock.now()));
         let kind = proposed.kind.as_str();
         let (true, Some(n)) = (accepted, n) else {
@@ -68,7 +69,7 @@ impl Fold {
 
     /// A stall changes state where it is accepted; the named event only tells it.
     fn stalled(&mut self, n: u64, record: &Record, proposed: &Proposed, out: &mut Vec<Effect>) {
-        let Some(rollout) = self.rollouts.get_mut(&n) else { return };
+        let Some(rollout) = self.rollouts.get_mut(n) else { return };
         let Some(i) = proposed.step.as_ref().and_then(|id| rollout.score.place(id)) else { return };
         let compensates = rollout.status == Status::RollingBack;
         let failed = proposed.cites.is_some()
@@ -92,6 +93,7 @@ impl Fold {
         };
         let deadline = proposed.cites.is_none().then(|| rollout.deadline(i)).flatten();
         let missing = broken.clone().unwrap_or_else(|| rollout.missing(i));
+        let service = rollout.service(i).into_owned();
         let (state, step) = (&mut rollout.steps[i], &rollout.score.plan.steps[i]);
         let metric = broken.as_ref().and_then(|_| proposed.evidence.first().cloned());
         state.stall = Some(Stall { proof, cause, raw: record.at, missing: broken, metric });
@@ -101,7 +103,7 @@ impl Fold {
             step: step.id.clone(),
             attempt: state.attempt,
             accepted: record.offset,
-            service: step.expect.service.clone(),
+            service,
             missing,
             since: since.map(|mark| mark.at),
             deadline,
@@ -120,7 +122,7 @@ impl Fold {
     /// A share of the instances becomes a number where it is accepted.
     fn instances_counted(&mut self, n: u64, proposed: &Proposed, out: &mut Vec<Effect>) {
         let mark = self.mark();
-        let Some(rollout) = self.rollouts.get_mut(&n) else { return };
+        let Some(rollout) = self.rollouts.get_mut(n) else { return };
         let Some(i) = proposed.step.as_ref().and_then(|id| rollout.score.place(id)) else { return };
         rollout.steps[i].counted = proposed.count.and_then(|count| u32::try_from(count).ok());
         let counted = rollout.count(i, mark);
@@ -128,14 +130,14 @@ impl Fold {
     }
 
     fn violated(&mut self, n: u64, record: &Record, proposed: &Proposed, out: &mut Vec<Effect>) {
-        let Some(rollout) = self.rollouts.get_mut(&n) else { return };
+        let Some(rollout) = self.rollouts.get_mut(n) else { return };
         let Some(i) = proposed.step.as_ref().and_then(|id| rollout.score.place(id)) else { return };
         let Some(violation) = rollout.steps[i].violation.as_mut() else { return };
         violation.accepted = true;
         let (instance, cites) = (violation.instance.clone(), violation.offset);
         let missing = violation.missing.clone();
         let step = rollout.score.plan.steps[i].id.clone();
-        let service = rollout.score.plan.steps[i].expect.service.clone();
+        let service = rollout.service(i).into_owned();
         let said =
             SequenceViolated { step, instance: Some(instance), cites, accepted: record.offset, missing };
         out.push(Effect::Count(Counter::Verdict("SequenceViolated", Cause::OutOfOrder.as_str())));
@@ -148,12 +150,12 @@ impl Fold {
     /// Any other decision waits to be said; it takes force where its named event stands.
     fn decided(&mut self, n: u64, proposed: &Proposed, say: fn(&Rollout, &Proposed, i64) -> Body) {
         let accepted = self.offset;
-        let Some(rollout) = self.rollouts.get(&n) else { return };
+        let Some(rollout) = self.rollouts.get(n) else { return };
         let body = say(rollout, proposed, accepted);
         let step = proposed.step.as_ref().and_then(|id| rollout.score.place(id));
         let event = body.event_type();
         let id = self.id_of(n, None, event.as_str(), proposed.attempt);
-        if let Some(rollout) = self.rollouts.get_mut(&n) {
+        if let Some(rollout) = self.rollouts.get_mut(n) {
             rollout.pending = Some(Pending { event, accepted, step, id: id.clone() });
         }
         self.owe_about(n, id, None, body);
@@ -161,7 +163,7 @@ impl Fold {
 
     /// Whoever speaks says to each service whose turn has come that it is asked to go back.
     pub(crate) fn owe_turns(&mut self, n: u64) {
-        let Some(rollout) = self.rollouts.get(&n) else { return };
+        let Some(rollout) = self.rollouts.get(n) else { return };
         if rollout.status != Status::RollingBack {
             return;
         }
@@ -171,7 +173,7 @@ impl Fold {
             if asks {
                 let kind = format!("RollbackRequested/{}", state.moved().count());
                 let id = self.id_of(n, Some(i), &kind, state.turns);
-                drafts.push((id, rollout.score.plan.steps[i].expect.service.clone(), asked(rollout, i)));
+                drafts.push((id, rollout.service(i).into_owned(), asked(rollout, i)));
             }
         }
         for (id, service, body) in drafts {
@@ -200,13 +202,13 @@ impl Fold {
     }
 
     fn id_of(&self, n: u64, step: Option<usize>, kind: &str, attempt: i64) -> EventId {
-        let rollout = &self.rollouts[&n];
+        let rollout = &self.rollouts[n];
         let step = step.map(|i| &rollout.score.plan.steps[i].id);
         identity::decision_id(&rollout.id, rollout.epoch, step, kind, attempt)
     }
 
     fn owe_about(&mut self, n: u64, id: EventId, service: Option<pavane_events::Service>, body: Body) {
-        let rollout = &self.rollouts[&n];
+        let rollout = &self.rollouts[n];
         let (rollout, causation) = (Some(rollout.id.clone()), Some(rollout.begun_by.clone()));
         self.owe(Draft { id: Some(id), rollout, causation, service, body });
     }
@@ -215,7 +217,7 @@ impl Fold {
         if let Some(id) = draft.id.clone()
             && !self.has_said(&id)
         {
-            self.owed.entry(id).or_insert(Owed(draft));
+            self.owed.entry(id).or_insert_with(|| Owed(Box::new(draft)));
         }
     }
 }
@@ -278,9 +280,9 @@ fn asked(rollout: &Rollout, i: usize) -> RollbackRequested {
     RollbackRequested {
         epoch: rollout.epoch,
         step: Some(step.id.clone()),
-        service: Some(step.expect.service.clone()),
+        service: Some(rollout.service(i).into_owned()),
         expected: state.words.values().find(runs).and_then(|word| word.version.clone()),
-        target: state.words.values().find_map(|word| word.from.clone()),
+        target: state.words.values().find_map(|word| word.from().cloned()),
         attempt: state.turns,
         decision: rollout.decision,
         by: "sentinel".to_owned(),

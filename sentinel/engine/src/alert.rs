@@ -13,6 +13,26 @@ use crate::fold::Fold;
 use crate::input::BlindCause;
 use crate::rollout::Rollout;
 
+/// What an alert of a rollout is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum About {
+    /// A step.
+    Step(usize, Concern),
+    /// The gate of a phase.
+    Gate(usize),
+}
+
+/// What is the matter with a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Concern {
+    /// It stands still.
+    Stall,
+    /// Its event came too early.
+    Sequence,
+    /// A sidecar does not know what became of its hook.
+    Uncertain,
+}
+
 impl Fold {
     /// A step stands still.
     pub(crate) fn raise_stall(
@@ -24,7 +44,7 @@ impl Fold {
         raw: Timestamp,
         out: &mut Vec<Effect>,
     ) {
-        let rollout = &self.rollouts[&n];
+        let rollout = &self.rollouts[n];
         let name = rollout.stall_name();
         let mut alert = self.alert(rollout, name, Some(i), said.cause.as_str(), id, raw);
         alert.since = said.since;
@@ -47,7 +67,7 @@ impl Fold {
         if !waits.is_empty() {
             note("waiting", waits.join(", "));
         }
-        self.burn(n, format!("{i}"), alert, out);
+        self.burn(n, About::Step(i, Concern::Stall), alert, out);
     }
 
     /// An event came before what must come first.
@@ -60,7 +80,7 @@ impl Fold {
         raw: Timestamp,
         out: &mut Vec<Effect>,
     ) {
-        let rollout = &self.rollouts[&n];
+        let rollout = &self.rollouts[n];
         let cause = Cause::OutOfOrder.as_str();
         let mut alert = self.alert(rollout, "SequenceViolated", Some(i), cause, id, raw);
         let who = said.instance.as_ref().map_or("?", |instance| instance.as_str());
@@ -72,11 +92,13 @@ impl Fold {
         let description = format!(
             "The record at offset {} says that {} began step {} although {missing} is missing. \
              Its word is kept and counts once the prerequisites are there.",
-            said.cites, step.expect.service, step.id
+            said.cites,
+            rollout.service(i),
+            step.id
         );
         alert.annotations.insert("description".to_owned(), description);
         alert.annotations.insert("missing".to_owned(), missing);
-        self.burn(n, format!("{i}/sequence"), alert, out);
+        self.burn(n, About::Step(i, Concern::Sequence), alert, out);
     }
 
     /// A sidecar does not know whether its hook ran to its end. It burns until the step goes on or a person counts it.
@@ -88,7 +110,7 @@ impl Fold {
         said: &HookUncertain,
         out: &mut Vec<Effect>,
     ) {
-        let rollout = &self.rollouts[&n];
+        let rollout = &self.rollouts[n];
         let envelope = &record.event.envelope;
         let mut alert =
             self.alert(rollout, "HookUncertain", Some(i), Cause::Unknown.as_str(), &envelope.id, record.at);
@@ -108,12 +130,12 @@ impl Fold {
             ),
         );
         alert.say("evidence", format!("HookUncertain of {who} at offset {}", record.offset));
-        self.burn(n, format!("{i}/uncertain"), alert, out);
+        self.burn(n, About::Step(i, Concern::Uncertain), alert, out);
     }
 
     /// A rollback that did not succeed everywhere burns on until a person has looked.
     pub(crate) fn raise_partial(&mut self, n: u64, record: &Record, out: &mut Vec<Effect>) {
-        let rollout = &self.rollouts[&n];
+        let rollout = &self.rollouts[n];
         let id = &record.event.envelope.id;
         let mut alert = self.alert(rollout, "RolloutPartial", None, "failed", id, record.at);
         let left = rollout.not_back().join("; ");
@@ -127,30 +149,38 @@ impl Fold {
 
     /// The stall of a step is over.
     pub(crate) fn resolve(&mut self, n: u64, i: usize, out: &mut Vec<Effect>) {
-        for key in [format!("{i}"), format!("{i}/sequence"), format!("{i}/uncertain")] {
-            if let Some(alert) = self.burning.remove(&(n, key)) {
-                out.push(Effect::Raise(alert.over(self.clock.raw())));
-            }
+        for concern in [Concern::Stall, Concern::Sequence, Concern::Uncertain] {
+            self.over(n, About::Step(i, concern), out);
         }
     }
 
     /// All alerts of a rollout are over.
     pub(crate) fn resolve_all(&mut self, n: u64, out: &mut Vec<Effect>) {
-        let keys: Vec<(u64, String)> = self
-            .burning
-            .range((n, String::new())..(n + 1, String::new()))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in keys {
-            if let Some(alert) = self.burning.remove(&key) {
-                out.push(Effect::Raise(alert.over(self.clock.raw())));
-            }
+        const FIRST: About = About::Step(0, Concern::Stall);
+        if self.rollouts.get(n).is_none_or(|rollout| rollout.burning == 0) {
+            return;
+        }
+        let burning = self.burning.range((n, FIRST)..(n + 1, FIRST));
+        for about in burning.map(|((_, about), _)| *about).collect::<Vec<_>>() {
+            self.over(n, about, out);
         }
     }
 
-    fn burn(&mut self, n: u64, key: String, alert: Alert, out: &mut Vec<Effect>) {
+    fn burn(&mut self, n: u64, about: About, alert: Alert, out: &mut Vec<Effect>) {
         out.push(Effect::Raise(alert.clone()));
-        self.burning.insert((n, key), alert);
+        let new = self.burning.insert((n, about), alert).is_none();
+        if let Some(rollout) = self.rollouts.get_mut(n).filter(|_| new) {
+            rollout.burning += 1;
+        }
+    }
+
+    /// An alert is over, if it burns.
+    fn over(&mut self, n: u64, about: About, out: &mut Vec<Effect>) {
+        let Some(rollout) = self.rollouts.get_mut(n).filter(|rollout| rollout.burning > 0) else { return };
+        if let Some(alert) = self.burning.remove(&(n, about)) {
+            rollout.burning -= 1;
+            out.push(Effect::Raise(alert.over(self.clock.raw())));
+        }
     }
 
     /// Someone said that a phase may not begin. It burns until someone says otherwise.
@@ -162,7 +192,7 @@ impl Fold {
         said: &GateRejected,
         out: &mut Vec<Effect>,
     ) {
-        let rollout = &self.rollouts[&n];
+        let rollout = &self.rollouts[n];
         let phase = rollout.plan_phase(k);
         let mut alert =
             self.alert(rollout, "GateRejected", None, "not_started", &record.event.envelope.id, record.at);
@@ -177,14 +207,12 @@ impl Fold {
                 phase.id, rollout.id, said.reason
             ),
         );
-        self.burn(n, format!("gate/{k}"), alert, out);
+        self.burn(n, About::Gate(k), alert, out);
     }
 
     /// A gate that was rejected has been approved.
     pub(crate) fn resolve_gate(&mut self, n: u64, k: usize, out: &mut Vec<Effect>) {
-        if let Some(alert) = self.burning.remove(&(n, format!("gate/{k}"))) {
-            out.push(Effect::Raise(alert.over(self.clock.raw())));
-        }
+        self.over(n, About::Gate(k), out);
     }
 
     pub(crate) fn alert(
@@ -207,9 +235,9 @@ impl Fold {
         label("cause", cause);
         label("owner", step.map_or(&plan.owner, |step| &step.owner));
         label("severity", step.map_or(plan.severity, |step| step.severity).as_str());
-        if let Some(step) = step {
-            label("step", step.id.as_str());
-            label("service", step.expect.service.as_str());
+        if let Some(i) = i {
+            label("step", rollout.plan_step(i).id.as_str());
+            label("service", rollout.service(i).as_str());
         }
         let mut annotations = BTreeMap::new();
         annotations.insert("trace_id".to_owned(), identity::hex(&identity::trace_id(&rollout.id)));
@@ -280,7 +308,8 @@ fn seen(rollout: &Rollout, i: usize, said: &RolloutStalled) -> String {
         .iter()
         .map(|(offset, why)| format!("the record at offset {offset} cannot be read: {why}"));
     let words = state.words.iter().map(|(instance, word)| {
-        let detail = if word.detail.is_empty() { String::new() } else { format!(": {}", word.detail) };
+        let detail = word.detail();
+        let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
         format!("{instance} said {:?} at offset {}{detail}", word.saying, word.offset)
     });
     let quoted = said.evidence.iter().map(quote);

@@ -13,7 +13,7 @@ impl Rollout {
     pub(crate) fn begin_rollback(&mut self, mark: Mark) {
         self.status = Status::RollingBack;
         self.ended = None;
-        self.pending = None;
+        self.take_pending();
         self.attempt += 1;
         self.decision = Some(mark.offset);
         let mut stays = vec![false; self.steps.len()];
@@ -22,7 +22,8 @@ impl Rollout {
                 self.score.below(i, &mut stays);
             }
         }
-        for (state, stays) in self.steps.iter_mut().zip(stays) {
+        for (i, stays) in stays.into_iter().enumerate() {
+            let state = &mut self.steps[i];
             state.stall = None;
             state.turn = None;
             state.answers.clear();
@@ -92,7 +93,7 @@ impl Rollout {
                     Some(Answer::Refused) => "RollbackRefused",
                     None => "was not asked",
                 };
-                lines.push(format!("{}: {} {instance}: {what}", step.id, step.expect.service));
+                lines.push(format!("{}: {} {instance}: {what}", step.id, self.service(i)));
             }
         }
         lines

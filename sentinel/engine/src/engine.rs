@@ -1,10 +1,11 @@
 //! The engine: one way in, one way out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use pavane_events::control::{ProposalKind, Proposed, Pulse};
 use pavane_events::{Body, Domain, Entry, EventId, Millis, RolloutId, Timestamp};
 
+use crate::agenda::Agenda;
 use crate::alert;
 use crate::clock::PULSE;
 use crate::effect::{AlertStatus, Counter, Draft, Effect};
@@ -42,8 +43,9 @@ pub struct Engine {
     speaks: bool,
     sighted: bool,
     /// When a rollout is due next, in partition time.
-    agenda: BTreeSet<(Timestamp, u64)>,
-    due: BTreeMap<u64, Timestamp>,
+    agenda: Agenda,
+    /// The rollouts that were worth the last look; kept for its room alone.
+    candidates: Vec<u64>,
     /// When to ask again, by proposal.
     asked: BTreeMap<Ask, Millis>,
     /// When to say, or say again, what is owed.
@@ -68,8 +70,8 @@ impl Engine {
             caught_up: false,
             speaks: false,
             sighted: false,
-            agenda: BTreeSet::new(),
-            due: BTreeMap::new(),
+            agenda: Agenda::default(),
+            candidates: Vec::new(),
             asked: BTreeMap::new(),
             saying: BTreeMap::new(),
             leaps: BTreeMap::new(),
@@ -83,9 +85,10 @@ impl Engine {
         self.now = self.now.max(now);
         let mut out = Vec::new();
         let touched = match input {
-            Input::Read(entry) => self.read(entry, &mut out),
+            // read where it lies: a record is large, and nearly every input is one
+            Input::Read(ref entry) => self.read(entry, &mut out),
             Input::Heartbeat { heartbeat, offset, at } => {
-                let owner = self.fold.owners.get(&heartbeat.service).copied();
+                let owner = self.fold.owner(&heartbeat.service);
                 self.heartbeats.hear(heartbeat, offset, at, self.now);
                 owner.map_or(Touched::Nothing, Touched::One)
             }
@@ -122,9 +125,8 @@ impl Engine {
         if !self.caught_up {
             return self.sight.next_deadline();
         }
-        let agenda =
-            self.agenda.first().map(|(at, _)| self.last_read + at.since(self.fold.clock.now()).max(0));
-        let pulse = Some(self.sight.pulse_due(!self.fold.open.is_empty()).max(self.now + 1));
+        let agenda = self.agenda.first().map(|at| self.last_read + at.since(self.fold.clock.now()).max(0));
+        let pulse = Some(self.sight.pulse_due(self.fold.open > 0).max(self.now + 1));
         let asked = self.asked.values().min().copied();
         let saying = self.saying.values().min().copied();
         let leap = self.leaps.values().map(|(_, said)| said + AGAIN).min();
@@ -144,13 +146,13 @@ impl Engine {
 
     /// How many rollouts are open.
     pub fn open_rollouts(&self) -> usize {
-        self.fold.open.len()
+        self.fold.open
     }
 
     /// One rollout as it stands.
     pub fn rollout(&self, id: &RolloutId) -> Option<RolloutView> {
         let n = self.fold.find(id)?;
-        self.fold.rollouts.get(&n).map(|rollout| self.fold.show(rollout))
+        self.fold.rollouts.get(n).map(|rollout| self.fold.show(rollout))
     }
 
     /// Partition time: the running maximum of the append times that were read, with leaps taken out.
@@ -163,22 +165,25 @@ impl Engine {
         self.caught_up && self.sight.is_sighted(self.now)
     }
 
-    fn read(&mut self, entry: Entry, out: &mut Vec<Effect>) -> Touched {
+    fn read(&mut self, entry: &Entry, out: &mut Vec<Effect>) -> Touched {
         self.last_read = self.now;
         self.sight.read();
-        if let Entry::Event(record) = &entry {
+        if let Entry::Event(record) = entry {
             let envelope = &record.event.envelope;
             let own =
                 envelope.source == self.fold.sentinel && envelope.replica.as_ref() == Some(&self.replica);
             if let (true, Body::Pulse(pulse)) = (own, &record.event.body) {
                 self.sight.back(pulse.sent_ms, self.now, record.at, record.offset);
             }
+            if envelope.source == self.fold.sentinel {
+                out.reserve_exact(2);
+            }
             if let Body::Proposed(proposed) = &record.event.body {
                 let n = envelope.rollout.as_ref().and_then(|id| self.fold.find(id));
                 self.asked.remove(&ask(n.unwrap_or(u64::MAX), proposed));
             }
         }
-        if let Entry::Event(record) = &entry
+        if let Entry::Event(record) = entry
             && self.triggers.is_repeated(&self.fold, record)
         {
             out.push(Effect::Count(Counter::TriggerRepeated));
@@ -215,13 +220,17 @@ impl Engine {
             self.triggers.start(&self.fold, self.now, patience, AGAIN, out);
         }
         self.plan(&candidates);
+        self.candidates = candidates;
     }
 
     /// Asks for the metrics that matter, and tells what waits for people.
-    fn look(&mut self, candidates: &BTreeSet<u64>, out: &mut Vec<Effect>) {
+    fn look(&mut self, candidates: &[u64], out: &mut Vec<Effect>) {
         let estimate = self.estimate();
         for &n in candidates {
-            let rollout = self.fold.rollouts.get(&n);
+            let rollout = self.fold.rollouts.get(n);
+            if rollout.is_some_and(|rollout| rollout.phases.is_empty()) {
+                continue;
+            }
             let moves = rollout.filter(|rollout| rollout.status.is_open() && rollout.stopped.is_none());
             let watched = moves.and_then(|rollout| {
                 rollout.phase_open().filter(|k| self.speaks && rollout.is_watched(*k, estimate))
@@ -235,19 +244,19 @@ impl Engine {
     }
 
     /// Puts down when to look at these rollouts again.
-    fn plan(&mut self, candidates: &BTreeSet<u64>) {
+    fn plan(&mut self, candidates: &[u64]) {
         let (grace, estimate) = (self.fold.clock.grace, self.estimate());
         for &n in candidates {
-            let next = self.fold.rollouts.get(&n).and_then(|rollout| rollout.next_time(grace, estimate));
-            let old = match next {
-                Some(next) => self.due.insert(n, next),
-                None => self.due.remove(&n),
-            };
-            if old != next {
-                old.map(|old| self.agenda.remove(&(old, n)));
-                next.map(|next| self.agenda.insert((next, n)));
+            let next = self.fold.rollouts.get(n).and_then(|rollout| rollout.next_time(grace, estimate));
+            let rollouts = &mut self.fold.rollouts;
+            if rollouts.look_at(n, next)
+                && let Some(next) = next
+            {
+                self.agenda.put(next, n, |(at, n)| rollouts.next_look(n) == Some(at));
             }
         }
+        let rollouts = &self.fold.rollouts;
+        self.agenda.drop_stale(|(at, n)| rollouts.next_look(n) == Some(at));
     }
 
     /// Partition time as it is likely to be: what was read, and what has gone by since.
@@ -256,24 +265,30 @@ impl Engine {
     }
 
     /// The rollouts that are worth a look: touched, due, or asked about and not answered.
-    fn candidates(&mut self, touched: Touched) -> BTreeSet<u64> {
-        let estimate = self.estimate();
-        let due = self.agenda.range(..=(estimate, u64::MAX)).map(|(_, n)| *n);
+    fn candidates(&mut self, touched: Touched) -> Vec<u64> {
+        let (estimate, rollouts) = (self.estimate(), &self.fold.rollouts);
+        let mut candidates = std::mem::take(&mut self.candidates);
+        candidates.clear();
+        let holds = |(at, n)| rollouts.next_look(n) == Some(at);
+        self.agenda.take_due(estimate, holds, &mut candidates);
+        for &n in &candidates {
+            self.fold.rollouts.look_at(n, None);
+        }
         let asked = self.asked.iter().filter(|(_, again)| **again <= self.now).map(|(ask, _)| ask.0);
-        let mut candidates: BTreeSet<u64> = due.chain(asked).collect();
+        candidates.extend(asked);
         self.watches.worth_a_look(self.now, &mut candidates);
         match touched {
             Touched::Nothing => {}
-            Touched::One(n) => {
-                candidates.insert(n);
-            }
-            Touched::All => candidates.extend(&self.fold.open),
+            Touched::One(n) => candidates.push(n),
+            Touched::All => candidates.extend(self.fold.open()),
         }
+        candidates.sort_unstable();
+        candidates.dedup();
         candidates
     }
 
     fn propose(&mut self, n: u64, out: &mut Vec<Effect>) {
-        let Some(rollout) = self.fold.rollouts.get(&n) else {
+        let Some(rollout) = self.fold.rollouts.get(n) else {
             self.asked.retain(|ask, _| ask.0 != n);
             return;
         };
@@ -284,6 +299,7 @@ impl Engine {
         }
         self.asked
             .retain(|ask, _| ask.0 != n || wanted.iter().any(|proposed| *ask == self::ask(n, proposed)));
+        out.reserve_exact(wanted.len());
         for proposed in wanted {
             let ask = ask(n, &proposed);
             let first = if self.speaks { self.now } else { self.now + STANDBY };
@@ -299,19 +315,22 @@ impl Engine {
     /// Says what was decided and does not yet stand on the log: the owner at once, a standby after two pulses.
     fn say(&mut self, out: &mut Vec<Effect>) {
         let owed = &self.fold.owed;
+        if owed.is_empty() && self.saying.is_empty() {
+            return;
+        }
         self.saying.retain(|id, _| owed.contains_key(id));
         let first = if self.speaks { self.now } else { self.now + STANDBY };
         for (id, owed) in owed {
             let due = self.saying.entry(id.clone()).or_insert(first);
             if *due <= self.now {
                 *due = self.now + if self.speaks { AGAIN } else { STANDBY };
-                out.push(Effect::Append(owed.0.clone()));
+                out.push(Effect::Append((*owed.0).clone()));
             }
         }
     }
 
     fn pulse(&mut self, out: &mut Vec<Effect>) {
-        if self.sight.pulse_due(!self.fold.open.is_empty()) <= self.now {
+        if self.sight.pulse_due(self.fold.open > 0) <= self.now {
             self.sight.pulsed(self.now);
             let body = Pulse { sent_ms: self.now, open_from: self.fold.open_from() };
             out.push(append(None, body.into()));
@@ -319,6 +338,9 @@ impl Engine {
     }
 
     fn explain_leaps(&mut self, out: &mut Vec<Effect>) {
+        if self.fold.clock.leaps().is_empty() && self.leaps.is_empty() {
+            return;
+        }
         let leaps = self.fold.clock.leaps().to_vec();
         self.leaps.retain(|offset, _| leaps.iter().any(|leap| leap.offset == *offset));
         for leap in leaps {

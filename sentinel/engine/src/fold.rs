@@ -1,24 +1,24 @@
 //! The state of a domain as a fold over its partition. Nothing else changes a verdict.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Weak;
 
 use pavane_events::{
-    Body, Domain, Entry, Envelope, EventId, EventType, Lookup, Record, RolloutId, Service, Source, Speaker,
-    Unreadable, UnreadableReason, identity,
+    Body, Domain, Entry, EventId, EventType, Lookup, Record, RolloutId, Service, Source, Speaker, Unreadable,
+    UnreadableReason, identity,
 };
 
+use crate::alert::About;
 use crate::clock::{Clock, Mark};
 use crate::effect::{Alert, Counter, Draft, Effect};
+use crate::identities::Identities;
 use crate::input::BlindCause;
-use crate::rollout::{Rollout, Status};
+use crate::rollout::Status;
+use crate::rollouts::Rollouts;
 use crate::score::Score;
 
 /// The version of the rules by which this program judges.
 pub const RULES: i64 = 1;
-/// How many identities are remembered for finding duplicates.
-const IDENTITIES: usize = 1 << 18;
 /// How many events are kept for rollouts that have not started, and for how long.
 const EARLY: usize = 1_000;
 const EARLY_FOR: i64 = 600_000;
@@ -33,7 +33,7 @@ pub(crate) enum Touched {
 
 /// What was decided and must stand on the log; gone when it is read there.
 #[derive(Clone, Debug)]
-pub(crate) struct Owed(pub(crate) Draft);
+pub(crate) struct Owed(pub(crate) Box<Draft>);
 
 /// How far an instance has counted its events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,25 +68,23 @@ pub(crate) struct Fold {
     pub(crate) offset: i64,
     /// Where a person began to hold the domain.
     pub(crate) held: Option<i64>,
-    pub(crate) rollouts: BTreeMap<u64, Rollout>,
-    pub(crate) owners: BTreeMap<Service, u64>,
-    /// The rollouts of which something is awaited, in the order of their start.
-    pub(crate) open: BTreeSet<u64>,
+    pub(crate) rollouts: Rollouts,
+    /// Who owns a service that plans name outright; see [`Fold::owner`] for the others.
+    pub(crate) owners: Lookup<Service, u64>,
+    /// Of how many rollouts something is awaited.
+    pub(crate) open: usize,
     /// The rollouts that wait for others, in the order of their start.
     pub(crate) queued: BTreeSet<u64>,
     pub(crate) owed: BTreeMap<EventId, Owed>,
-    /// The alerts that burn, by rollout and name.
-    pub(crate) burning: BTreeMap<(u64, String), Alert>,
+    /// The alerts that burn, by rollout and what they are about.
+    pub(crate) burning: BTreeMap<(u64, About), Alert>,
     /// The highest sequence number seen of a source and boot.
     pub(crate) sequences: BTreeMap<Source, Sequence>,
     pub(crate) blind: Option<BlindCause>,
     pub(crate) ended: VecDeque<u64>,
-    pub(crate) by_id: Lookup<RolloutId, u64>,
     /// The plans that rollouts dance, so that many rollouts share one.
     pub(crate) scores: Lookup<String, Weak<Score>>,
-    pub(crate) started: u64,
-    seen: Lookup<(u64, u64), ()>,
-    seen_order: VecDeque<(u64, u64)>,
+    seen: Identities,
     pub(crate) early: VecDeque<Record>,
 }
 
@@ -98,34 +96,31 @@ impl Fold {
             clock: Clock::default(),
             offset: -1,
             held: None,
-            rollouts: BTreeMap::new(),
-            owners: BTreeMap::new(),
-            open: BTreeSet::new(),
+            rollouts: Rollouts::default(),
+            owners: Lookup::default(),
+            open: 0,
             queued: BTreeSet::new(),
             owed: BTreeMap::new(),
             burning: BTreeMap::new(),
             sequences: BTreeMap::new(),
             blind: None,
             ended: VecDeque::new(),
-            by_id: Lookup::default(),
             scores: Lookup::default(),
-            started: 0,
-            seen: Lookup::default(),
-            seen_order: VecDeque::new(),
+            seen: Identities::default(),
             early: VecDeque::new(),
         }
     }
 
     /// Takes the next entry of the partition.
-    pub(crate) fn apply(&mut self, entry: Entry, out: &mut Vec<Effect>) -> Touched {
+    pub(crate) fn apply(&mut self, entry: &Entry, out: &mut Vec<Effect>) -> Touched {
         self.offset = entry.offset();
-        self.clock.read(entry.at(), self.offset, !self.open.is_empty());
+        self.clock.read(entry.at(), self.offset, self.open > 0);
         let (leaping, queued) = (!self.clock.leaps().is_empty(), self.queued.len());
         let touched = match entry {
-            Entry::Unreadable(unreadable) => self.unreadable(&unreadable, out),
+            Entry::Unreadable(unreadable) => self.unreadable(unreadable, out),
             Entry::Event(record) => self.event(record, out),
         };
-        if self.open.is_empty() {
+        if self.open == 0 {
             self.clock.forget_leaps();
         }
         if leaping || self.queued.len() < queued { Touched::All } else { touched }
@@ -138,18 +133,37 @@ impl Fold {
 
     /// The rollout with this id.
     pub(crate) fn find(&self, id: &RolloutId) -> Option<u64> {
-        self.by_id.get(id).copied()
+        self.rollouts.find(id.as_str())
+    }
+
+    /// The rollouts of which something is awaited, in the order of their start.
+    pub(crate) fn open(&self) -> impl Iterator<Item = u64> {
+        self.rollouts.iter().filter(|(_, rollout)| rollout.status.is_open()).map(|(n, _)| n)
+    }
+
+    /// The open rollout that owns a service. One that a rollout has for itself ends in the id of that rollout, so nothing
+    /// is kept of it.
+    pub(crate) fn owner(&self, service: &Service) -> Option<u64> {
+        let name = service.as_str();
+        let own = |(at, _): (usize, &str)| {
+            let n = self.rollouts.find(&name[at + 1..])?;
+            let owns =
+                |rollout: &crate::rollout::Rollout| rollout.status.is_open() && rollout.touches(service);
+            self.rollouts.get(n).is_some_and(owns).then_some(n)
+        };
+        self.owners.get(service).copied().or_else(|| name.match_indices('-').find_map(own))
     }
 
     /// Where whoever knows nothing must begin to read: the oldest open rollout's start, or a hold in force.
     pub(crate) fn open_from(&self) -> Option<i64> {
-        let oldest = [self.open.first(), self.queued.first()].into_iter().flatten();
+        let open = if self.open > 0 { self.open().next() } else { None };
+        let oldest = [open, self.queued.first().copied()].into_iter().flatten();
         let starts = oldest.filter_map(|n| Some(self.rollouts.get(n)?.started.offset));
         starts.chain(self.held).min()
     }
 
-    fn event(&mut self, record: Record, out: &mut Vec<Effect>) -> Touched {
-        if !self.is_new(&record.event.envelope) {
+    fn event(&mut self, record: &Record, out: &mut Vec<Effect>) -> Touched {
+        if !self.seen.take(&record.event.envelope.source, &record.event.envelope.id) {
             out.push(Effect::Count(Counter::Duplicate));
             return Touched::Nothing;
         }
@@ -157,11 +171,13 @@ impl Fold {
         if envelope.source == self.sentinel {
             self.owed.remove(&envelope.id);
         } else if let (Some(boot), Some(sequence)) = (&envelope.boot, envelope.sequence) {
-            let last = self.sequences.entry(envelope.source.clone()).or_default();
-            last.read(boot, sequence);
+            match self.sequences.get_mut(&envelope.source) {
+                Some(last) => last.read(boot, sequence),
+                None => self.sequences.entry(envelope.source.clone()).or_default().read(boot, sequence),
+            }
         }
         match &record.event.body {
-            Body::Proposed(proposed) => self.proposed(&record, proposed, out),
+            Body::Proposed(proposed) => self.proposed(record, proposed, out),
             Body::Pulse(_) | Body::Progress(_) | Body::ClockStepped(_) | Body::TrustChanged(_) => {
                 Touched::Nothing
             }
@@ -169,7 +185,7 @@ impl Fold {
                 self.clock.grace = configured.grace_ms.max(0);
                 Touched::All
             }
-            Body::RolloutStarted(started) => self.start(&record, started, out),
+            Body::RolloutStarted(started) => self.start(record, started, out),
             Body::DomainHeld(_) => self.hold(true, out),
             Body::DomainReleased(_) => self.hold(false, out),
             Body::Ready(_)
@@ -200,40 +216,25 @@ impl Fold {
         }
     }
 
-    /// Whether the identity (source, id) was not read before.
-    fn is_new(&mut self, envelope: &Envelope) -> bool {
-        let identity = identity_of(&envelope.source, &envelope.id);
-        if self.seen.insert(identity, ()).is_some() {
-            return false;
-        }
-        self.seen_order.push_back(identity);
-        if self.seen_order.len() > IDENTITIES
-            && let Some(oldest) = self.seen_order.pop_front()
-        {
-            self.seen.remove(&oldest);
-        }
-        true
-    }
-
     /// Whether a sentinel of this domain has said this already.
     pub(crate) fn has_said(&self, id: &EventId) -> bool {
-        self.seen.get(&identity_of(&self.sentinel, id)).is_some()
+        self.seen.hold(&self.sentinel, id)
     }
 
     /// An event about one rollout: kept when the rollout has not started, refused when it cannot.
-    fn of_rollout(&mut self, record: Record, out: &mut Vec<Effect>) -> Touched {
-        let Some(rollout) = record.event.envelope.rollout.clone() else {
+    fn of_rollout(&mut self, record: &Record, out: &mut Vec<Effect>) -> Touched {
+        let Some(rollout) = &record.event.envelope.rollout else {
             out.push(Effect::Count(Counter::Stranger));
             return Touched::Nothing;
         };
-        let Some(n) = self.find(&rollout) else {
+        let Some(n) = self.find(rollout) else {
             out.push(Effect::Count(Counter::Stranger));
             match record.event.body.event_type().speaker() {
                 Speaker::Service => self.keep_early(record),
                 Speaker::Command => {
                     let why =
                         format!("no rollout {rollout} has started; see `pavane status` for those that have");
-                    self.refuse(&record, "unknown_rollout", why);
+                    self.refuse(record, "unknown_rollout", why);
                 }
                 Speaker::Verdict | Speaker::Control => {}
             }
@@ -243,27 +244,27 @@ impl Fold {
         if by_service && self.queued.contains(&n) {
             self.keep_early(record);
         } else {
-            self.speak(n, &record, out);
+            self.speak(n, record, out);
         }
         Touched::One(n)
     }
 
-    fn keep_early(&mut self, record: Record) {
+    fn keep_early(&mut self, record: &Record) {
         let old = self.clock.now().plus(-EARLY_FOR);
         while self.early.len() >= EARLY || self.early.front().is_some_and(|first| first.at < old) {
             self.early.pop_front();
         }
-        self.early.push_back(record);
+        self.early.push_back(record.clone());
     }
 
     fn hold(&mut self, held: bool, out: &mut Vec<Effect>) -> Touched {
         self.held = held.then(|| self.held.unwrap_or(self.offset));
         let mark = self.mark();
-        for n in self.open.clone() {
+        for n in self.open().collect::<Vec<_>>() {
             if held {
                 self.withdraw(n, out);
             }
-            if let Some(rollout) = self.rollouts.get_mut(&n) {
+            if let Some(rollout) = self.rollouts.get_mut(n) {
                 let stop = held || rollout.paused;
                 rollout.halt(stop, mark);
             }
@@ -273,8 +274,8 @@ impl Fold {
 
     /// An accepted decision whose ground was taken before it was said counts no more; the next attempt may come.
     pub(crate) fn withdraw(&mut self, n: u64, out: &mut Vec<Effect>) {
-        let Some(rollout) = self.rollouts.get_mut(&n) else { return };
-        if let Some(pending) = rollout.pending.take() {
+        let Some(rollout) = self.rollouts.get_mut(n) else { return };
+        if let Some(pending) = rollout.take_pending() {
             rollout.attempt += 1;
             self.owed.remove(&pending.id);
             out.push(Effect::Count(Counter::Withdrawn(pending.event.as_str())));
@@ -298,9 +299,9 @@ impl Fold {
         let n = unreadable.rollout.as_ref().and_then(|id| self.find(id));
         let (Some(n), Some(service)) = (n, &unreadable.service) else { return Touched::Nothing };
         let event = unreadable.event_type.as_deref().and_then(EventType::from_full);
-        let Some(rollout) = self.rollouts.get_mut(&n) else { return Touched::Nothing };
+        let Some(rollout) = self.rollouts.get_mut(n) else { return Touched::Nothing };
         let open = |i: &usize| rollout.steps[*i].full.is_none();
-        let step = event.and_then(|event| rollout.score.awaiting(service, event).find(open));
+        let step = event.and_then(|event| rollout.awaiting(service, event).find(open));
         if let Some(i) = step
             && rollout.status == Status::Open
             && rollout.steps[i].full.is_none()
@@ -310,14 +311,4 @@ impl Fold {
         }
         Touched::One(n)
     }
-}
-
-/// 128 bits of the identity of an event.
-fn identity_of(source: &Source, id: &EventId) -> (u64, u64) {
-    let half = |salt: u8| {
-        let mut hasher = DefaultHasher::new();
-        (salt, source, id).hash(&mut hasher);
-        hasher.finish()
-    };
-    (half(0), half(1))
 }

@@ -6,7 +6,7 @@ use pavane_events::{PhaseId, Record};
 use crate::effect::{Counter, Effect};
 use crate::fold::Fold;
 use crate::rollout::{Rollout, Status};
-use crate::view::VerdictView;
+use crate::view::{Deed, Verdict};
 
 /// Why what a person says about a gate has no effect: a code and a sentence.
 type Refusal = (&'static str, String);
@@ -25,8 +25,8 @@ impl Fold {
         }
         self.note_decision(n, record);
         let mark = self.mark();
-        let Some(rollout) = self.rollouts.get_mut(&n) else { return };
-        rollout.pending = None;
+        let Some(rollout) = self.rollouts.get_mut(n) else { return };
+        rollout.take_pending();
         rollout.attempt += 1;
         let Some(k) = rollout.score.phase(&said.phase) else { return };
         for counted in rollout.begin_phase(k, said, mark) {
@@ -40,7 +40,7 @@ impl Fold {
             Ok(k) => k,
             Err((code, why)) => return self.refuse(record, code, why),
         };
-        if let Some(rollout) = self.rollouts.get_mut(&n) {
+        if let Some(rollout) = self.rollouts.get_mut(n) {
             rollout.phases[k].approved = Some(said.by.clone());
             note(rollout, record, k);
         }
@@ -59,7 +59,7 @@ impl Fold {
             Ok(k) => k,
             Err((code, why)) => return self.refuse(record, code, why),
         };
-        if let Some(rollout) = self.rollouts.get_mut(&n) {
+        if let Some(rollout) = self.rollouts.get_mut(n) {
             rollout.phases[k].attempt += 1;
             note(rollout, record, k);
         }
@@ -68,7 +68,7 @@ impl Fold {
 
     /// The phase whose gate is open for this word: of this plan, in this attempt, and not yet decided.
     fn gate(&self, n: u64, gate: &str, digest: &str, attempt: i64) -> Result<usize, Refusal> {
-        let rollout = &self.rollouts[&n];
+        let rollout = &self.rollouts[n];
         let id = PhaseId::new(gate).ok();
         let Some(k) = id.and_then(|id| rollout.score.phase(&id)) else {
             return Err(("unknown_gate", format!("the plan has no phase {gate:?}")));
@@ -98,13 +98,6 @@ impl Fold {
 }
 
 fn note(rollout: &mut Rollout, record: &Record, k: usize) {
-    let verdict = VerdictView {
-        kind: record.event.body.event_type().as_str().to_owned(),
-        step: None,
-        cause: None,
-        service: None,
-        owner: rollout.plan_phase(k).approval.as_ref().map_or(String::new(), |approval| approval.by.clone()),
-        offset: record.offset,
-    };
-    rollout.note(verdict);
+    let kind = record.event.body.event_type().as_str();
+    rollout.note(Verdict { kind, deed: Deed::Gate(k), cause: None, offset: record.offset });
 }

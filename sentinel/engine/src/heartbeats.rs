@@ -6,7 +6,7 @@ use pavane_events::{Cause, Evidence, EvidenceKind, Heartbeat, Instance, Millis, 
 
 use crate::fold::Fold;
 use crate::rollout::{Rollout, Status};
-use crate::step::Saying;
+use crate::spoken::Saying;
 
 /// An instance is alive when it was heard within this time of the deadline.
 const ALIVE: Millis = 3_000;
@@ -86,7 +86,7 @@ impl Heartbeats {
         after: Timestamp,
     ) -> Vec<Evidence> {
         let state = &rollout.steps[i];
-        let service = &rollout.plan_step(i).expect.service;
+        let service = &*rollout.service(i);
         let heard = self.heard.get(service);
         let zone = rollout.plan_step(i).zone.as_ref();
         let concerns = |instance: &Instance, heard: &Heard| {
@@ -100,7 +100,7 @@ impl Heartbeats {
             let heard = heard.into_iter().flatten().filter(|(instance, heard)| concerns(instance, heard));
             state.words.keys().chain(heard.map(|(instance, _)| instance)).collect()
         };
-        let owes = |instance: &&Instance| match state.words.get(*instance) {
+        let owes = |instance: &&Instance| match state.words.get(instance) {
             _ if going_back => !state.answers.contains_key(*instance),
             Some(word) => word.saying != Saying::Awaited,
             None => true,
@@ -140,7 +140,7 @@ impl Heartbeats {
                 instance: Some(instance.clone()),
                 version: word.version.clone(),
                 offset: Some(word.offset),
-                detail: format!("it said so itself: {}", word.detail),
+                detail: format!("it said so itself: {}", word.detail()),
                 ..Evidence::default()
             };
         }
@@ -199,7 +199,7 @@ enum Way {
 
 fn way(fold: &Fold, rollout: &Rollout, i: usize, heard: &Heard) -> Way {
     let heartbeat = &heard.heartbeat;
-    let service = &rollout.plan_step(i).expect.service;
+    let service = rollout.service(i);
     let path = format!("/pavane/{}/{service}/{}", fold.domain, heartbeat.instance);
     let last = pavane_events::Source::new(path).ok().and_then(|source| fold.sequences.get(&source));
     let held = last.filter(|last| last.boot == heartbeat.boot);

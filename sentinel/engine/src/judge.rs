@@ -8,7 +8,8 @@ use pavane_events::{Cause, Evidence, EvidenceKind, Timestamp};
 use crate::clock::Clock;
 use crate::phase;
 use crate::rollout::{Rollout, Status};
-use crate::step::{Proof, Saying, Stall, StepState};
+use crate::spoken::Saying;
+use crate::step::{Proof, Stall, StepState};
 
 /// Whether the log accepts this proposal about this rollout, if partition time is `now`.
 pub(crate) fn accepts(clock: &Clock, rollout: &Rollout, proposed: &Proposed, now: Timestamp) -> bool {

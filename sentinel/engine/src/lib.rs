@@ -16,14 +16,23 @@
 //! |---|---|
 //! | `engine` | the way in: reads, looks, proposes, says |
 //! | `fold` `queue` `speak` `words` `gate` `accept` | what a record does: to the domain, as a start, to its rollout, as a proposal |
-//! | `rollout` `step` `phase` `windows` `compensation` `score` | one rollout: its counts, phases, deadlines, way back, plan |
+//! | `rollout` `step` `spoken` `phase` `windows` `compensation` `missing` `score` | one rollout: its counts, words, phases, deadlines, way back, plan |
 //! | `judge` | whether the log accepts a proposal |
 //! | `propose` `heartbeats` | what to propose, and on what evidence |
+//! | `rollouts` `identities` `agenda` | all rollouts by number and id; what was read before; when to look again |
 //! | `clock` `sight` | partition time; whether the sentinel sees at all |
 //! | `watch` `trigger` | the metrics that phases are watched by; plans that start by an event |
 //! | `alert` `reminder` `view` | what people are told, reminded of and shown |
 
+//!
+//! There may be a million open rollouts, so what each costs is laid out with care. A rollout is a box in a line, and its
+//! number is the place in it; the tables of ids and of identities hold places alone, not the texts. A plan is read once
+//! and shared, also where each rollout has services of its own. Steps that nothing is known of do not exist yet, and what
+//! few rollouts or steps have (a stall, an answer, a pause) lies apart from what all have. Deadlines stand in lines in
+//! the order in which they were set, and one that no longer holds is dropped when it comes to the front.
+
 mod accept;
+mod agenda;
 mod alert;
 mod clock;
 mod compensation;
@@ -32,16 +41,20 @@ mod engine;
 mod fold;
 mod gate;
 mod heartbeats;
+mod identities;
 mod input;
 mod judge;
+mod missing;
 mod phase;
 mod propose;
 mod queue;
 mod reminder;
 mod rollout;
+mod rollouts;
 mod score;
 mod sight;
 mod speak;
+mod spoken;
 mod step;
 mod trigger;
 mod view;

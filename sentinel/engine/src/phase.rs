@@ -127,8 +127,8 @@ impl Rollout {
         self.phases[k].begun = Some(mark);
         let mut counted = Vec::new();
         for i in self.score.phases[k].clone() {
-            let members =
-                said.cohort.iter().filter(|member| member.service == self.plan_step(i).expect.service);
+            let service = self.service(i);
+            let members = said.cohort.iter().filter(|member| member.service == *service);
             let members: std::collections::BTreeSet<_> =
                 members.map(|member: &Member| member.instance.clone()).collect();
             // The cohort names the members of every zone; how many of them are in one is counted for itself.
@@ -136,7 +136,9 @@ impl Rollout {
             if anywhere && self.plan_step(i).instances.share().is_some() && !members.is_empty() {
                 self.steps[i].counted = u32::try_from(members.len()).ok();
             }
-            self.steps[i].members = members;
+            if !members.is_empty() || !self.steps[i].members.is_empty() {
+                self.steps[i].members = members;
+            }
             self.open(i, mark);
             counted.push(self.count(i, mark));
         }

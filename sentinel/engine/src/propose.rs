@@ -11,7 +11,8 @@ use crate::fold::Fold;
 use crate::heartbeats::Heartbeats;
 use crate::judge;
 use crate::rollout::{Rollout, Status};
-use crate::step::{Saying, Stall};
+use crate::spoken::Saying;
+use crate::step::Stall;
 use crate::watch::Watches;
 
 /// What a replica knows besides the log, for saying when and why.
@@ -34,14 +35,16 @@ pub(crate) fn proposals(
         return Vec::new();
     }
     let mut wanted = Vec::new();
-    for i in 0..rollout.steps.len() {
+    for i in (0..rollout.steps.touched()).filter(|i| !is_settled(rollout, *i)) {
         about_step(fold, known, rollout, i, now, &mut wanted);
     }
     match rollout.status {
         Status::Open => {
-            wanted.extend(breach(known, n, rollout));
-            wanted.extend(phase(fold, known, n, rollout, now));
-            if rollout.steps.iter().all(|state| state.full.is_some()) {
+            if !rollout.phases.is_empty() {
+                wanted.extend(breach(known, n, rollout));
+                wanted.extend(phase(fold, known, n, rollout, now));
+            }
+            if rollout.steps.are_full() {
                 let evidence = watched(known, n, rollout, rollout.phases.len().checked_sub(1));
                 wanted.push(Proposed { evidence, ..decision(rollout, ProposalKind::RolloutCompleted) });
             }
@@ -52,8 +55,17 @@ pub(crate) fn proposals(
         }
         Status::Queued | Status::Completed | Status::RolledBack | Status::Partial | Status::Aborted => {}
     }
+    if wanted.is_empty() {
+        return wanted;
+    }
     wanted.retain(|proposed| judge::accepts(&fold.clock, rollout, proposed, now));
     wanted
+}
+
+/// Whether nothing can be proposed about a step: its count is full, and nothing ever went another way than planned.
+fn is_settled(rollout: &Rollout, i: usize) -> bool {
+    let state = &rollout.steps[i];
+    state.is_plain() && state.full.is_some() && rollout.plan_step(i).instances.share().is_none()
 }
 
 /// A proposal about the whole rollout, at the attempt of its next decision.
@@ -81,15 +93,18 @@ pub(crate) fn cohort(fold: &Fold, known: &Known<'_>, rollout: &Rollout, k: usize
     let mut cohort = BTreeSet::new();
     for &i in &rollout.score.phases[k] {
         let (step, words) = (rollout.plan_step(i), &rollout.steps[i].words);
-        let alive = heard.alive(&step.expect.service, step.zone.as_ref(), fold.clock.raw());
-        let others = alive.iter().copied().filter(|instance| !words.contains_key(*instance));
+        let service = rollout.service(i);
+        let alive = heard.alive(&service, step.zone.as_ref(), fold.clock.raw());
+        let others = alive.iter().copied().filter(|instance| !words.contains_key(instance));
         let all: Vec<_> = words.keys().chain(others).collect();
         let wanted = share.of(u32::try_from(all.len()).unwrap_or(u32::MAX));
         if all.is_empty() {
             return None;
         }
-        let member =
-            |instance: &Instance| Member { service: step.expect.service.clone(), instance: instance.clone() };
+        let member = |instance: &Instance| Member {
+            service: service.clone().into_owned(),
+            instance: instance.clone(),
+        };
         cohort.extend(all.into_iter().take(wanted as usize).map(member));
     }
     Some(cohort.into_iter().collect())
@@ -114,7 +129,7 @@ fn breach(known: &Known<'_>, n: u64, rollout: &Rollout) -> Option<Proposed> {
 fn counted(fold: &Fold, heard: &Heartbeats, rollout: &Rollout, i: usize) -> Option<Proposed> {
     let (state, step) = (&rollout.steps[i], rollout.plan_step(i));
     let share = step.instances.share().filter(|_| state.counted.is_none() && state.anchor.is_some())?;
-    let alive = heard.alive(&step.expect.service, step.zone.as_ref(), fold.clock.raw());
+    let alive = heard.alive(&rollout.service(i), step.zone.as_ref(), fold.clock.raw());
     let all: BTreeSet<&Instance> = state.words.keys().chain(alive).collect();
     let of = u32::try_from(all.len()).unwrap_or(u32::MAX);
     let detail = format!("{share} of {of} instance(s) that are heard");
@@ -148,7 +163,7 @@ fn about_step(
         });
     }
     let heard = known.heard;
-    if heard.is_complete(known.own) {
+    if rollout.plan_step(i).instances.share().is_some() && heard.is_complete(known.own) {
         wanted.extend(counted(fold, heard, rollout, i));
     }
     match &state.stall {
@@ -195,7 +210,7 @@ fn stall(fold: &Fold, heard: &Heartbeats, rollout: &Rollout, i: usize, now: Time
             instance: Some(instance.clone()),
             version: word.version.clone(),
             offset: Some(word.offset),
-            detail: word.detail.clone(),
+            detail: word.detail().to_owned(),
             ..Evidence::default()
         };
         let (cites, instance) = (Some(word.offset), Some(instance.clone()));

@@ -1,10 +1,11 @@
 //! Who may start: the first start on the log owns its services; a later one that touches them is refused at its
 //! offset, or waits where its plan says so. First come, first served.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
-use pavane_choreography::Concurrency;
+use pavane_choreography::{Concurrency, Step};
 use pavane_events::command::RolloutStarted;
 use pavane_events::{Lookup, Record, RolloutId, Service, Timestamp};
 
@@ -40,7 +41,7 @@ impl Fold {
             return Touched::Nothing;
         }
         let admitted =
-            self.admit(&id, started).and_then(|score| Ok((self.must_wait(&score, record.at)?, score)));
+            self.admit(&id, started).and_then(|score| Ok((self.must_wait(&score, &id, record.at)?, score)));
         let (waits, score) = match admitted {
             Ok(admitted) => admitted,
             Err((code, reason)) => {
@@ -48,15 +49,8 @@ impl Fold {
                 return Touched::Nothing;
             }
         };
-        if self.scores.len() >= SCORES {
-            self.scores = Lookup::default();
-        }
-        self.scores.insert(score.digest.clone(), Arc::downgrade(&score));
-        let n = self.started;
-        self.started += 1;
-        let rollout = Rollout::new(id.clone(), score, envelope.id.clone(), self.mark(), record.at);
-        self.by_id.insert(id, n);
-        self.rollouts.insert(n, rollout);
+        let rollout = Rollout::new(id, score, envelope.id.clone(), self.mark(), record.at);
+        let n = self.rollouts.push(rollout);
         if waits {
             self.queued.insert(n);
         } else {
@@ -66,8 +60,8 @@ impl Fold {
     }
 
     /// The plan of a start, if it can be danced under this id.
-    fn admit(&self, id: &RolloutId, started: &RolloutStarted) -> Result<Arc<Score>, Refusal> {
-        if let Some(known) = self.find(id).and_then(|n| self.rollouts.get(&n)) {
+    fn admit(&mut self, id: &RolloutId, started: &RolloutStarted) -> Result<Arc<Score>, Refusal> {
+        if let Some(known) = self.find(id).and_then(|n| self.rollouts.get(n)) {
             let why = if known.score.digest == started.plan_digest {
                 format!("a rollout {id} has started already; take another id")
             } else {
@@ -79,23 +73,33 @@ impl Fold {
             return Err(("conflict", why));
         }
         let known = self.scores.get(&started.plan_digest).and_then(Weak::upgrade);
-        match known.filter(|score| score.plan.to_json() == started.plan) {
-            Some(score) => Ok(score),
-            None => Score::read(&started.plan, &started.plan_digest).map_err(|error| ("bad_plan", error)),
+        let score = match known.filter(|score| *score.json == *started.plan) {
+            Some(score) => score,
+            None => self.learn(started).map_err(|error| ("bad_plan", error))?,
+        };
+        score.bind(id).map_err(|error| ("bad_plan", error))?;
+        Ok(score)
+    }
+
+    /// Reads a plan that no rollout dances, and keeps it for those that follow.
+    fn learn(&mut self, started: &RolloutStarted) -> Result<Arc<Score>, String> {
+        let score = Score::read(&started.plan, &started.plan_digest)?;
+        if self.scores.len() >= SCORES {
+            self.scores = Lookup::default();
         }
+        self.scores.insert(score.digest.clone(), Arc::downgrade(&score));
+        Ok(score)
     }
 
     /// Whether a start waits for others; an error where it may not start at all.
-    fn must_wait(&self, score: &Score, raw: Timestamp) -> Result<bool, Refusal> {
+    fn must_wait(&self, score: &Score, id: &RolloutId, raw: Timestamp) -> Result<bool, Refusal> {
         if let Some(maintenance) = &score.plan.maintenance
             && maintenance.closes(raw).is_none()
         {
             return Err(("outside_maintenance", format!("the plan may only begin {maintenance}")));
         }
-        let Some((service, other)) = self.in_the_way(score, &self.queued.iter().copied().collect::<Vec<_>>())
-        else {
-            return Ok(false);
-        };
+        let queued: Vec<u64> = self.queued.iter().copied().collect();
+        let Some((service, other)) = self.in_the_way(score, id, &queued) else { return Ok(false) };
         match score.plan.concurrency {
             Concurrency::Queue => Ok(true),
             Concurrency::Refuse => Err((
@@ -106,12 +110,21 @@ impl Fold {
     }
 
     /// The first service that another rollout owns, or that one of these queued ones claims.
-    fn in_the_way<'a>(&'a self, score: &'a Score, queued: &[u64]) -> Option<(&'a Service, &'a Rollout)> {
-        let claims = |n: &&u64, service: &Service| self.rollouts[*n].touches(service);
-        score.plan.steps.iter().find_map(|step| {
-            let service = &step.expect.service;
-            let owner = self.owners.get(service);
-            let other = owner.or_else(|| queued.iter().find(|n| claims(n, service)))?;
+    fn in_the_way<'a>(
+        &'a self,
+        score: &'a Score,
+        id: &RolloutId,
+        queued: &[u64],
+    ) -> Option<(Cow<'a, Service>, &'a Rollout)> {
+        let claims = |n: &&u64, service: &Service| self.rollouts[**n].touches(service);
+        // a name without a further hyphen ends in this id alone, and nobody else has it
+        let plain = |name: &str| !name.contains('-');
+        let alone = self.owners.is_empty() && queued.is_empty() && plain(id.as_str());
+        let is_free = |step: &Step| alone && step.per_rollout && plain(step.expect.service.as_str());
+        score.plan.steps.iter().filter(|step| !is_free(step)).find_map(|step| {
+            let service = step.service(id).ok()?;
+            let other =
+                self.owner(&service).or_else(|| queued.iter().find(|n| claims(n, &service)).copied())?;
             Some((service, self.rollouts.get(other)?))
         })
     }
@@ -120,23 +133,23 @@ impl Fold {
     pub(crate) fn behind(&self, rollout: &Rollout) -> Option<RolloutId> {
         let n = self.find(&rollout.id)?;
         let before: Vec<u64> = self.queued.range(..n).copied().collect();
-        Some(self.in_the_way(&rollout.score, &before)?.1.id.clone())
+        Some(self.in_the_way(&rollout.score, &rollout.id, &before)?.1.id.clone())
     }
 
     /// Gives a rollout its services; whatever waits for nothing opens here.
     fn begin(&mut self, n: u64, raw: Timestamp, out: &mut Vec<Effect>) {
         let (mark, held) = (self.mark(), self.held.is_some());
-        let Some(rollout) = self.rollouts.get_mut(&n) else { return };
+        let Some(rollout) = self.rollouts.get_mut(n) else { return };
         let maintenance = rollout.score.plan.maintenance.as_ref();
         rollout.begin(mark, maintenance.and_then(|window| window.closes(raw)));
         if held {
             rollout.halt(true, mark);
         }
         let id = rollout.id.clone();
-        for step in &rollout.score.plan.steps {
-            self.owners.insert(step.expect.service.clone(), n);
+        self.own(n);
+        if self.early.is_empty() {
+            return;
         }
-        self.open.insert(n);
         let kept = std::mem::take(&mut self.early);
         let (mine, others) =
             kept.into_iter().partition(|early| early.event.envelope.rollout.as_ref() == Some(&id));
@@ -146,15 +159,24 @@ impl Fold {
         }
     }
 
+    /// Gives a rollout that opens its services.
+    pub(crate) fn own(&mut self, n: u64) {
+        self.open += 1;
+        let Some(rollout) = self.rollouts.get(n) else { return };
+        for step in rollout.score.plan.steps.iter().filter(|step| !step.per_rollout) {
+            self.owners.insert(step.expect.service.clone(), n);
+        }
+    }
+
     /// Ends a rollout: its services are free again, its alerts are over, and whoever waited for it may begin.
     pub(crate) fn end(&mut self, n: u64, status: Status, raw: Timestamp, out: &mut Vec<Effect>) {
-        let Some(rollout) = self.rollouts.get_mut(&n) else { return };
+        let Some(rollout) = self.rollouts.get_mut(n) else { return };
+        self.open -= usize::from(rollout.status.is_open());
         rollout.status = status;
         rollout.pending = None;
         rollout.ended = Some(raw);
-        self.open.remove(&n);
         self.queued.remove(&n);
-        for step in &rollout.score.plan.steps {
+        for step in rollout.score.plan.steps.iter().filter(|step| !step.per_rollout) {
             if self.owners.get(&step.expect.service) == Some(&n) {
                 self.owners.remove(&step.expect.service);
             }
@@ -179,8 +201,8 @@ impl Fold {
                 waiting[..place].iter().copied().filter(|n| self.queued.contains(n)).collect();
             let free = self
                 .rollouts
-                .get(n)
-                .is_some_and(|rollout| self.in_the_way(&rollout.score, &before).is_none());
+                .get(*n)
+                .is_some_and(|rollout| self.in_the_way(&rollout.score, &rollout.id, &before).is_none());
             if free {
                 self.queued.remove(n);
                 self.begin(*n, raw, out);
@@ -192,10 +214,9 @@ impl Fold {
         self.ended.push_back(n);
         if self.ended.len() > ENDED
             && let Some(oldest) = self.ended.pop_front()
-            && self.rollouts.get(&oldest).is_some_and(|rollout| !rollout.status.is_open())
-            && let Some(forgotten) = self.rollouts.remove(&oldest)
+            && self.rollouts.get(oldest).is_some_and(|rollout| !rollout.status.is_open())
         {
-            self.by_id.remove(&forgotten.id);
+            self.rollouts.forget(oldest);
         }
     }
 }

@@ -34,7 +34,7 @@ impl Reminders {
     /// Tells what holds of a rollout, and that what was told no longer does.
     pub(crate) fn look(&mut self, sight: &Sight<'_>, n: u64, out: &mut Vec<Effect>) {
         let fold = sight.fold;
-        let wanted = fold.rollouts.get(&n).map(|rollout| conditions(sight, n, rollout)).unwrap_or_default();
+        let wanted = fold.rollouts.get(n).map(|rollout| conditions(sight, n, rollout)).unwrap_or_default();
         let burning = self.0.remove(&n).unwrap_or_default();
         for (id, alert) in &burning {
             if wanted.iter().all(|alert| alert.id != *id) {

@@ -1,16 +1,19 @@
 //! One rollout: what its services said, which steps are full, and by when the others must be.
 
+use std::borrow::Cow;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use pavane_choreography::{Instances, OnStall, Phase, Step};
-use pavane_events::{Cause, EventId, EventType, Evidence, Instance, RolloutId, Service, Timestamp};
+use pavane_events::{EventId, EventType, Instance, RolloutId, Service, Timestamp};
 use serde::Serialize;
 
 use crate::clock::Mark;
 use crate::phase::PhaseState;
 use crate::score::Score;
-use crate::step::{Proof, Saying, Stall, StepState, Violation, Word};
-use crate::view::VerdictView;
+use crate::spoken::{Saying, Word};
+use crate::step::{Proof, Stall, Steps, Violation};
+use crate::view::Verdict;
 use crate::words::Heard;
 
 /// Where a rollout stands.
@@ -63,30 +66,69 @@ pub(crate) struct Pending {
 }
 
 /// One rollout, as folded from the log.
+///
+/// There may be very many of them, and most go as planned: what few have lies [apart](Seldom), read and written as if it
+/// did not.
 #[derive(Clone, Debug)]
 pub(crate) struct Rollout {
     pub(crate) id: RolloutId,
     pub(crate) score: Arc<Score>,
     pub(crate) status: Status,
+    /// How many of its alerts burn.
+    pub(crate) burning: u32,
     pub(crate) epoch: i64,
-    pub(crate) paused: bool,
-    /// When its clocks stopped.
-    pub(crate) stopped: Option<Mark>,
     pub(crate) started: Mark,
     /// The broker's time of its `RolloutStarted`, unadjusted.
     pub(crate) started_raw: Timestamp,
     pub(crate) begun_by: EventId,
-    pub(crate) steps: Vec<StepState>,
+    pub(crate) steps: Steps,
+    /// The attempt of the next decision on the whole rollout.
+    pub(crate) attempt: i64,
+    seldom: Option<Box<Seldom>>,
+}
+
+/// What few rollouts have while they go forward.
+#[derive(Clone, Debug)]
+pub(crate) struct Seldom {
+    pub(crate) paused: bool,
+    /// When its clocks stopped.
+    pub(crate) stopped: Option<Mark>,
     pub(crate) phases: Vec<PhaseState>,
     /// When the maintenance window closes in which it began.
     pub(crate) closes: Option<Timestamp>,
-    /// The attempt of the next decision on the whole rollout.
-    pub(crate) attempt: i64,
     pub(crate) pending: Option<Pending>,
     pub(crate) ended: Option<Timestamp>,
     /// The offset at which the decision to go back took force.
     pub(crate) decision: Option<i64>,
-    pub(crate) verdicts: Vec<VerdictView>,
+    pub(crate) verdicts: Vec<Verdict>,
+}
+
+impl Seldom {
+    const NOTHING: Self = Self {
+        paused: false,
+        stopped: None,
+        phases: Vec::new(),
+        closes: None,
+        pending: None,
+        ended: None,
+        decision: None,
+        verdicts: Vec::new(),
+    };
+}
+
+impl Deref for Rollout {
+    type Target = Seldom;
+
+    fn deref(&self) -> &Seldom {
+        static NOTHING: Seldom = Seldom::NOTHING;
+        self.seldom.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl DerefMut for Rollout {
+    fn deref_mut(&mut self) -> &mut Seldom {
+        self.seldom.get_or_insert_with(|| Box::new(Seldom::NOTHING))
+    }
 }
 
 /// What a word changed.
@@ -106,33 +148,31 @@ impl Rollout {
         mark: Mark,
         raw: Timestamp,
     ) -> Self {
-        let steps = score.plan.steps.iter().map(|_| StepState::new(None)).collect();
-        let phases = score.phases.iter().map(|_| PhaseState::default()).collect();
+        let steps = Steps::untouched(score.plan.steps.len());
+        let phases: Vec<_> = score.phases.iter().map(|_| PhaseState::default()).collect();
+        let apart = || Box::new(Seldom { phases, ..Seldom::NOTHING });
+        let seldom = if score.phases.is_empty() { None } else { Some(apart()) };
         Self {
             id,
             score,
             status: Status::Queued,
+            burning: 0,
             epoch: 1,
-            paused: false,
-            stopped: None,
             started: mark,
             started_raw: raw,
             begun_by,
             steps,
-            phases,
-            closes: None,
             attempt: 1,
-            pending: None,
-            ended: None,
-            decision: None,
-            verdicts: Vec::new(),
+            seldom,
         }
     }
 
     /// Begins: whatever waits for nothing opens here.
     pub(crate) fn begin(&mut self, mark: Mark, closes: Option<Timestamp>) {
         self.status = Status::Open;
-        self.closes = closes;
+        if closes.is_some() {
+            self.closes = closes;
+        }
         for i in 0..self.steps.len() {
             self.open(i, mark);
         }
@@ -140,7 +180,45 @@ impl Rollout {
 
     /// Whether a service takes part.
     pub(crate) fn touches(&self, service: &Service) -> bool {
-        self.score.of(service).next().is_some()
+        self.steps_of(service).next().is_some()
+    }
+
+    /// The steps of a service, in the order of the plan.
+    pub(crate) fn steps_of<'a>(
+        &'a self,
+        service: &'a Service,
+    ) -> impl DoubleEndedIterator<Item = usize> + 'a {
+        let steps = self.score.plan.steps.iter().enumerate();
+        steps.filter(move |(_, step)| step.is_of(service, &self.id)).map(|(i, _)| i)
+    }
+
+    /// The steps that await exactly this event.
+    pub(crate) fn awaiting<'a>(
+        &'a self,
+        service: &'a Service,
+        event: EventType,
+    ) -> impl DoubleEndedIterator<Item = usize> + 'a {
+        self.steps_of(service).filter(move |&i| self.plan_step(i).expect.event == event)
+    }
+
+    /// The service of a step, by its own name.
+    pub(crate) fn service(&self, i: usize) -> Cow<'_, Service> {
+        self.plan_step(i).service(&self.id).expect("looked at when the rollout started")
+    }
+
+    /// The event that a step awaits, as plans write it.
+    pub(crate) fn expects(&self, i: usize) -> String {
+        format!("{}.{}", self.service(i), self.plan_step(i).expect.event)
+    }
+
+    /// What few rollouts have, if this one has it.
+    pub(crate) fn seldom_mut(&mut self) -> Option<&mut Seldom> {
+        self.seldom.as_deref_mut()
+    }
+
+    /// Takes back the decision that is not yet said.
+    pub(crate) fn take_pending(&mut self) -> Option<Pending> {
+        self.seldom.as_mut().and_then(|seldom| seldom.pending.take())
     }
 
     /// The step of the plan with this index.
@@ -148,31 +226,31 @@ impl Rollout {
         &self.score.plan.steps[i]
     }
 
-    /// Takes the word of an instance about some steps, and works out what it changes.
-    pub(crate) fn hear(&mut self, heard: Heard, mark: Mark) -> Vec<Counted> {
-        let Heard { steps, instance, words } = heard;
-        let old = |i: usize| self.steps[i].words.get(&instance);
-        if steps.iter().all(|i| self.steps[*i].anchor.is_none())
-            && let (Some(&i), Some(word)) = (steps.first(), words.first())
-            && !old(i).is_some_and(|old| old.is_later_than(word))
+    /// Notes it when a word comes before any of its steps has opened. It is taken all the same.
+    pub(crate) fn note_early(&mut self, heard: &Heard) {
+        if heard.steps().all(|i| self.steps[i].anchor.is_none())
+            && let Some(i) = heard.steps().next()
         {
-            self.note_violation(i, &instance, word);
+            let (word, old) = (heard.word(self, i), self.steps[i].words.get(&heard.instance));
+            if !old.is_some_and(|old| old.is_later_than(&word)) {
+                self.note_violation(i, &heard.instance, &word);
+            }
         }
-        let told = steps.into_iter().zip(words);
-        told.map(|(i, word)| self.word(i, instance.clone(), word, mark)).collect()
     }
 
-    fn word(&mut self, i: usize, instance: Instance, mut word: Word, mark: Mark) -> Counted {
-        let before = self.steps[i].words.get(&instance);
-        if before.is_some_and(|old| old.is_later_than(&word)) {
-            return Counted::default();
+    /// Takes the word of an instance about one of its steps, and works out what it changes.
+    pub(crate) fn hear(&mut self, i: usize, heard: &Heard, mark: Mark) -> Counted {
+        let mut word = heard.word(self, i);
+        if let Some(before) = self.steps[i].words.get(&heard.instance) {
+            if before.is_later_than(&word) {
+                return Counted::default();
+            }
+            word.follow(before);
         }
-        word.from = word.from.or_else(|| before.and_then(|old| old.from.clone()));
-        word.moved |= before.is_some_and(|old| old.moved);
         if self.status == Status::RollingBack && !matches!(word.saying, Saying::Failed | Saying::Drained) {
-            self.steps[i].answers.remove(&instance);
+            self.steps[i].answers.remove(&heard.instance);
         }
-        self.steps[i].words.insert(instance, word);
+        self.steps[i].words.insert(heard.instance.clone(), word);
         if self.status == Status::Open { self.count(i, mark) } else { Counted::default() }
     }
 
@@ -186,8 +264,10 @@ impl Rollout {
         let mut counted = Counted::default();
         if full && !was {
             state.full = Some(mark);
-            state.rejection = None;
-            state.taint = None;
+            if let Some(seldom) = state.seldom_mut() {
+                seldom.rejection = None;
+                seldom.taint = None;
+            }
             counted.filled = Some(i);
         } else if was && !full {
             state.full = None;
@@ -212,13 +292,17 @@ impl Rollout {
 
     /// Dependants' windows open when what they wait for is there, and close again when it is taken back.
     fn open_dependants(&mut self, i: usize, mark: Mark) {
-        let score = Arc::clone(&self.score);
-        for &d in &score.dependants[i] {
+        for place in 0..self.score.dependants[i].len() {
+            let d = self.score.dependants[i][place];
             if self.is_due(d) {
                 self.open(d, mark);
-            } else if self.steps[d].full.is_none() {
-                self.steps[d].anchor = None;
-                self.steps[d].stall = None;
+            } else if let Some(state) =
+                self.steps.touched_mut().get_mut(d).filter(|state| state.full.is_none())
+            {
+                state.anchor = None;
+                if let Some(seldom) = state.seldom_mut() {
+                    seldom.stall = None;
+                }
             }
         }
     }
@@ -267,59 +351,5 @@ impl Rollout {
             let (offset, instance) = (word.offset, instance.clone());
             self.steps[i].violation = Some(Violation { offset, instance, missing, accepted: false });
         }
-    }
-
-    /// What should have come before a step and of which nothing has: events as plans write them, and its phase.
-    fn missing_before(&self, i: usize) -> Vec<String> {
-        let (score, came) = (&self.score, |a: usize| self.steps[a].has_come());
-        let expected = |a: &usize| self.plan_step(*a).expect.to_string();
-        let mut missing: Vec<String> = score.after[i].iter().filter(|a| !came(**a)).map(expected).collect();
-        let any = &score.after_any[i];
-        if !any.is_empty() && !any.iter().any(|a| came(*a)) {
-            missing.push(any.iter().map(expected).collect::<Vec<_>>().join(" or "));
-        }
-        let phase = score.phase_of[i].filter(|phase| self.phases[*phase].begun.is_none());
-        missing.extend(phase.map(|phase| format!("PhaseBegun {}", score.plan.phases[phase].id)));
-        missing
-    }
-
-    /// What an accepted stall of this step is called.
-    pub(crate) fn stall_name(&self) -> &'static str {
-        if self.status == Status::RollingBack { "RollbackStalled" } else { "RolloutStalled" }
-    }
-
-    /// What the step is missing, as plans write it.
-    pub(crate) fn missing(&self, i: usize) -> String {
-        let step = self.plan_step(i);
-        if let Some(missing) = self.steps[i].stall.as_ref().and_then(|stall| stall.missing.as_ref()) {
-            return missing.clone();
-        }
-        match self.status {
-            Status::RollingBack => step.compensate.expect.to_string(),
-            Status::Queued
-            | Status::Open
-            | Status::Completed
-            | Status::RolledBack
-            | Status::Partial
-            | Status::Aborted => {
-                let unstarted = step.started_within.is_some() && self.steps[i].words.is_empty();
-                if unstarted {
-                    format!("{}.DeploymentStarted", step.expect.service)
-                } else {
-                    step.expect.to_string()
-                }
-            }
-        }
-    }
-
-    /// The cause that the log alone gives a stall by its deadline, refined by what was quoted.
-    pub(crate) fn cause(&self, i: usize, evidence: &[Evidence]) -> Cause {
-        let state = &self.steps[i];
-        if state.taint.is_some() || state.rejection.is_some() {
-            return Cause::ContractBroken;
-        }
-        let by_words = if state.words.is_empty() { Cause::NotStarted } else { Cause::NotFinished };
-        let quoted = evidence.iter().map(|seen| seen.cause).max().unwrap_or_default();
-        if matches!(quoted, Cause::NotStarted | Cause::NotFinished) { by_words } else { quoted }
     }
 }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use pavane_choreography::{Phase, Plan, Step};
-use pavane_events::{EventType, PhaseId, Service, StepId, Zone};
+use pavane_events::{PhaseId, RolloutId, Service, StepId, Zone};
 
 /// A plan and, by index, what each step waits for and who waits for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Score {
     pub(crate) plan: Plan,
     pub(crate) digest: String,
+    /// The text that it was read from.
+    pub(crate) json: Box<str>,
     /// All of these must be full.
     pub(crate) after: Vec<Vec<usize>>,
     /// One of these must be full as well, where there are any.
@@ -42,22 +44,20 @@ impl Score {
         let phases = phases(&plan)?;
         let phase_of = (0..plan.steps.len()).map(|i| phases.iter().position(|steps| steps.contains(&i)));
         let phase_of = phase_of.collect();
-        Ok(Arc::new(Self { plan, digest: own, after, after_any, dependants, phases, phase_of }))
+        let json = json.into();
+        Ok(Arc::new(Self { plan, digest: own, json, after, after_any, dependants, phases, phase_of }))
     }
 
-    /// The steps of a service, in the order of the plan.
-    pub(crate) fn of<'a>(&'a self, service: &'a Service) -> impl DoubleEndedIterator<Item = usize> + 'a {
-        let steps = self.plan.steps.iter().enumerate();
-        steps.filter(move |(_, step)| step.expect.service == *service).map(|(i, _)| i)
-    }
-
-    /// The steps that await exactly this event.
-    pub(crate) fn awaiting<'a>(
-        &'a self,
-        service: &'a Service,
-        event: EventType,
-    ) -> impl DoubleEndedIterator<Item = usize> + 'a {
-        self.of(service).filter(move |&i| self.plan.steps[i].expect.event == event)
+    /// Whether a rollout of this id may dance it: each service that it has for itself has a name, and none is another's.
+    pub(crate) fn bind(&self, id: &RolloutId) -> Result<(), String> {
+        let own = || self.plan.steps.iter().filter(|step| step.per_rollout);
+        let Some(longest) = own().map(|step| step.expect.service.as_str().len()).max() else { return Ok(()) };
+        let fits = longest + 1 + id.as_str().len() <= Service::MAX;
+        if fits && own().count() == self.plan.steps.len() {
+            return Ok(());
+        }
+        let bound = self.plan.clone().bound_to(id).map_err(|error| error.to_string())?;
+        bound.check().map_err(|error| format!("the plan cannot be danced: {error}"))
     }
 
     /// Whether what is said in a zone concerns a step.

@@ -14,7 +14,7 @@ use crate::words;
 impl Fold {
     /// Takes a record about a known rollout.
     pub(crate) fn speak(&mut self, n: u64, record: &Record, out: &mut Vec<Effect>) {
-        let Some(rollout) = self.rollouts.get(&n) else { return };
+        let Some(rollout) = self.rollouts.get(n) else { return };
         if rollout.pending.as_ref().is_some_and(|pending| takes_ground(pending, record)) {
             self.withdraw(n, out);
         }
@@ -42,7 +42,7 @@ impl Fold {
                 }
             }
             Body::StepOverridden(body) => {
-                let step = self.rollouts.get(&n).and_then(|r| r.score.place(&body.step));
+                let step = self.rollouts.get(n).and_then(|r| r.score.place(&body.step));
                 match step.filter(|_| self.status(n) == Some(Status::Open)) {
                     Some(i) => self.overridden(n, i, mark, out),
                     None => self.refuse(record, "unknown_step", format!("no step {} is open", body.step)),
@@ -74,7 +74,7 @@ impl Fold {
     }
 
     fn status(&self, n: u64) -> Option<Status> {
-        self.rollouts.get(&n).map(|rollout| rollout.status)
+        self.rollouts.get(n).map(|rollout| rollout.status)
     }
 
     fn awaits(&self, n: u64) -> bool {
@@ -83,7 +83,7 @@ impl Fold {
 
     /// A service's word about the step that it is at.
     fn word(&mut self, n: u64, record: &Record, mark: Mark, out: &mut Vec<Effect>) {
-        let Some(rollout) = self.rollouts.get_mut(&n) else { return };
+        let Some(rollout) = self.rollouts.get_mut(n) else { return };
         if !rollout.status.is_open() {
             out.push(Effect::Count(Counter::Late));
             return;
@@ -92,14 +92,16 @@ impl Fold {
             out.push(Effect::Count(Counter::Stranger));
             return;
         };
-        let counted = rollout.hear(heard, mark);
-        for counted in counted {
+        rollout.note_early(&heard);
+        for i in heard.steps() {
+            let Some(rollout) = self.rollouts.get_mut(n) else { return };
+            let counted = rollout.hear(i, &heard, mark);
             self.counted(n, &counted, out);
         }
     }
 
     fn overridden(&mut self, n: u64, i: usize, mark: Mark, out: &mut Vec<Effect>) {
-        let Some(rollout) = self.rollouts.get_mut(&n) else { return };
+        let Some(rollout) = self.rollouts.get_mut(n) else { return };
         rollout.steps[i].overridden = true;
         let counted = rollout.count(i, mark);
         self.counted(n, &counted, out);
@@ -107,7 +109,7 @@ impl Fold {
 
     /// What follows from a count: a rollback on its way loses its ground, an alert is over.
     pub(crate) fn counted(&mut self, n: u64, counted: &Counted, out: &mut Vec<Effect>) {
-        let pending = self.rollouts.get(&n).and_then(|rollout| rollout.pending.as_ref());
+        let pending = self.rollouts.get(n).and_then(|rollout| rollout.pending.as_ref());
         let undone = |pending: &Pending| {
             pending.event == EventType::RollbackRequested && pending.step == counted.filled
         };
@@ -122,7 +124,7 @@ impl Fold {
     /// A service's answer to the request to go back.
     fn answer(&mut self, n: u64, record: &Record, epoch: i64, answer: Answer, out: &mut Vec<Effect>) {
         let mark = self.mark();
-        let Some(rollout) = self.rollouts.get_mut(&n) else { return };
+        let Some(rollout) = self.rollouts.get_mut(n) else { return };
         if rollout.status != Status::RollingBack || epoch != rollout.epoch {
             out.push(Effect::Count(Counter::Late));
             return;
@@ -130,7 +132,7 @@ impl Fold {
         let envelope = &record.event.envelope;
         let Some(service) = &envelope.service else { return };
         let instance = words::speaker(record);
-        let steps: Vec<usize> = rollout.score.of(service).collect();
+        let steps: Vec<usize> = rollout.steps_of(service).collect();
         let mut lifted = Vec::new();
         for i in steps {
             if rollout.steps[i].words.contains_key(&instance) {
@@ -144,17 +146,14 @@ impl Fold {
 
     /// An event that a service waits for came, and it could not read it.
     fn rejected(&mut self, n: u64, record: &Record, body: &EventRejected, out: &mut Vec<Effect>) {
-        let Some(rollout) = self.rollouts.get_mut(&n).filter(|rollout| rollout.status == Status::Open) else {
+        let Some(rollout) = self.rollouts.get_mut(n).filter(|rollout| rollout.status == Status::Open) else {
             out.push(Effect::Count(Counter::Late));
             return;
         };
         let event = EventType::from_short(&body.event);
         let open = |i: &usize| rollout.steps[*i].full.is_none() && !rollout.steps[*i].overridden;
-        let awaited = body
-            .producer
-            .as_ref()
-            .zip(event)
-            .and_then(|(p, event)| rollout.score.awaiting(p, event).find(open));
+        let awaited =
+            body.producer.as_ref().zip(event).and_then(|(p, event)| rollout.awaiting(p, event).find(open));
         let envelope = &record.event.envelope;
         let own = envelope.service.as_ref();
         let own = own.and_then(|service| words::current(rollout, service, envelope.zone.as_ref()));
@@ -179,7 +178,7 @@ impl Fold {
     /// A sidecar does not know what became of its hook: someone must look, whatever the windows say.
     fn uncertain(&mut self, n: u64, record: &Record, body: &HookUncertain, out: &mut Vec<Effect>) {
         let envelope = &record.event.envelope;
-        let Some(rollout) = self.rollouts.get(&n).filter(|rollout| rollout.status.is_open()) else {
+        let Some(rollout) = self.rollouts.get(n).filter(|rollout| rollout.status.is_open()) else {
             out.push(Effect::Count(Counter::Late));
             return;
         };
@@ -196,22 +195,24 @@ impl Fold {
         if ours {
             self.note_decision(n, record);
         }
-        let Some(rollout) = self.rollouts.get_mut(&n).filter(|rollout| rollout.status.is_open()) else {
+        let Some(rollout) = self.rollouts.get_mut(n).filter(|rollout| rollout.status.is_open()) else {
             out.push(Effect::Count(Counter::Late));
             return;
         };
         if ours {
             rollout.attempt += 1;
         }
-        rollout.pending = None;
+        rollout.take_pending();
         rollout.paused = true;
         rollout.halt(true, mark);
     }
 
     fn resume(&mut self, n: u64, mark: Mark) {
         let held = self.held.is_some();
-        if let Some(rollout) = self.rollouts.get_mut(&n).filter(|rollout| rollout.status.is_open()) {
-            rollout.paused = false;
+        if let Some(rollout) = self.rollouts.get_mut(n).filter(|rollout| rollout.status.is_open()) {
+            if rollout.paused {
+                rollout.paused = false;
+            }
             rollout.halt(held, mark);
         }
     }
@@ -250,7 +251,7 @@ impl Fold {
     }
 
     fn begin_rollback(&mut self, n: u64, mark: Mark) {
-        if let Some(rollout) = self.rollouts.get_mut(&n) {
+        if let Some(rollout) = self.rollouts.get_mut(n) {
             rollout.begin_rollback(mark);
         }
     }
@@ -258,24 +259,19 @@ impl Fold {
     /// A rollback after completion is the next epoch, unless a later rollout has taken one of the services.
     fn late_rollback(&mut self, n: u64, record: &Record) {
         let mark = self.mark();
-        let Some(rollout) = self.rollouts.get(&n) else { return };
-        let services: Vec<_> =
-            rollout.score.plan.steps.iter().map(|step| step.expect.service.clone()).collect();
-        let touches = |other: &Rollout| {
-            other.score.plan.steps.iter().any(|step| services.contains(&step.expect.service))
-        };
-        let later = self.rollouts.range(n + 1..).find(|(_, other)| touches(other));
-        if let Some((_, later)) = later {
+        let Some(rollout) = self.rollouts.get(n) else { return };
+        let steps = 0..rollout.steps.len();
+        let services: Vec<_> = steps.map(|i| rollout.service(i).into_owned()).collect();
+        let touches = |other: &&Rollout| services.iter().any(|service| other.touches(service));
+        let later = self.rollouts.after(n).find(touches);
+        if let Some(later) = later {
             let why = format!("rollout {} has moved one of its services since; roll that one back", later.id);
             self.refuse(record, "conflict", why);
             return;
         }
-        for service in services {
-            self.owners.insert(service, n);
-        }
-        self.open.insert(n);
+        self.own(n);
         let held = self.held.is_some();
-        if let Some(rollout) = self.rollouts.get_mut(&n) {
+        if let Some(rollout) = self.rollouts.get_mut(n) {
             rollout.epoch += 1;
             rollout.begin_rollback(mark);
             rollout.halt(held || rollout.paused, mark);
@@ -294,7 +290,7 @@ impl Fold {
     }
 
     pub(crate) fn takes_force(&self, n: u64, record: &Record) -> bool {
-        let pending = self.rollouts.get(&n).and_then(|rollout| rollout.pending.as_ref());
+        let pending = self.rollouts.get(n).and_then(|rollout| rollout.pending.as_ref());
         let envelope = &record.event.envelope;
         envelope.source == self.sentinel && pending.is_some_and(|pending| pending.id == envelope.id)
     }

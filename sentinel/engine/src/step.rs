@@ -1,44 +1,12 @@
 //! One step of a rollout: what its instances said, and what follows from it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut, Index, IndexMut};
 
-use pavane_events::{Cause, Evidence, Instance, Timestamp, Version};
+use pavane_events::{Cause, Evidence, Instance, Timestamp};
 
 use crate::clock::Mark;
-
-/// What an instance said last about a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Saying {
-    Started,
-    /// The awaited event.
-    Awaited,
-    /// The awaited event, of a version that does not count.
-    WrongVersion,
-    Failed,
-    Drained,
-}
-
-/// The last word of one instance about a step.
-#[derive(Clone, Debug)]
-pub(crate) struct Word {
-    pub(crate) saying: Saying,
-    pub(crate) offset: i64,
-    pub(crate) version: Option<Version>,
-    pub(crate) from: Option<Version>,
-    pub(crate) detail: String,
-    /// Whether the instance has begun to change itself in this rollout: one that only said `Ready` has nothing to
-    /// go back from.
-    pub(crate) moved: bool,
-    pub(crate) boot: Option<String>,
-    pub(crate) sequence: Option<i64>,
-}
-
-impl Word {
-    /// Whether this word was said after another of the same boot, whichever came to the log first.
-    pub(crate) fn is_later_than(&self, other: &Self) -> bool {
-        self.boot.is_some() && self.boot == other.boot && self.sequence > other.sequence
-    }
-}
+use crate::spoken::{Saying, Words};
 
 /// What an instance answered to the request to go back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,16 +62,25 @@ pub(crate) struct Violation {
 }
 
 /// What is known of one step.
+///
+/// A step that goes as planned has nothing but words and windows, so all that few have lies [apart](Seldom). It is read
+/// and written as if it did not.
 #[derive(Clone, Debug)]
 pub(crate) struct StepState {
-    pub(crate) words: BTreeMap<Instance, Word>,
+    pub(crate) words: Words,
     /// When its window began.
     pub(crate) anchor: Option<Mark>,
     /// When its count was complete.
     pub(crate) full: Option<Mark>,
-    pub(crate) stall: Option<Stall>,
     pub(crate) attempt: i64,
     pub(crate) overridden: bool,
+    seldom: Option<Box<Seldom>>,
+}
+
+/// What few steps have.
+#[derive(Clone, Debug)]
+pub(crate) struct Seldom {
+    pub(crate) stall: Option<Stall>,
     pub(crate) rejection: Option<Rejection>,
     /// The offset of a record that nobody can read and that could have been the awaited event.
     pub(crate) taint: Option<(i64, String)>,
@@ -120,25 +97,48 @@ pub(crate) struct StepState {
     pub(crate) members: BTreeSet<Instance>,
 }
 
+impl Seldom {
+    const NOTHING: Self = Self {
+        stall: None,
+        rejection: None,
+        taint: None,
+        violation: None,
+        turn: None,
+        turns: 0,
+        answers: BTreeMap::new(),
+        goes_back: false,
+        counted: None,
+        members: BTreeSet::new(),
+    };
+}
+
+impl Deref for StepState {
+    type Target = Seldom;
+
+    fn deref(&self) -> &Seldom {
+        static NOTHING: Seldom = Seldom::NOTHING;
+        self.seldom.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl DerefMut for StepState {
+    fn deref_mut(&mut self) -> &mut Seldom {
+        self.seldom.get_or_insert_with(|| Box::new(Seldom::NOTHING))
+    }
+}
+
 impl StepState {
-    pub(crate) fn new(anchor: Option<Mark>) -> Self {
-        Self {
-            words: BTreeMap::new(),
-            anchor,
-            full: None,
-            stall: None,
-            attempt: 1,
-            overridden: false,
-            rejection: None,
-            taint: None,
-            violation: None,
-            turn: None,
-            turns: 0,
-            answers: BTreeMap::new(),
-            goes_back: false,
-            counted: None,
-            members: BTreeSet::new(),
-        }
+    const UNTOUCHED: Self =
+        Self { words: Words::NONE, anchor: None, full: None, attempt: 1, overridden: false, seldom: None };
+
+    /// Whether it has nothing but words and windows.
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.seldom.is_none()
+    }
+
+    /// What few steps have, if this one has it.
+    pub(crate) fn seldom_mut(&mut self) -> Option<&mut Seldom> {
+        self.seldom.as_deref_mut()
     }
 
     /// Whether an instance has come: it has said the awaited event last, or a person says so.
@@ -159,5 +159,61 @@ impl StepState {
     /// Whether every instance that moved is back.
     pub(crate) fn compensated(&self) -> bool {
         self.moved().all(|instance| self.answers.get(instance) == Some(&Answer::Complete))
+    }
+}
+
+/// The steps of a rollout. Those after the last one that anything is known of are not there yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Steps {
+    touched: Vec<StepState>,
+    len: usize,
+}
+
+impl Steps {
+    /// So many steps of which nothing is known.
+    pub(crate) const fn untouched(len: usize) -> Self {
+        Self { touched: Vec::new(), len }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Of how many steps, from the first on, something may be known. Nothing is awaited of the others.
+    pub(crate) const fn touched(&self) -> usize {
+        self.touched.len()
+    }
+
+    /// Whether the count of every step is full.
+    pub(crate) fn are_full(&self) -> bool {
+        self.touched.len() == self.len && self.touched.iter().all(|state| state.full.is_some())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &StepState> {
+        (0..self.len).map(|i| &self[i])
+    }
+
+    /// The steps that something may be known of.
+    pub(crate) fn touched_mut(&mut self) -> &mut [StepState] {
+        &mut self.touched
+    }
+}
+
+impl Index<usize> for Steps {
+    type Output = StepState;
+
+    fn index(&self, i: usize) -> &StepState {
+        static UNTOUCHED: StepState = StepState::UNTOUCHED;
+        self.touched.get(i).unwrap_or(&UNTOUCHED)
+    }
+}
+
+impl IndexMut<usize> for Steps {
+    fn index_mut(&mut self, i: usize) -> &mut StepState {
+        if i >= self.touched.len() {
+            self.touched.reserve_exact(i + 1 - self.touched.len());
+            self.touched.resize(i + 1, StepState::UNTOUCHED);
+        }
+        &mut self.touched[i]
     }
 }

@@ -32,9 +32,10 @@ impl Triggers {
 
     /// Whether an event would start a plan of which a rollout is under way.
     pub(crate) fn is_repeated(&self, fold: &Fold, record: &Record) -> bool {
-        let (plan, id) = (self.triggered(record), record.event.envelope.rollout.as_ref());
+        let Some(plan) = self.triggered(record) else { return false };
+        let id = record.event.envelope.rollout.as_ref();
         let known = id.is_some_and(|id| fold.find(id).is_some());
-        !known && plan.is_some_and(|plan| fold.rollouts.values().any(|rollout| is_under_way(rollout, plan)))
+        !known && fold.rollouts.values().any(|rollout| is_under_way(rollout, plan))
     }
 
     /// Says what is due: at once where this replica speaks first, after `patience` otherwise, and again.

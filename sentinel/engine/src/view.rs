@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::fold::Fold;
 use crate::rollout::{Rollout, Status};
-use crate::step::{Answer, Saying};
+use crate::spoken::Saying;
+use crate::step::Answer;
 
 pub use phase::{PhaseStatus, PhaseView};
 
@@ -160,6 +161,45 @@ pub struct VerdictView {
     pub offset: i64,
 }
 
+/// A decision about a rollout, as it is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Verdict {
+    /// The event that tells it.
+    pub(crate) kind: &'static str,
+    pub(crate) deed: Deed,
+    pub(crate) cause: Option<Cause>,
+    /// The offset at which the log accepted it.
+    pub(crate) offset: i64,
+}
+
+/// What a decision is about, by its place in the plan.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Deed {
+    Rollout,
+    Step(usize),
+    Gate(usize),
+}
+
+impl Verdict {
+    fn shown(&self, rollout: &Rollout) -> VerdictView {
+        let (step, owner) = match self.deed {
+            Deed::Rollout => (None, rollout.score.plan.owner.as_str()),
+            Deed::Step(i) => (Some(i), rollout.plan_step(i).owner.as_str()),
+            Deed::Gate(k) => {
+                (None, rollout.plan_phase(k).approval.as_ref().map_or("", |approval| &approval.by))
+            }
+        };
+        VerdictView {
+            kind: self.kind.to_owned(),
+            step: step.map(|i| rollout.plan_step(i).id.to_string()),
+            cause: self.cause.map(|cause| cause.as_str().to_owned()),
+            service: step.map(|i| rollout.service(i).to_string()),
+            owner: owner.to_owned(),
+            offset: self.offset,
+        }
+    }
+}
+
 impl Fold {
     pub(crate) fn view(&self) -> View {
         let rollouts = self.rollouts.values().rev().map(|rollout| self.show(rollout)).collect();
@@ -184,28 +224,24 @@ impl Fold {
             behind: self.behind(rollout).filter(|_| rollout.status == Status::Queued),
             phases: (0..rollout.phases.len()).map(|k| PhaseView::of(rollout, k, self.clock.now())).collect(),
             steps: (0..rollout.steps.len()).map(|i| step_view(rollout, i, self.clock.now())).collect(),
-            verdicts: rollout.verdicts.clone(),
+            verdicts: rollout.verdicts.iter().map(|verdict| verdict.shown(rollout)).collect(),
         }
     }
 
     pub(crate) fn note_stall(&mut self, n: u64, said: &RolloutStalled) {
-        self.note(n, |rollout| VerdictView {
-            kind: rollout.stall_name().to_owned(),
-            step: Some(said.step.to_string()),
-            cause: Some(said.cause.as_str().to_owned()),
-            service: Some(said.service.to_string()),
-            owner: said.owner.clone(),
+        self.note(n, |rollout| Verdict {
+            kind: rollout.stall_name(),
+            deed: rollout.score.place(&said.step).map_or(Deed::Rollout, Deed::Step),
+            cause: Some(said.cause),
             offset: said.accepted,
         });
     }
 
     pub(crate) fn note_violated(&mut self, n: u64, i: usize, said: &SequenceViolated) {
-        self.note(n, |rollout| VerdictView {
-            kind: "SequenceViolated".to_owned(),
-            step: Some(said.step.to_string()),
-            cause: Some(Cause::OutOfOrder.as_str().to_owned()),
-            service: Some(rollout.plan_step(i).expect.service.to_string()),
-            owner: rollout.plan_step(i).owner.clone(),
+        self.note(n, |_| Verdict {
+            kind: "SequenceViolated",
+            deed: Deed::Step(i),
+            cause: Some(Cause::OutOfOrder),
             offset: said.accepted,
         });
     }
@@ -216,19 +252,17 @@ impl Fold {
             let pending = rollout.pending.as_ref();
             let step = pending.and_then(|pending| pending.step);
             let stall = step.and_then(|i| rollout.steps[i].stall.as_ref());
-            VerdictView {
-                kind: record.event.body.event_type().as_str().to_owned(),
-                step: step.map(|i| rollout.plan_step(i).id.to_string()),
-                cause: stall.map(|stall| stall.cause.as_str().to_owned()),
-                service: step.map(|i| rollout.plan_step(i).expect.service.to_string()),
-                owner: step.map_or(&rollout.score.plan.owner, |i| &rollout.plan_step(i).owner).clone(),
+            Verdict {
+                kind: record.event.body.event_type().as_str(),
+                deed: step.map_or(Deed::Rollout, Deed::Step),
+                cause: stall.map(|stall| stall.cause),
                 offset: pending.map_or(record.offset, |pending| pending.accepted),
             }
         });
     }
 
-    fn note(&mut self, n: u64, verdict: impl FnOnce(&Rollout) -> VerdictView) {
-        if let Some(rollout) = self.rollouts.get_mut(&n) {
+    fn note(&mut self, n: u64, verdict: impl FnOnce(&Rollout) -> Verdict) {
+        if let Some(rollout) = self.rollouts.get_mut(n) {
             let verdict = verdict(rollout);
             rollout.note(verdict);
         }
@@ -237,7 +271,7 @@ impl Fold {
 
 impl Rollout {
     /// Notes a decision; of very many the first are kept.
-    pub(crate) fn note(&mut self, verdict: VerdictView) {
+    pub(crate) fn note(&mut self, verdict: Verdict) {
         const KEPT: usize = 200;
         if self.verdicts.len() < KEPT {
             self.verdicts.push(verdict);
@@ -263,8 +297,8 @@ fn step_view(rollout: &Rollout, i: usize, now: Timestamp) -> StepView {
     let turn = if rollout.status == Status::Open { state.anchor } else { state.turn.or(state.anchor) };
     StepView {
         id: step.id.to_string(),
-        expects: step.expect.to_string(),
-        service: step.expect.service.to_string(),
+        expects: rollout.expects(i),
+        service: rollout.service(i).to_string(),
         owner: step.owner.clone(),
         after: step.after.iter().map(ToString::to_string).collect(),
         after_any: step.after_any.iter().map(ToString::to_string).collect(),

@@ -66,6 +66,9 @@ impl Watches {
 
     /// Asks for what is due.
     pub(crate) fn ask(&mut self, now: Millis, out: &mut Vec<Effect>) {
+        if self.seen.is_empty() {
+            return;
+        }
         let mut asked = BTreeSet::new();
         for seen in self.seen.values_mut().filter(|seen| seen.next <= now) {
             seen.next = now + seen.watch.every.max(1);
@@ -118,8 +121,11 @@ impl Watches {
     }
 
     /// The rollouts for which an answer has come, or of which a phase has kept to its bound for long enough.
-    pub(crate) fn worth_a_look(&mut self, now: Millis, into: &mut BTreeSet<u64>) {
-        into.append(&mut self.fresh);
+    pub(crate) fn worth_a_look(&mut self, now: Millis, into: &mut Vec<u64>) {
+        if self.seen.is_empty() && self.fresh.is_empty() {
+            return;
+        }
+        into.extend(std::mem::take(&mut self.fresh));
         into.extend(self.seen.keys().filter(|(n, k)| self.kept(*n, *k, now).is_some()).map(|(n, _)| *n));
     }
 }

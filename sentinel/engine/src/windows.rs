@@ -40,19 +40,32 @@ impl Rollout {
         if self.stopped.is_some() || !self.status.is_open() {
             return None;
         }
-        let due = |i: usize| {
+        let open = self.status == Status::Open;
+        let steps = (0..self.steps.touched()).filter_map(|i| {
             let state = &self.steps[i];
-            let deadline = self.deadline(i).filter(|_| state.stall.is_none()).map(|d| d.plus(grace + 1));
-            let full = state.full.filter(|_| self.status == Status::Open && !state.overridden);
-            let met = full.map(|full| full.at.plus(self.plan_step(i).healthy_for));
-            deadline.into_iter().chain(met).filter(|at| *at > after).min()
-        };
-        let phases = (0..self.phases.len()).filter(|_| self.status == Status::Open);
-        let gates = phases.flat_map(|k| {
+            if state.is_plain()
+                && let Some(full) = state.full.filter(|_| open && !state.overridden)
+            {
+                return Some(full.at.plus(self.plan_step(i).healthy_for)).filter(|at| *at > after);
+            }
+            self.step_time(i, grace, after)
+        });
+        let next = steps.min();
+        if self.phases.is_empty() || !open {
+            return next;
+        }
+        let gates = (0..self.phases.len()).flat_map(|k| {
             [self.phase_met(k), self.phase_soaked(k), self.watch_ends(k), self.cohort_missed(k)]
         });
-        let gates = gates.flatten().filter(|at| *at > after).min();
-        (0..self.steps.len()).filter_map(due).min().into_iter().chain(gates).min()
+        gates.flatten().filter(|at| *at > after).chain(next).min()
+    }
+
+    fn step_time(&self, i: usize, grace: Millis, after: Timestamp) -> Option<Timestamp> {
+        let state = &self.steps[i];
+        let deadline = self.deadline(i).filter(|_| state.stall.is_none()).map(|d| d.plus(grace + 1));
+        let full = state.full.filter(|_| self.status == Status::Open && !state.overridden);
+        let met = full.map(|full| full.at.plus(self.plan_step(i).healthy_for));
+        deadline.into_iter().chain(met).filter(|at| *at > after).min()
     }
 
     /// When someone is told that a phase of which a share moves waits for heartbeats.
@@ -83,18 +96,22 @@ impl Rollout {
     pub(crate) fn step_clock(&mut self, leap: i64, by: Millis) {
         let moved = |old: Mark| if old.offset >= leap { old.at.plus(-by) } else { old.at };
         self.shift(moved);
-        if let Some(stopped) = &mut self.stopped {
+        if let Some(stopped) = self.seldom_mut().and_then(|seldom| seldom.stopped.as_mut()) {
             stopped.at = moved(*stopped);
         }
     }
 
     fn shift(&mut self, moved: impl Fn(Mark) -> Timestamp) {
-        for state in &mut self.steps {
-            for mark in [&mut state.anchor, &mut state.full, &mut state.turn].into_iter().flatten() {
+        for state in self.steps.touched_mut() {
+            for mark in [&mut state.anchor, &mut state.full].into_iter().flatten() {
+                mark.at = moved(*mark);
+            }
+            if let Some(mark) = state.seldom_mut().and_then(|seldom| seldom.turn.as_mut()) {
                 mark.at = moved(*mark);
             }
         }
-        for mark in self.phases.iter_mut().filter_map(|phase| phase.begun.as_mut()) {
+        let phases = self.seldom_mut().map(|seldom| &mut seldom.phases);
+        for mark in phases.into_iter().flatten().filter_map(|phase| phase.begun.as_mut()) {
             mark.at = moved(*mark);
         }
     }

@@ -3,14 +3,34 @@
 use pavane_events::{Body, Instance, Record, Service, Version, Zone};
 
 use crate::rollout::Rollout;
-use crate::step::{Saying, Word};
+use crate::spoken::{More, Saying, Word};
 
 /// A service's word, and the steps that it is about.
 pub(crate) struct Heard {
-    pub(crate) steps: Vec<usize>,
+    /// The first of the steps, which is nearly always the only one.
+    first: usize,
+    others: Vec<usize>,
     pub(crate) instance: Instance,
-    /// The word as each of the steps takes it.
-    pub(crate) words: Vec<Word>,
+    /// The word, as a step takes it that does not ask for a version.
+    word: Word,
+    /// Whether it is the event that the steps await.
+    is_exact: bool,
+}
+
+impl Heard {
+    /// The steps, in the order of the plan.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = usize> + use<> {
+        std::iter::once(self.first).chain(self.others.clone())
+    }
+
+    /// The word as one of the steps takes it.
+    pub(crate) fn word(&self, rollout: &Rollout, i: usize) -> Word {
+        let mut word = self.word.clone();
+        if self.is_exact && !rollout.plan_step(i).accepts(word.version.as_ref()) {
+            word.saying = Saying::WrongVersion;
+        }
+        word
+    }
 }
 
 /// Reads a service's word: an awaited event is about every step that awaits it (the cohorts of one step), any other
@@ -20,32 +40,26 @@ pub(crate) fn read(rollout: &Rollout, record: &Record) -> Option<Heard> {
     let (service, zone) = (envelope.service.as_ref()?, envelope.zone.as_ref());
     let event = record.event.body.event_type();
     let score = &rollout.score;
-    let exact: Vec<usize> = score.awaiting(service, event).filter(|i| score.concerns(*i, zone)).collect();
-    let is_exact = !exact.is_empty();
-    let steps = if is_exact { exact } else { vec![current(rollout, service, zone)?] };
+    let mut exact = rollout.awaiting(service, event).filter(|i| score.concerns(*i, zone));
+    let next = exact.next();
+    let is_exact = next.is_some();
+    let first = next.or_else(|| current(rollout, service, zone))?;
+    let others = if is_exact { exact.collect() } else { Vec::new() };
     let deployment = said(&record.event.body);
     let moved = deployment.is_some();
     let (other, from, detail) = match deployment {
         Some(said) => said,
         None => (is_exact.then_some(Saying::Awaited)?, None, String::new()),
     };
-    let saying = |i: usize| match (is_exact, rollout.plan_step(i).accepts(envelope.version.as_ref())) {
-        (true, true) => Saying::Awaited,
-        (true, false) => Saying::WrongVersion,
-        (false, _) => other,
-    };
-    let word = |i: &usize| Word {
-        saying: saying(*i),
+    let more = More { from, detail, boot: envelope.boot.clone(), sequence: envelope.sequence };
+    let word = Word {
+        saying: if is_exact { Saying::Awaited } else { other },
+        moved,
         offset: record.offset,
         version: envelope.version.clone(),
-        from: from.clone(),
-        detail: detail.clone(),
-        moved,
-        boot: envelope.boot.clone(),
-        sequence: envelope.sequence,
+        more: more.kept(),
     };
-    let words = steps.iter().map(word).collect();
-    Some(Heard { steps, instance: speaker(record), words })
+    Some(Heard { first, others, instance: speaker(record), word, is_exact })
 }
 
 /// Who speaks: the instance, or the service where none is named (CI, a deploy tool).
@@ -59,7 +73,7 @@ pub(crate) fn speaker(record: &Record) -> Instance {
 /// The step of a service that a word without an exact place belongs to: the last one whose window is open, else
 /// its first.
 pub(crate) fn current(rollout: &Rollout, service: &Service, zone: Option<&Zone>) -> Option<usize> {
-    let mut steps = rollout.score.of(service).filter(|i| rollout.score.concerns(*i, zone));
+    let mut steps = rollout.steps_of(service).filter(|i| rollout.score.concerns(*i, zone));
     let first = steps.next()?;
     let open = |i: &usize| rollout.steps[*i].anchor.is_some();
     Some(steps.rfind(open).unwrap_or(first))

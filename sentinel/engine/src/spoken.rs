@@ -1,0 +1,120 @@
+//! The last words of the instances about a step, in the order of their names.
+
+use pavane_events::{Instance, Version};
+
+/// What an instance said last about a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Saying {
+    Started,
+    /// The awaited event.
+    Awaited,
+    /// The awaited event, of a version that does not count.
+    WrongVersion,
+    Failed,
+    Drained,
+}
+
+/// The last word of one instance about a step.
+#[derive(Clone, Debug)]
+pub(crate) struct Word {
+    pub(crate) saying: Saying,
+    /// Whether the instance has begun to change itself in this rollout: one that only said `Ready` has nothing to
+    /// go back from.
+    pub(crate) moved: bool,
+    pub(crate) offset: i64,
+    pub(crate) version: Option<Version>,
+    /// What words of a deploy tool do not have.
+    pub(crate) more: Option<Box<More>>,
+}
+
+/// What a word says besides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct More {
+    pub(crate) from: Option<Version>,
+    pub(crate) detail: String,
+    pub(crate) boot: Option<String>,
+    pub(crate) sequence: Option<i64>,
+}
+
+impl More {
+    /// Itself, unless there is nothing in it.
+    pub(crate) fn kept(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
+}
+
+impl Word {
+    /// Whether this word was said after another of the same boot, whichever came to the log first.
+    pub(crate) fn is_later_than(&self, other: &Self) -> bool {
+        let (Some(own), Some(other)) = (&self.more, &other.more) else { return false };
+        own.boot.is_some() && own.boot == other.boot && own.sequence > other.sequence
+    }
+
+    /// The version that ran before.
+    pub(crate) fn from(&self) -> Option<&Version> {
+        self.more.as_ref()?.from.as_ref()
+    }
+
+    /// Why, for a person; empty where nothing is said of it.
+    pub(crate) fn detail(&self) -> &str {
+        self.more.as_ref().map_or("", |more| &more.detail)
+    }
+
+    /// Takes over what an earlier word of the same instance said for good.
+    pub(crate) fn follow(&mut self, before: &Self) {
+        self.moved |= before.moved;
+        if self.from().is_none()
+            && let Some(from) = before.from()
+        {
+            self.more.get_or_insert_default().from = Some(from.clone());
+        }
+    }
+}
+
+/// The last word of each instance. They are few, so a sorted list is smaller and quicker than a tree.
+#[derive(Clone, Debug)]
+pub(crate) struct Words(Vec<(Instance, Word)>);
+
+impl Words {
+    pub(crate) const NONE: Self = Self(Vec::new());
+
+    pub(crate) fn get(&self, instance: &Instance) -> Option<&Word> {
+        self.place(instance).ok().map(|place| &self.0[place].1)
+    }
+
+    pub(crate) fn contains_key(&self, instance: &Instance) -> bool {
+        self.place(instance).is_ok()
+    }
+
+    pub(crate) fn insert(&mut self, instance: Instance, word: Word) {
+        match self.place(&instance) {
+            Ok(place) => self.0[place].1 = word,
+            Err(place) => {
+                if self.0.is_empty() {
+                    self.0.reserve_exact(1);
+                }
+                self.0.insert(place, (instance, word));
+            }
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Instance, &Word)> {
+        self.0.iter().map(|(instance, word)| (instance, word))
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Instance> {
+        self.0.iter().map(|(instance, _)| instance)
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Word> {
+        self.0.iter().map(|(_, word)| word)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn place(&self, instance: &Instance) -> Result<usize, usize> {
+        self.0.binary_search_by(|(other, _)| other.cmp(instance))
+    }
+}
