@@ -3,8 +3,8 @@
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    advise, apply, approve, check, demo, dev, diff, emit, graph, orders, plan, schemas, sentinel, sidecar,
-    simulate, start, status, test, topics, watch,
+    advise, apply, approve, bench, check, demo, dev, diff, emit, graph, orders, plan, schemas, sentinel,
+    sidecar, simulate, start, status, test, topics, watch,
 };
 use crate::connection::Connection;
 use crate::console::Manner;
@@ -68,6 +68,9 @@ pub(crate) enum Command {
     Hold(orders::Grounds),
     /// Lets the clocks of a held domain run on.
     Release(orders::Grounds),
+    /// Measures how fast the sentinel judges.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Runs a sentinel: the same as the program `pavane-sentinel`.
     Sentinel(sentinel::Sentinel),
     /// Runs a sidecar: the same as the program `pavane-sidecar`.

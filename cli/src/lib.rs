@@ -8,8 +8,10 @@
 //! | [`files`] [`document`] [`collection`] | the files that commands read |
 //! | [`fold`] [`picture`] | how a rollout stands, and how that looks |
 //! | [`demo`] | the story that `pavane demo` tells |
+//! | [`bench`] | the job that engines are measured by, and how it is fed |
 
 mod args;
+pub mod bench;
 pub mod collection;
 pub mod commands;
 pub mod connection;
@@ -84,6 +86,7 @@ fn setup(cli: &Cli) -> Setup {
         | Command::Plan(_)
         | Command::Graph(_)
         | Command::Advise(_)
+        | Command::Bench(_)
         | Command::Start(_)
         | Command::Emit(_)
         | Command::Status(_)

@@ -3,6 +3,7 @@
 pub mod advise;
 pub mod apply;
 pub mod approve;
+pub mod bench;
 pub mod check;
 pub mod demo;
 pub mod dev;
@@ -59,6 +60,7 @@ async fn carry_out(command: Command, context: Context<'_>) -> Result<(), Failure
         Command::Plan(plan) => plan.run(context).await,
         Command::Graph(graph) => graph.run(context),
         Command::Advise(advise) => advise.run(context),
+        Command::Bench(bench) => bench.run(context),
         Command::Start(start) => start.run(context).await,
         Command::Emit(emit) => emit.run(context).await,
         Command::Status(status) => status.run(context).await,

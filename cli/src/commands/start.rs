@@ -179,7 +179,7 @@ fn tell(course: &Course<'_>, started: &Started, context: Context<'_>) -> Result<
     context.console.data(&human, &Begun { started, behind })
 }
 
-fn length(text: &str) -> Result<Duration, String> {
+pub(super) fn length(text: &str) -> Result<Duration, String> {
     let span: jiff::SignedDuration =
         text.parse().map_err(|_| format!("{text:?} is not a length of time such as 90s, 30m or 1h30m"))?;
     Duration::try_from(span).map_err(|_| "a length of time cannot be negative".to_owned())

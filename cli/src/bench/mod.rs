@@ -1,0 +1,33 @@
+//! Measures the engine by the job that stream engines are measured by.
+
+pub mod job;
+pub mod meter;
+pub mod play;
+
+use job::{Job, Move, Stall};
+use meter::Meter;
+use play::Play;
+
+/// How many records are decoded at a time, outside of what is measured: as a consumer hands them over.
+const BATCH: usize = 1_024;
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What it cost, from the first record to the last verdict.
+    pub spent: Meter,
+    /// The stalls that were told, in the order of the files.
+    pub stalls: Vec<Stall>,
+}
+
+/// Feeds these moves through the engine, and then lets every window pass.
+pub fn run(job: &Job, moves: &[Move]) -> Outcome {
+    let (mut spent, mut play) = (Meter::new(), Play::new(job));
+    for (batch, moves) in moves.chunks(BATCH).enumerate() {
+        let decode = |(i, step): (usize, &Move)| job.record(step, batch * BATCH + i);
+        let records: Vec<_> = moves.iter().enumerate().map(decode).collect();
+        spent.over(|| records.into_iter().for_each(|record| play.hear(record)));
+    }
+    spent.over(|| play.end());
+    Outcome { spent, stalls: play.told().0 }
+}

@@ -1,0 +1,133 @@
+//! One sentinel's engine, alone on a log that answers at once: whatever it says is read back before anything else.
+//!
+//! Nothing is left out: proposals, pulses and named events all take the way over the log, identities are remembered,
+//! alerts are made. Time is the log's and jumps from one moment at which something happens to the next.
+
+use std::collections::VecDeque;
+
+use pavane_events::{Entry, Envelope, Event, EventId, Millis, Record, Source, Timestamp};
+use pavane_sentinel_engine::{AlertStatus, Draft, Effect, Engine, Input};
+
+use super::job::{Job, Stall};
+
+const REPLICA: &str = "bench";
+
+/// An engine and its log.
+#[derive(Debug)]
+pub struct Play {
+    engine: Engine,
+    sentinel: Source,
+    job: Job,
+    now: i64,
+    offset: i64,
+    said: u64,
+    queue: VecDeque<Record>,
+    stalls: Vec<Stall>,
+    latest: Millis,
+}
+
+impl Play {
+    /// An engine that has read nothing but that the domain has no grace, and that sees.
+    pub fn new(job: &Job) -> Self {
+        let mut play = Self {
+            engine: Engine::new(job.domain.clone(), REPLICA.to_owned()),
+            sentinel: job.sentinel(),
+            job: job.clone(),
+            now: 0,
+            offset: 0,
+            said: 0,
+            queue: VecDeque::new(),
+            stalls: Vec::new(),
+            latest: 0,
+        };
+        play.read(job.configured());
+        for input in [Input::Speaks(true), Input::CaughtUp] {
+            let effects = play.engine.handle(0, input);
+            play.carry_out(effects);
+        }
+        play.read_back();
+        play
+    }
+
+    /// Lets time run to the record, and reads it.
+    pub fn hear(&mut self, record: Record) {
+        self.run_to(record.at.0);
+        self.read(record);
+        self.read_back();
+    }
+
+    /// Lets every window pass.
+    pub fn end(&mut self) {
+        self.run_to(self.now + self.job.window + 2);
+    }
+
+    /// What was told, in the order of the files, and how long after its window the latest of it was.
+    pub fn told(mut self) -> (Vec<Stall>, Millis) {
+        self.stalls.sort();
+        (self.stalls, self.latest)
+    }
+
+    /// How many rollouts are open.
+    pub fn open(&self) -> usize {
+        self.engine.open_rollouts()
+    }
+
+    fn run_to(&mut self, at: i64) {
+        while let Some(due) = self.engine.next_deadline().filter(|due| *due < at) {
+            self.now = self.now.max(due);
+            let effects = self.engine.handle(self.now, Input::Tick);
+            self.carry_out(effects);
+            self.read_back();
+        }
+        self.now = self.now.max(at);
+    }
+
+    fn read(&mut self, mut record: Record) {
+        record.offset = self.offset;
+        self.offset += 1;
+        let effects = self.engine.handle(self.now, Input::Read(Entry::Event(record)));
+        self.carry_out(effects);
+    }
+
+    fn read_back(&mut self) {
+        while let Some(record) = self.queue.pop_front() {
+            self.read(record);
+        }
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Append(draft) => self.say(draft),
+                Effect::Raise(alert) => {
+                    let named = alert.labels.get("alertname").is_some_and(|name| name == "RolloutStalled");
+                    let label = |name: &str| alert.labels.get(name).cloned().unwrap_or_default();
+                    if let (true, AlertStatus::Firing, Some(end)) = (named, alert.status, alert.deadline) {
+                        let (deadline, rollout, missing) = (end.0, label("rollout"), label("step"));
+                        self.stalls.push(Stall { deadline, rollout, missing });
+                        self.latest = self.latest.max(alert.starts_at.since(end));
+                    }
+                }
+                Effect::DeadLetter { .. }
+                | Effect::Blind { .. }
+                | Effect::Sighted { .. }
+                | Effect::Measure { .. }
+                | Effect::Ended(_)
+                | Effect::Count(_) => {}
+            }
+        }
+    }
+
+    fn say(&mut self, draft: Draft) {
+        self.said += 1;
+        let any = || EventId::new(format!("s{}", self.said)).expect("a number is a name");
+        let id = draft.id.unwrap_or_else(any);
+        let mut envelope = Envelope::new(self.job.domain.clone(), self.sentinel.clone(), id);
+        envelope.rollout = draft.rollout;
+        envelope.causation = draft.causation;
+        envelope.service = draft.service;
+        envelope.replica = Some(REPLICA.to_owned());
+        let event = Event { envelope, body: draft.body };
+        self.queue.push_back(Record { offset: 0, at: Timestamp(self.now), event });
+    }
+}
