@@ -15,6 +15,7 @@ use crate::failure::Failure;
 /// Measures the sentinel.
 #[derive(Debug, Subcommand)]
 pub enum Bench {
+    /// Feeds a file of events through the sentinel's engine and says what it cost.
     Engine(Engine),
 }
 

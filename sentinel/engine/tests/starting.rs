@@ -183,3 +183,38 @@ fn publish(stage: &mut Stage, plan: Option<&Plan>) {
 fn view(stage: &Stage, id: &str) -> RolloutView {
     stage.engine.rollout(&RolloutId::new(id).expect("a name")).expect("it is known")
 }
+
+#[test]
+fn one_plan_serves_many_rollouts_that_have_services_of_their_own() {
+    let mut own = step("cell", "cell", EventType::DeploymentComplete, &[]);
+    own.per_rollout = true;
+    let mut stage = Stage::new(&plan_of(std::slice::from_ref(&own)));
+    start(&mut stage, "r2", &plan_of(std::slice::from_ref(&own)));
+    assert!(stage.refusals().is_empty(), "neither is in the other's way");
+    assert_eq!(view(&stage, "r1").plan_digest, view(&stage, "r2").plan_digest);
+    assert_eq!(view(&stage, "r2").steps[0].expects, "cell-r2.DeploymentComplete");
+    stage.log.says("r2", "cell-r2-0", "2.0.0", complete());
+    stage.settle();
+    assert_eq!((view(&stage, "r1").status, view(&stage, "r2").status), (Status::Open, Status::Completed));
+    stage.wait(11_000, &[]);
+    let alert = stage.alerts.last().expect("r1 stalls");
+    assert_eq!((alert.labels["rollout"].as_str(), alert.labels["service"].as_str()), ("r1", "cell-r1"));
+}
+
+#[test]
+fn a_service_of_ones_own_is_owned_under_its_whole_name() {
+    let mut own = step("cell", "cell", EventType::DeploymentComplete, &[]);
+    own.per_rollout = true;
+    let outright = |service| plan_of(&[step("cell", service, EventType::DeploymentComplete, &[])]);
+    let mut stage = Stage::new(&plan_of(std::slice::from_ref(&own)));
+    start(&mut stage, "r2", &outright("cell-r1"));
+    assert_eq!(stage.refusals(), ["conflict"], "r1 owns it");
+    start(&mut stage, "r3", &outright("cell-r4"));
+    start(&mut stage, "r4", &plan_of(std::slice::from_ref(&own)));
+    assert_eq!(stage.refusals(), ["conflict", "conflict"], "r3 owns what would be r4's");
+    stage.person(abort());
+    start(&mut stage, "r5", &outright("cell-r1"));
+    assert_eq!(stage.refusals().len(), 2, "r1 has ended, its service is free");
+    start(&mut stage, &"r".repeat(62), &plan_of(&[own]));
+    assert_eq!(stage.refusals().last().map(String::as_str), Some("bad_plan"), "a name of 67 characters");
+}

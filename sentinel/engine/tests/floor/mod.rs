@@ -113,7 +113,7 @@ fn place(instance: &str) -> (&str, Option<Zone>) {
 
 pub(crate) fn word(rollout: &str, instance: &str, version: &str, id: EventId, body: Body) -> Event {
     let (instance, zone) = place(instance);
-    let service = instance.split('-').next().expect("a service");
+    let service = instance.rsplit_once('-').map_or(instance, |(service, _)| service);
     let source = Source::new(format!("/pavane/shop/{service}/{instance}")).expect("a name");
     let mut envelope = Envelope::new(domain(), source, id);
     envelope.rollout = Some(rollout_id(rollout));
@@ -126,7 +126,7 @@ pub(crate) fn word(rollout: &str, instance: &str, version: &str, id: EventId, bo
 
 pub(crate) fn heartbeat(instance: &str, phase: &str) -> Heartbeat {
     let (instance, zone) = place(instance);
-    let service = instance.split('-').next().expect("a service");
+    let service = instance.rsplit_once('-').map_or(instance, |(service, _)| service);
     Heartbeat {
         domain: domain(),
         service: Service::new(service).expect("a name"),
