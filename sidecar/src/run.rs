@@ -31,7 +31,13 @@ pub async fn run(config: Config, bus: Bus, stop: CancellationToken) -> anyhow::R
 }
 
 /// Runs a sidecar that connects by itself, and waits for Kafka and the registry as long as it takes.
-pub async fn run_with(config: Config, settings: BusSettings, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run_with(
+    config: Config,
+    mut settings: BusSettings,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    // What a service says is short: to compress such a record takes longer than to send it.
+    settings.client.entry("compression.codec".to_owned()).or_insert_with(|| "none".to_owned());
     Ok(work(config, Way::To(Box::new(settings)), stop).await?)
 }
 
