@@ -198,10 +198,16 @@ async fn what_is_kept_while_kafka_is_away_comes_in_its_order_although_the_sideca
     sidecar.kill().await;
     shop.embedded.broker().set_reachable(true).unwrap();
     let sidecar = shop.sidecar(shop.config(&service)).await;
-    for number in 0..20 {
-        let said = next(&mut shop, EventType::Drained).await;
-        assert_eq!(said.envelope.id.as_str(), format!("kept-{number}"));
+    // What the first one had handed over may come too: an id that comes again is dropped by whoever reads.
+    let mut came: Vec<String> = Vec::new();
+    while came.len() < 20 {
+        let id = next(&mut shop, EventType::Drained).await.envelope.id.to_string();
+        if !came.contains(&id) {
+            came.push(id);
+        }
     }
+    let order: Vec<_> = (0..20).map(|number| format!("kept-{number}")).collect();
+    assert_eq!(came, order);
     sidecar.stop().await;
 }
 
