@@ -1,5 +1,6 @@
 //! The log as it stands on the broker: every entry of the domain in order, read along while the rollout dances.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,10 +48,16 @@ impl Log {
         entries.iter().filter_map(|entry| record_of(entry, rollout)).cloned().collect()
     }
 
-    /// The records about a rollout with an event of this name, e.g. `RolloutStalled`, in order.
+    /// The records about a rollout with an event of this name, e.g. `RolloutStalled`, in order. A record whose
+    /// identity stands further up does not count, as for every reader: who dies before it has noted that the broker
+    /// has its event sends it again.
     pub fn said(&self, rollout: &str, event: &str) -> Vec<Record> {
         let mut records = self.of(rollout);
-        records.retain(|record| event_of(record) == event);
+        let mut identities = BTreeSet::new();
+        records.retain(|record| {
+            let envelope = &record.event.envelope;
+            event_of(record) == event && identities.insert((envelope.source.clone(), envelope.id.clone()))
+        });
         records
     }
 
