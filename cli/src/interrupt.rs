@@ -30,3 +30,13 @@ pub async fn or_interrupted(work: impl Future<Output = Result<(), Failure>>) -> 
         () = token.cancelled() => Err(Failure::new(Exit::Interrupted, "interrupted")),
     }
 }
+
+/// Does work for the processor alone on a thread of its own, so that Ctrl-C is heard meanwhile. `broken` is what is
+/// said when the thread does not come to an end by itself.
+pub(crate) async fn interruptible(
+    broken: &'static str,
+    work: impl FnOnce() -> Result<(), Failure> + Send + 'static,
+) -> Result<(), Failure> {
+    let done = tokio::task::spawn_blocking(work);
+    done.await.map_err(|error| Failure::new(Exit::Internal, broken).because(error))?
+}

@@ -25,6 +25,7 @@ use crate::commands::Context;
 use crate::console::Console;
 use crate::exit::Exit;
 use crate::failure::{Failure, counted};
+use crate::interrupt::interruptible;
 use progress::Progress;
 
 /// Plays a choreography in virtual time: its transcript, many seeds of it, or every fault at every step.
@@ -99,11 +100,7 @@ impl Simulate {
     /// Plays it.
     pub async fn run(self, context: Context<'_>) -> Result<(), Failure> {
         let console = context.console.clone();
-        // Playing is work for the processor alone: it has a thread of its own, so that Ctrl-C is heard.
-        let played = tokio::task::spawn_blocking(move || self.play(&console));
-        played
-            .await
-            .map_err(|error| Failure::new(Exit::Internal, "the rehearsal broke off").because(error))?
+        interruptible("the rehearsal broke off", move || self.play(&console)).await
     }
 
     fn play(&self, console: &Console) -> Result<(), Failure> {

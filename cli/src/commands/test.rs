@@ -14,6 +14,7 @@ use crate::console::Console;
 use crate::exit::Exit;
 use crate::failure::{Failure, Findings, counted};
 use crate::files::{self, Kind};
+use crate::interrupt::interruptible;
 
 /// Runs the scenarios of choreographies: the `tests:` of each, and the files of kind `Scenario`.
 ///
@@ -77,11 +78,7 @@ impl Test {
     /// Finds the scenarios, plays them and tells.
     pub async fn run(self, context: Context<'_>) -> Result<(), Failure> {
         let console = context.console.clone();
-        // Playing is work for the processor alone: it has a thread of its own, so that Ctrl-C is heard.
-        let played = tokio::task::spawn_blocking(move || self.play(&console));
-        played
-            .await
-            .map_err(|error| Failure::new(Exit::Internal, "the rehearsal broke off").because(error))?
+        interruptible("the rehearsal broke off", move || self.play(&console)).await
     }
 
     fn play(&self, console: &Console) -> Result<(), Failure> {
