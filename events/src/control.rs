@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::command::Member;
-use crate::{Cause, Evidence, Instance, Millis, PhaseId, StepId, Timestamp};
+use crate::{Cause, Evidence, Instance, Millis, PhaseId, RolloutId, Service, StepId, Timestamp, Version};
 
 /// What a sentinel may propose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -97,6 +97,47 @@ pub struct Pulse {
     /// Where a sidecar without a journal begins to read: the `RolloutStarted` of the oldest open rollout, or a
     /// `DomainHeld` that is in force. None when there is neither.
     pub open_from: Option<i64>,
+    /// What the sentinel that speaks for the domain sees beside the log, where people are told of it.
+    pub sightings: Vec<Sighting>,
+}
+
+/// What a sentinel sees beside the log and people are told of. It moves no deadline and no verdict.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sighting {
+    /// What is seen.
+    pub kind: SightingKind,
+    /// The rollout whose phase is watched.
+    pub rollout: Option<RolloutId>,
+    /// The phase that is watched.
+    pub phase: Option<PhaseId>,
+    /// The service that runs another version.
+    pub service: Option<Service>,
+    /// The instance that runs it.
+    pub instance: Option<Instance>,
+    /// The version that the instance reports.
+    pub version: Option<Version>,
+    /// The offset of the ending that left the version that is expected.
+    pub cites: Option<i64>,
+    /// What was seen, for a person.
+    pub detail: String,
+}
+
+/// What a sentinel sees beside the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SightingKind {
+    /// A phase is watched by a metric that has had no value for a while.
+    MetricMissing,
+    /// The metric has a value again.
+    MetricBack,
+    /// An instance reports another version than the last rollout of its service left.
+    Drifted,
+    /// It reports that version again, or is gone.
+    Reconciled,
+    /// Something a newer program knows.
+    #[default]
+    Unknown,
 }
 
 /// A part of a deployment went forward. It moves `why`, never a deadline.
@@ -121,19 +162,44 @@ pub struct ClockStepped {
     pub accepted: i64,
 }
 
-/// What holds for the whole domain from here on.
+/// What holds for the whole domain from here on. The record is the whole of it: what it does not say is as by default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DomainConfigured {
-    /// How long after a deadline a stall may be proposed, in milliseconds: 250 and the declared broker skew.
+    /// How long after a deadline a stall may be proposed, in milliseconds: 250 and the declared broker skew. A rollout
+    /// keeps the one that was in force where it started.
     pub grace_ms: Millis,
     /// Who says it.
     pub by: String,
+    /// How many rollbacks the sentinel may ask for by itself within `rollback_window_ms`; 3 by default, none at 0.
+    pub rollback_budget: i64,
+    /// The time over which they are counted, in milliseconds; an hour by default.
+    pub rollback_window_ms: Millis,
+    /// How long after a service was asked back to a version the sentinel does not ask it back to the same one by itself,
+    /// in milliseconds; ten minutes by default.
+    pub cool_down_ms: Millis,
+    /// How long a rollout may stand without a running clock, and a step without a result, before people are reminded, in
+    /// milliseconds; a day by default.
+    pub orphan_after_ms: Millis,
+    /// How long an instance must report another version than its last rollout left before people are told, in
+    /// milliseconds; a minute by default.
+    pub drift_after_ms: Millis,
+    /// Why.
+    pub reason: String,
 }
 
 impl Default for DomainConfigured {
     fn default() -> Self {
-        Self { grace_ms: 250, by: String::new() }
+        Self {
+            grace_ms: 250,
+            by: String::new(),
+            rollback_budget: 3,
+            rollback_window_ms: 3_600_000,
+            cool_down_ms: 600_000,
+            orphan_after_ms: 86_400_000,
+            drift_after_ms: 60_000,
+            reason: String::new(),
+        }
     }
 }
 

@@ -14,6 +14,7 @@
 //! | [`service`] [`command`] [`verdict`] [`control`] | the bodies, by who says them |
 //! | [`evidence`] | why a step stands still, and what was seen |
 //! | [`heartbeat`] | what a sidecar says about itself every second |
+//! | [`known_good`] | which versions of a service completed a rollout, and what runs: the rows of `pavane.services` |
 //! | [`identity`] | ids that are computed, so that equal decisions have equal identity |
 
 pub mod command;
@@ -22,6 +23,7 @@ pub mod envelope;
 pub mod evidence;
 pub mod heartbeat;
 pub mod identity;
+pub mod known_good;
 pub mod lookup;
 pub mod name;
 pub mod record;
@@ -33,6 +35,7 @@ pub mod vocabulary;
 pub use envelope::Envelope;
 pub use evidence::{Cause, Evidence, EvidenceKind};
 pub use heartbeat::Heartbeat;
+pub use known_good::{KnownGood, Left, ServiceRow};
 pub use lookup::{Lookup, Places, fingerprint, hash_of};
 pub use name::{Domain, EventId, Instance, PhaseId, RolloutId, Service, Source, StepId, Version, Zone};
 pub use record::{Entry, Event, Record, Unreadable, UnreadableReason};

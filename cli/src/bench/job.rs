@@ -118,7 +118,7 @@ impl Job {
     pub(super) fn configured(&self) -> Record {
         let id = EventId::new("configured").expect("a name");
         let envelope = Envelope::new(self.domain.clone(), Source::new("/ci/bench").expect("a name"), id);
-        let body = DomainConfigured { grace_ms: 0, by: "bench".to_owned() };
+        let body = DomainConfigured { grace_ms: 0, by: "bench".to_owned(), ..DomainConfigured::default() };
         Record { offset: 0, at: Timestamp(0), event: Event { envelope, body: body.into() } }
     }
 

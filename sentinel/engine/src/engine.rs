@@ -332,7 +332,7 @@ impl Engine {
     fn pulse(&mut self, out: &mut Vec<Effect>) {
         if self.sight.pulse_due(self.fold.open > 0) <= self.now {
             self.sight.pulsed(self.now);
-            let body = Pulse { sent_ms: self.now, open_from: self.fold.open_from() };
+            let body = Pulse { sent_ms: self.now, open_from: self.fold.open_from(), sightings: Vec::new() };
             out.push(append(None, body.into()));
         }
     }
