@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pavane_events::Domain;
+use pavane_events::{Domain, Instance};
 
 use crate::metrics::Metrics;
 use crate::registry::Registry;
 use crate::topics::{self, Clock, Survey, Topic};
 use crate::trust::Trust;
-use crate::{Error, HeartbeatReader, Ownership, Policy, Reader, Settings, TableReader, Writer};
+use crate::{Error, HeartbeatReader, LetterReader, Ownership, Policy, Reader, Settings, TableReader, Writer};
 
 /// A connection to one broker and one registry; cheap to clone.
 #[derive(Clone)]
@@ -75,9 +75,23 @@ impl Bus {
         HeartbeatReader::open(self).await
     }
 
+    /// Reads the heartbeats of one instance alone, from here on.
+    pub async fn heartbeats_of(
+        &self,
+        domain: &Domain,
+        instance: &Instance,
+    ) -> Result<HeartbeatReader, Error> {
+        HeartbeatReader::open_for(self, domain, instance).await
+    }
+
     /// Reads a topic that keeps the newest row of each key.
     pub async fn table(&self, topic: Topic) -> Result<TableReader, Error> {
         TableReader::open(self, topic).await
+    }
+
+    /// Reads the dead letters.
+    pub async fn dead_letters(&self) -> Result<LetterReader, Error> {
+        LetterReader::open(self).await
     }
 
     /// Joins a group that shares out the log's partitions. On the embedded broker it owns all of them at once.

@@ -41,7 +41,8 @@ pub(crate) fn unreadable(raw: &Raw, defect: Defect) -> Unreadable {
     wire::unreadable(raw.offset, raw.at, &raw.headers, raw.value.as_deref(), defect)
 }
 
-async fn event(bus: &Bus, raw: &Raw, policy: Policy) -> Result<Result<Event, Defect>, Error> {
+/// Looks at a record; or says what is wrong with it.
+pub(crate) async fn event(bus: &Bus, raw: &Raw, policy: Policy) -> Result<Result<Event, Defect>, Error> {
     let sealed = match wire::open(&raw.headers, raw.key.as_deref(), raw.value.as_deref()) {
         Ok(sealed) => sealed,
         Err(defect) => return Ok(Err(defect)),
@@ -75,7 +76,7 @@ fn untrusted(sealed: &Sealed<'_>, writer: &Contract) -> Defect {
 }
 
 async fn contract_of(bus: &Bus, sealed: &Sealed<'_>) -> Result<Result<Arc<Contract>, Defect>, Error> {
-    Ok(bus.registry().contract(sealed.schema_id()).await?)
+    Ok(bus.registry().contract_or_kept(sealed.schema_id(), sealed.fingerprint()).await?)
 }
 
 async fn is_trusted(

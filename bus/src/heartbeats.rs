@@ -1,11 +1,11 @@
-//! Reads what sidecars say about themselves, of all domains.
+//! Reads what sidecars say about themselves: of all domains, or of one instance alone.
 
-use pavane_events::{Heartbeat, Timestamp};
+use pavane_events::{Domain, Heartbeat, Instance, Timestamp};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::Offset;
 
 use crate::pump::{Pump, Pumped};
-use crate::{Bus, Error, Raw, Topic, decode};
+use crate::{Bus, Error, Raw, Topic, decode, partition_of};
 
 /// How many of the newest heartbeats of each partition are read first.
 const NEWEST: i64 = 5_000;
@@ -23,12 +23,19 @@ pub struct Beat {
     pub at: Timestamp,
 }
 
-/// Reads the heartbeats of all domains. One that cannot be read is counted and passed over.
+/// Reads heartbeats. One that cannot be read is counted and passed over.
 pub struct HeartbeatReader {
     bus: Bus,
     pump: Pump,
-    partitions: i32,
+    partitions: Vec<i32>,
+    /// The key of the only instance whose heartbeats are looked into.
+    only: Option<Vec<u8>>,
     pending: Option<Raw>,
+}
+
+/// The key of an instance's heartbeats.
+pub(crate) fn key_of(domain: &Domain, instance: &Instance) -> String {
+    format!("{domain}/{instance}")
 }
 
 impl HeartbeatReader {
@@ -41,7 +48,19 @@ impl HeartbeatReader {
             starts.push((partition, Offset::Offset(low.max(high - NEWEST))));
         }
         pump.start(starts)?;
-        Ok(Self { bus: bus.clone(), pump, partitions, pending: None })
+        let partitions = (0..partitions).collect();
+        Ok(Self { bus: bus.clone(), pump, partitions, only: None, pending: None })
+    }
+
+    /// Opens the one partition that holds an instance's heartbeats, at its end. What others say there is passed over
+    /// by its key alone.
+    pub(crate) async fn open_for(bus: &Bus, domain: &Domain, instance: &Instance) -> Result<Self, Error> {
+        let mut pump = Pump::new(bus.settings(), bus.topic(Topic::Heartbeats), bus.client_id())?;
+        let key = key_of(domain, instance).into_bytes();
+        let partition = partition_of(&key, bus.partitions_of(Topic::Heartbeats));
+        let (_, high) = pump.bounds(partition).await?;
+        pump.start(vec![(partition, Offset::Offset(high))])?;
+        Ok(Self { bus: bus.clone(), pump, partitions: vec![partition], only: Some(key), pending: None })
     }
 
     /// The next heartbeat. Can be abandoned at any await, and called again after any error.
@@ -56,7 +75,10 @@ impl HeartbeatReader {
                 }
             }
             match self.pump.next().await? {
-                Pumped::Record(stamped) => self.pending = Some(stamped.raw),
+                Pumped::Record(stamped) => {
+                    self.pending =
+                        Some(stamped.raw).filter(|raw| self.only.is_none() || raw.key == self.only);
+                }
                 Pumped::End(_) => {}
                 Pumped::Failed(source) => return Err(self.failed(source)),
             }
@@ -66,7 +88,7 @@ impl HeartbeatReader {
     /// Heartbeats that are gone are missed by nobody: it goes on with the oldest that are there.
     fn failed(&mut self, source: KafkaError) -> Error {
         if source.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
-            let starts = (0..self.partitions).map(|partition| (partition, Offset::Beginning)).collect();
+            let starts = self.partitions.iter().map(|partition| (*partition, Offset::Beginning)).collect();
             if let Err(error) = self.pump.start(starts) {
                 return error;
             }

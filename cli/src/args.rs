@@ -3,7 +3,7 @@
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    advise, apply, approve, bench, check, demo, dev, diff, emit, graph, orders, plan, schemas, sentinel,
+    advise, apply, approve, bench, check, demo, dev, diff, dlq, emit, graph, orders, plan, schemas, sentinel,
     sidecar, simulate, start, status, test, topics, watch,
 };
 use crate::connection::Connection;
@@ -71,6 +71,9 @@ pub(crate) enum Command {
     /// Measures how fast the sentinel judges.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Looks after the records that nobody could read.
+    #[command(subcommand)]
+    Dlq(dlq::Dlq),
     /// Runs a sentinel: the same as the program `pavane-sentinel`.
     Sentinel(sentinel::Sentinel),
     /// Runs a sidecar: the same as the program `pavane-sidecar`.

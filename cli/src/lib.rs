@@ -99,7 +99,8 @@ fn setup(cli: &Cli) -> Setup {
         | Command::Reject(_)
         | Command::Override(_)
         | Command::Hold(_)
-        | Command::Release(_) => ("pavane", "warn,rdkafka=off,librdkafka=off"),
+        | Command::Release(_)
+        | Command::Dlq(_) => ("pavane", "warn,rdkafka=off,librdkafka=off"),
     };
     let filter = match (cli.manner.quiet, cli.manner.verbose) {
         (true, _) => "error,rdkafka=off,librdkafka=off",

@@ -8,9 +8,10 @@ mod cache;
 pub mod error;
 mod http;
 pub mod push;
+mod shelf;
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode};
 use schema_registry_converter::async_impl::schema_registry::{SrSettings, get_schema_by_id};
@@ -25,6 +26,10 @@ pub use error::RegistryError;
 use error::chain;
 use http::{Http, Refusal};
 pub use push::{PushOutcome, PushRequest, Pushed, push};
+use shelf::Shelf;
+
+/// How long after a failure what is kept is looked at before the registry is asked again.
+const AWAY: Duration = Duration::from_secs(5);
 
 /// A connection to one registry; cheap to clone, and clones share what was fetched.
 #[derive(Clone, Debug)]
@@ -37,6 +42,8 @@ struct Inner {
     http: Http,
     fetch: SrSettings,
     cache: Cache,
+    shelf: Option<Shelf>,
+    away: Mutex<Option<Instant>>,
 }
 
 /// What the registry says about a schema before it is registered.
@@ -63,7 +70,9 @@ impl Registry {
         let base = http::parse(url)?;
         let fetch = fetch.build_with(http::builder(&base, access)?);
         let fetch = fetch.map_err(|error| http::settings(&base, &error.to_string()))?;
-        Ok(Self { inner: Arc::new(Inner { http, fetch, cache: Cache::default() }) })
+        let shelf = settings.schema_folder.clone().map(Shelf::new);
+        let (cache, away) = (Cache::default(), Mutex::new(None));
+        Ok(Self { inner: Arc::new(Inner { http, fetch, cache, shelf, away }) })
     }
 
     /// The base URL, without credentials.
@@ -95,18 +104,84 @@ impl Registry {
         }
     }
 
+    /// What [`Self::contract`] says; while the registry is away, the schema with this fingerprint where one is
+    /// compiled in or kept. It is the error of the registry where none is.
+    pub(crate) async fn contract_or_kept(
+        &self,
+        id: u32,
+        fingerprint: Option<&str>,
+    ) -> Result<Result<Arc<Contract>, Defect>, RegistryError> {
+        let Some((kept, fingerprint)) = self.inner.shelf.as_ref().zip(fingerprint) else {
+            return self.contract(id).await;
+        };
+        if let Some(found) = self.inner.cache.get(id, Instant::now()) {
+            return Ok(found);
+        }
+        if self.is_away()
+            && let Some(contract) = kept.find(fingerprint)
+        {
+            return Ok(Ok(Arc::new(contract)));
+        }
+        match self.contract(id).await {
+            Err(error) if error.is_transient() => {
+                self.set_away(Some(Instant::now()));
+                let contract = kept.find(fingerprint).ok_or(error)?;
+                tracing::warn!(id, fingerprint, "the registry is away; reading by the schema that is kept");
+                Ok(Ok(Arc::new(contract)))
+            }
+            answer => {
+                self.set_away(None);
+                answer
+            }
+        }
+    }
+
+    fn is_away(&self) -> bool {
+        let away = *self.inner.away.lock().unwrap_or_else(PoisonError::into_inner);
+        away.is_some_and(|since| since.elapsed() < AWAY)
+    }
+
+    fn set_away(&self, since: Option<Instant>) {
+        *self.inner.away.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
     async fn fetch(&self, id: u32) -> Result<Found, RegistryError> {
         match get_schema_by_id(id, &self.inner.fetch).await {
-            Ok(registered) => Ok(fit(&registered)),
+            Ok(registered) => {
+                let found = fit(&registered);
+                if let (Some(shelf), Found::Contract(contract)) = (&self.inner.shelf, &found) {
+                    shelf.keep(contract.fingerprint(), &registered.schema);
+                }
+                Ok(found)
+            }
             Err(error) => self.judge(&format!("fetch the schema with id {id}"), &error),
         }
     }
 
-    /// The id of a schema under a subject, by its content; none when it is not registered there.
+    /// The id of a schema under a subject, by its content; none when it is not registered there. While the registry is
+    /// away, the id that it gave before, where there is a folder to keep it.
     pub async fn id_of(&self, subject: &str, schema: &str) -> Result<Option<u32>, RegistryError> {
         let doing = format!("look up the schema of {subject}");
-        let answer = self.post(&doing, &["subjects", subject], &[], &content(schema)).await?;
-        answer.map(|answer| self.id(&doing, &answer)).transpose()
+        let kept = || self.inner.shelf.as_ref().and_then(|shelf| shelf.id_of(self.url(), schema));
+        if self.is_away()
+            && let Some(id) = kept()
+        {
+            return Ok(Some(id));
+        }
+        let answer = match self.post(&doing, &["subjects", subject], &[], &content(schema)).await {
+            Err(error) if error.is_transient() => {
+                let id = kept().ok_or(error)?;
+                self.set_away(Some(Instant::now()));
+                tracing::warn!(subject, id, "the registry is away; writing under the ids that are kept");
+                return Ok(Some(id));
+            }
+            answer => answer?,
+        };
+        let id = answer.map(|answer| self.id(&doing, &answer)).transpose()?;
+        if let (Some(shelf), Some(id)) = (&self.inner.shelf, id) {
+            shelf.keep_id(self.url(), schema, id);
+        }
+        Ok(id)
     }
 
     /// Registers a schema under a subject; gives its id. The same content gives the same id again.

@@ -179,6 +179,11 @@ impl Sealed<'_> {
         self.schema_id
     }
 
+    /// The fingerprint of the writer's schema, where the headers name it.
+    pub(crate) fn fingerprint(&self) -> Option<&str> {
+        self.fingerprint.as_deref()
+    }
+
     /// The envelope, which the headers carry.
     pub const fn envelope(&self) -> &Envelope {
         &self.envelope

@@ -8,6 +8,7 @@ pub mod check;
 pub mod demo;
 pub mod dev;
 pub mod diff;
+pub mod dlq;
 pub mod emit;
 pub mod graph;
 pub mod orders;
@@ -74,6 +75,7 @@ async fn carry_out(command: Command, context: Context<'_>) -> Result<(), Failure
         Command::Override(order) => order.run(context).await,
         Command::Hold(grounds) => grounds.hold(context).await,
         Command::Release(grounds) => grounds.release(context).await,
+        Command::Dlq(dlq) => dlq.run(context).await,
         Command::Sentinel(sentinel) => sentinel.run(context).await,
         Command::Sidecar(sidecar) => sidecar.run(context).await,
     }
