@@ -39,6 +39,7 @@ impl Way {
 
 /// A way to the log, at the place where it is to be read on.
 pub(crate) struct Connected {
+    pub(crate) bus: Bus,
     pub(crate) writer: Writer,
     pub(crate) reader: Reader,
     pub(crate) topic: String,
@@ -106,7 +107,7 @@ async fn attempt(way: &mut Way, domain: &Domain, position: Option<i64>) -> Resul
     }
     reader.seek(from)?;
     tracing::info!(topic, partition = reader.partition(), from, end = high, "reading the log");
-    Ok(Connected { writer, reader, topic })
+    Ok(Connected { bus, writer, reader, topic })
 }
 
 /// Where a sidecar without a journal begins: at the oldest open rollout, as the newest pulse says, or at the

@@ -27,12 +27,14 @@
 
 mod check;
 mod door;
+mod outage;
 mod reaction;
 mod ready;
 mod survey;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use pavane_choreography::diagnostic::{Code, Diagnostic, Place};
 use pavane_choreography::yaml::{self, Fields, Item, Reported};
@@ -41,6 +43,7 @@ use pavane_events::{Domain, EventType, Instance, Service, Zone};
 pub use crate::line::Limits;
 pub use check::{Check, Probe, Queue};
 pub use door::Listen;
+pub use outage::{Drain, Outage};
 pub use reaction::{Command, Hook, Question, Reaction};
 pub use ready::Ready;
 pub use survey::{Survey, Surveyed, survey};
@@ -72,6 +75,12 @@ pub struct Config {
     pub outbox: Limits,
     /// The file that holds what must survive a crash.
     pub journal: PathBuf,
+    /// How long it may take to end in order.
+    pub grace: Duration,
+    /// What the service does before it is stopped.
+    pub drain: Option<Drain>,
+    /// How long what is away is borne.
+    pub outage: Outage,
     /// How the version that runs is learnt.
     pub version: Question,
     /// When the service as a whole is well; it counts as well where nothing is said.
@@ -121,6 +130,9 @@ fn config(
         let ready_needs_kafka = f.optional("ready_needs_kafka", Item::boolean);
         let outbox = f.optional("outbox", door::limits);
         let journal = f.required("journal", Item::text);
+        let grace = outage::duration(f, "grace");
+        let drain = f.optional("drain", outage::drain);
+        let outage = f.optional("outage", outage::outage);
         let version = f.required("version", reaction::version);
         let ready = f.optional("ready", ready::ready);
         let reactions = f.optional("reactions", reaction::reactions);
@@ -141,6 +153,9 @@ fn config(
             hosts: hosts?.unwrap_or_default(),
             ready_needs_kafka: ready_needs_kafka?.unwrap_or(false),
             journal: PathBuf::from(journal?),
+            grace: grace?.unwrap_or(outage::GRACE),
+            drain: drain?,
+            outage: outage?.unwrap_or_default(),
             version: version?,
             reactions: reactions.into_iter().map(|placed| placed.reaction).collect(),
             ready: ready?,

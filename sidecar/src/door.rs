@@ -32,8 +32,10 @@ use crate::letter::Content;
 use crate::outbox::{Answer, Outbox, Post};
 use crate::probe;
 use crate::question;
+use crate::service::Desk;
 use crate::shared::Shared;
 use crate::telemetry;
+use crate::twin;
 use given::{Asked, Given};
 use reply::Reply;
 
@@ -77,10 +79,13 @@ struct Waiting {
 }
 
 /// The door, with health and metrics beside it; `near` where only this user can reach it.
-fn router(door: Door, near: bool) -> Router {
+fn router(door: Door, desk: Desk, near: bool) -> Router {
     let service = probe::router(door.shared.clone());
     let (shared, strict) = (door.shared.clone(), door.config.ready_needs_kafka);
     let ready = move || {
+        if let Some(twin) = shared.twin() {
+            return Err(twin::complaint(&twin));
+        }
         if strict && !shared.is_sighted() {
             return Err("the log has not been read to its end, or cannot be read".to_owned());
         }
@@ -94,8 +99,8 @@ fn router(door: Door, near: bool) -> Router {
         telemetry::asked(response.status().as_u16());
         response
     };
-    let events = Router::new().route("/v1/events", post(say)).with_state(door);
-    events.merge(service).merge(admin_router(ready))
+    let pages = Router::new().route("/v1/events", post(say)).with_state(door);
+    pages.merge(service).merge(desk.router()).merge(admin_router(ready))
 }
 
 impl Door {
@@ -166,6 +171,9 @@ impl Door {
 
     /// Brings an event into the line.
     async fn bring(&self, given: Given, asked: Asked, deadline: Instant) -> Result<Waiting, Reply> {
+        if let Some(twin) = self.shared.twin() {
+            return Err(Reply::problem(StatusCode::CONFLICT, twin::complaint(&twin)));
+        }
         let Asked { local, .. } = asked;
         let writer = self.shared.writer.get();
         let writer = writer.ok_or_else(|| Reply::away(None, "Kafka has not been reached yet"))?;
@@ -249,6 +257,15 @@ impl Door {
     async fn version(&self) -> Option<Version> {
         let asked = timeout(VERSION_PATIENCE, question::version(&self.client, &self.config.version)).await;
         asked.ok().and_then(Result::ok).or_else(|| self.shared.version())
+    }
+
+    /// Whether a request may be for the service beside it alone; the error is the refusal.
+    pub(crate) fn admits(&self, headers: &HeaderMap, body: &Bytes) -> Result<(), Box<Response>> {
+        self.check_origin(headers).map_err(|refusal| Box::new(refusal.into_response()))?;
+        if body.is_empty() || media(headers).eq_ignore_ascii_case("application/json") {
+            return Ok(());
+        }
+        Err(Box::new(unsupported(media(headers), "application/json").into_response()))
     }
 
     /// A page in a browser names its origin, and reaches a loopback address only under a name or by an address.

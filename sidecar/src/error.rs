@@ -61,6 +61,11 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// What an earlier process left running cannot be looked up.
+    #[error(
+        "end what an earlier process left running: {0}; look at the folder `.running` beside the journal"
+    )]
+    Roster(std::io::Error),
     /// The address is not to be had.
     #[error("listen at {address}: {source}; change `http:` in the sidecar's file")]
     Listen {

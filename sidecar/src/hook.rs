@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use http::{causes, text};
 
 use crate::config::Hook;
+use crate::roster::Roster;
 use crate::telemetry::HookCalled;
 
 /// Who calls hooks.
@@ -29,6 +30,7 @@ pub(crate) struct Caller {
     pub(crate) instance: Instance,
     pub(crate) zone: Option<Zone>,
     pub(crate) source: Source,
+    pub(crate) roster: Roster,
 }
 
 /// The most that is kept of a failed hook's output, in bytes.

@@ -7,12 +7,13 @@
 //! |---|---|
 //! | [`config`] | the sidecar's file |
 //! | `run` `boot` | the parts brought together; the way to the log, tried for as long as it takes |
-//! | `sidecar` `perform` | the loop: facts in, orders out |
+//! | `sidecar` `perform` `ending` | the loop: facts in, orders out; its end |
 //! | `journal` `letter` | what survives a crash |
 //! | `line` `outbox` `heartbeat` | what goes to the broker |
-//! | `hook` `program` `question` | what is asked of the service |
+//! | `hook` `program` `roster` `question` | what is asked of the service; which of its programs run |
 //! | `probe` | whether the service is well: its checks, asked on and on |
-//! | `door` `shared` | what the service asks: `POST /v1/events`, health, metrics |
+//! | `door` `service` `shared` | what the service asks: to say an event, to be drained; health, metrics |
+//! | `twin` `vigil` | who else says that it is this sidecar; whether a sentinel is heard |
 //! | `span` `telemetry` | what is told of it |
 //! | [`cli`] | the program `pavane-sidecar` |
 
@@ -20,6 +21,7 @@ mod boot;
 pub mod cli;
 pub mod config;
 mod door;
+mod ending;
 mod error;
 mod heartbeat;
 mod hook;
@@ -31,11 +33,15 @@ mod perform;
 mod probe;
 mod program;
 mod question;
+mod roster;
 mod run;
+mod service;
 mod shared;
 mod sidecar;
 mod span;
 mod telemetry;
+mod twin;
+mod vigil;
 
 pub use config::Config;
 pub use error::Error;

@@ -31,7 +31,7 @@ impl Sidecar {
         for effect in effects {
             match effect {
                 Effect::ObserveVersion { ticket } => self.observe(ticket),
-                Effect::RunHook(call) => self.run_hook(*call),
+                Effect::RunHook(call) => self.begin_hook(*call),
                 Effect::CutOff { ticket } => {
                     if let Some(hook) = self.hooks.get(&ticket) {
                         hook.cancel();
@@ -101,6 +101,28 @@ impl Sidecar {
             };
             drop(facts.send(Input::Probed { ticket, result }));
         });
+    }
+
+    /// Calls the hooks that were held, once no other sidecar says that it is this one.
+    pub(crate) fn call_held(&mut self) {
+        if !self.is_barred() {
+            for call in std::mem::take(&mut self.held) {
+                self.run_hook(call);
+            }
+        }
+    }
+
+    fn begin_hook(&mut self, call: Call) {
+        if self.is_barred() {
+            tracing::error!(reaction = call.reaction, "the hook is held back");
+            self.held.push(call);
+        } else {
+            self.run_hook(call);
+        }
+    }
+
+    fn is_barred(&self) -> bool {
+        self.stopping || self.shared.twin().is_some()
     }
 
     fn run_hook(&mut self, call: Call) {

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Command;
+use crate::roster::Roster;
 
 /// How much of what a program writes is kept: the end of it.
 const KEPT: usize = 64 * 1024;
@@ -53,17 +54,45 @@ where
     K: AsRef<OsStr>,
     V: AsRef<OsStr>,
 {
+    run_listed(command, env, stdin, limit, cut, None).await
+}
+
+/// Runs a program as [`run`] does, with a row in the roster under the id of its run for as long as it is running.
+pub(crate) async fn run_listed<K, V>(
+    command: &Command,
+    env: impl IntoIterator<Item = (K, V)>,
+    stdin: Option<Vec<u8>>,
+    limit: Duration,
+    cut: &CancellationToken,
+    roster: Option<(&Roster, &str)>,
+) -> Finished
+where
+    K: AsRef<OsStr>,
+    V: AsRef<OsStr>,
+{
     let (Some(program), tails) = (command.argv.first(), Tails::default()) else {
         return tails_of(End::NotStarted(std::io::ErrorKind::InvalidInput.into()), &Tails::default());
     };
     let mut starting = tokio::process::Command::new(program);
     starting.args(&command.argv[1..]).envs(env).envs(&command.env).process_group(0).kill_on_drop(true);
     let piped = if stdin.is_some() { Stdio::piped() } else { Stdio::null() };
+    let mut listed = match roster.map(|(roster, run)| roster.list(run)).transpose() {
+        Ok(listed) => listed,
+        Err(error) => return tails_of(End::NotStarted(error), &tails),
+    };
     let spawned = starting.stdin(piped).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = match spawned {
         Ok(child) => child,
-        Err(error) => return tails_of(End::NotStarted(error), &tails),
+        Err(error) => {
+            if let Some(listed) = listed {
+                listed.over();
+            }
+            return tails_of(End::NotStarted(error), &tails);
+        }
     };
+    if let (Some(listed), Some(pid)) = (&mut listed, child.id()) {
+        listed.started(pid);
+    }
     if let (Some(mut pipe), Some(stdin)) = (child.stdin.take(), stdin) {
         // A program that does not read what it is told is none the worse for it.
         tokio::spawn(async move { drop(pipe.write_all(&stdin).await) });
@@ -76,6 +105,9 @@ where
         () = tokio::time::sleep(limit) => { end_all(&mut child).await; End::TimedOut }
         () = cut.cancelled() => { end_all(&mut child).await; End::CutOff }
     };
+    if let Some(listed) = listed {
+        listed.over();
+    }
     for reader in [out, err].into_iter().flatten() {
         let abort = reader.abort_handle();
         if timeout(DRAIN, reader).await.is_err() {

@@ -20,10 +20,14 @@ use crate::hook::Caller;
 use crate::journal::{Journal, Recalled};
 use crate::outbox::{self, Closer, Outbox};
 use crate::probe;
+use crate::roster::{Orphan, Roster};
+use crate::service::Desk;
 use crate::shared::Shared;
 use crate::sidecar::{Sidecar, Sources};
 use crate::span::Spans;
 use crate::telemetry;
+use crate::twin;
+use crate::vigil::Vigil;
 
 /// Runs a sidecar on a connection that stands, until it is stopped. Telemetry is the caller's to set up.
 pub async fn run(config: Config, bus: Bus, stop: CancellationToken) -> anyhow::Result<()> {
@@ -38,6 +42,9 @@ pub async fn run_with(
 ) -> anyhow::Result<()> {
     // What a service says is short: to compress such a record takes longer than to send it.
     settings.client.entry("compression.codec".to_owned()).or_insert_with(|| "none".to_owned());
+    let mut folder = config.journal.clone().into_os_string();
+    folder.push(".schemas");
+    settings.schema_folder = Some(folder.into());
     Ok(work(config, Way::To(Box::new(settings)), stop).await?)
 }
 
@@ -45,6 +52,8 @@ async fn work(config: Config, way: Way, stop: CancellationToken) -> Result<(), E
     let own = format!("{}/{}/{}", config.domain, config.service, config.instance);
     let (journal, mut recalled) = Journal::open(&config.journal, &own)?;
     let (config, boot) = (Arc::new(config), Uuid::now_v7().to_string());
+    let roster = Roster::beside(&config.journal);
+    end_orphans(&roster).await?;
     let outbox = Outbox::new(journal, &boot, config.outbox, &mut recalled);
     let closer = outbox.employ()?;
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
@@ -61,7 +70,17 @@ async fn work(config: Config, way: Way, stop: CancellationToken) -> Result<(), E
         outbox: outbox.clone(),
         intake: Door::intake(),
     };
-    door.open(&mut parts, &stop).await?;
+    let caller = Caller {
+        client,
+        domain: config.domain.clone(),
+        service: config.service.clone(),
+        instance: config.instance.clone(),
+        zone: config.zone.clone(),
+        source: settings.source(),
+        roster,
+    };
+    let desk = Desk::new(door.clone(), caller);
+    door.open(&desk, &mut parts, &stop).await?;
     telemetry::caught_up(false);
     tracing::info!(
         instance = own,
@@ -75,15 +94,7 @@ async fn work(config: Config, way: Way, stop: CancellationToken) -> Result<(), E
         return Ok(());
     };
     settings.partition = connected.reader.partition();
-    let caller = Caller {
-        client,
-        domain: config.domain.clone(),
-        service: config.service.clone(),
-        instance: config.instance.clone(),
-        zone: config.zone.clone(),
-        source: settings.source(),
-    };
-    let found = Found { config, boot, settings, outbox, closer, recalled, caller, shared, parts };
+    let found = Found { config, boot, settings, outbox, closer, recalled, desk, shared, parts };
     let (sidecar, sources) = assemble(found, connected)?;
     sidecar.run(sources, &stop).await
 }
@@ -95,14 +106,14 @@ struct Found {
     outbox: Arc<Outbox>,
     closer: Closer,
     recalled: Recalled,
-    caller: Caller,
+    desk: Desk,
     shared: Arc<Shared>,
     parts: JoinSet<(&'static str, Result<(), Error>)>,
 }
 
 fn assemble(found: Found, connected: Connected) -> Result<(Sidecar, Sources), Error> {
-    let Found { config, boot, settings, outbox, closer, recalled, caller, shared, mut parts } = found;
-    let Connected { writer, reader, topic } = connected;
+    let Found { config, boot, settings, outbox, closer, recalled, desk, shared, mut parts } = found;
+    let Connected { bus, writer, reader, topic } = connected;
     let (facts, told) = mpsc::unbounded_channel();
     let (beats, beaten) = watch::channel(None);
     outbox.open(outbox::carrier(writer.clone()));
@@ -114,6 +125,8 @@ fn assemble(found: Found, connected: Connected) -> Result<(Sidecar, Sources), Er
         let telling = watched.tell(facts.clone());
         parts.spawn(async { ("its checks", telling.await) });
     }
+    let listening = twin::listen(bus, config.clone(), boot.clone(), shared.clone());
+    parts.spawn(async { ("its ear for another of its name", listening.await) });
     if shared.writer.set(writer.clone()).is_err() {
         return Err(Error::Ended("its door"));
     }
@@ -126,9 +139,11 @@ fn assemble(found: Found, connected: Connected) -> Result<(Sidecar, Sources), Er
         closer,
         settled: None,
         position: recalled.position,
+        vigil: Vigil::new(config.outage.sentinel),
+        caller: desk.caller.clone(),
+        desk,
         config,
         boot,
-        caller,
         writer,
         shared,
         facts,
@@ -136,11 +151,23 @@ fn assemble(found: Found, connected: Connected) -> Result<(Sidecar, Sources), Er
         parts,
         errands: JoinSet::new(),
         hooks: BTreeMap::new(),
+        held: Vec::new(),
         unreadable: BTreeMap::new(),
+        unjudged: None,
         begun: Instant::now(),
         stopping: false,
+        cutting: false,
     };
     Ok((sidecar, Sources { reader, facts: told }))
+}
+
+/// Ends what a sidecar that was killed left running, before anything is decided about it.
+async fn end_orphans(roster: &Roster) -> Result<(), Error> {
+    let orphans = roster.end_orphans().await.map_err(Error::Roster)?;
+    for Orphan { run, group, killed } in orphans {
+        telemetry::orphan(&run, group, killed);
+    }
+    Ok(())
 }
 
 fn settings(config: &Config, boot: &str) -> Settings {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use pavane_bus::Writer;
-use pavane_events::Version;
+use pavane_events::{RolloutId, Version};
 use tokio_util::sync::CancellationToken;
 
 /// What the service's door must know of the sidecar.
@@ -12,12 +12,14 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Shared {
     /// The way to the broker, once there is one.
     pub(crate) writer: OnceLock<Writer>,
-    /// Who watches the service's checks, where there are any.
-    pub(crate) watched: OnceLock<crate::probe::Watched>,
     /// Cancelled once the log was read to the end that was seen at the start.
     pub(crate) caught_up: CancellationToken,
+    /// Who watches the service's checks, where there are any.
+    pub(crate) watched: OnceLock<crate::probe::Watched>,
     sighted: AtomicBool,
     version: Mutex<Option<Version>>,
+    rollout: Mutex<Option<RolloutId>>,
+    twin: Mutex<Option<String>>,
 }
 
 impl Shared {
@@ -46,5 +48,23 @@ impl Shared {
         if version.is_some() {
             *self.version.lock().unwrap_or_else(PoisonError::into_inner) = version;
         }
+    }
+
+    /// The open rollout that owns the service.
+    pub(crate) fn rollout(&self) -> Option<RolloutId> {
+        self.rollout.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_rollout(&self, rollout: Option<RolloutId>) {
+        *self.rollout.lock().unwrap_or_else(PoisonError::into_inner) = rollout;
+    }
+
+    /// The boot of another sidecar that says it is this one, while there is one: neither may act then.
+    pub(crate) fn twin(&self) -> Option<String> {
+        self.twin.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_twin(&self, twin: Option<String>) {
+        *self.twin.lock().unwrap_or_else(PoisonError::into_inner) = twin;
     }
 }

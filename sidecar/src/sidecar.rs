@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pavane_bus::{Error as BusError, Item, Raw, Reader, Writer};
-use pavane_events::{Entry, Heartbeat, Millis, Source, Unreadable};
-use pavane_sidecar_engine::{Engine, Input};
+use pavane_events::{Body, Entry, Heartbeat, Millis, Source, Unreadable};
+use pavane_sidecar_engine::{Call, Engine, Input};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -20,15 +20,15 @@ use crate::hook::Caller;
 use crate::journal::Batch;
 use crate::outbox::{Closer, Outbox, Receipt};
 use crate::question;
+use crate::service::Desk;
 use crate::shared::Shared;
 use crate::span::Spans;
 use crate::telemetry;
+use crate::twin;
+use crate::vigil::{self, Change, Vigil};
 
 /// How long to wait before the log is read again after an error.
 const READ_AGAIN: Duration = Duration::from_secs(1);
-/// How long a running hook, and then the outbox, may take at the end.
-const HOOK_GRACE: Duration = Duration::from_secs(20);
-const OUTBOX_GRACE: Duration = Duration::from_secs(5);
 /// How many unreadable records are held until it has caught up.
 const UNREADABLE: usize = 1_000;
 
@@ -54,13 +54,21 @@ pub(crate) struct Sidecar {
     pub(crate) errands: JoinSet<()>,
     /// What cuts a running hook off, by its ticket.
     pub(crate) hooks: BTreeMap<u64, CancellationToken>,
+    /// Hooks that are not called while another sidecar says that it is this one.
+    pub(crate) held: Vec<Call>,
     pub(crate) unreadable: BTreeMap<i64, (Raw, Unreadable)>,
+    pub(crate) desk: Desk,
+    pub(crate) vigil: Vigil,
+    /// Since when the record at the reader's position cannot be judged because the registry is away.
+    pub(crate) unjudged: Option<(i64, Instant)>,
     pub(crate) begun: Instant,
     /// Where the journal says that the log is to be read on from.
     pub(crate) position: Option<i64>,
     /// Where it was to be read on from at the last heartbeat: all that lies below was answered for long ago.
     pub(crate) settled: Option<i64>,
     pub(crate) stopping: bool,
+    /// Whether the hooks that run are being ended.
+    pub(crate) cutting: bool,
 }
 
 /// Where facts come from.
@@ -92,7 +100,7 @@ impl Sidecar {
                 Some(fact) = sources.facts.recv() => self.tell(fact)?,
                 () = at(deadline) => self.tell(Input::Tick)?,
                 () = at(read_again) => read_again = None,
-                item = sources.reader.next(), if read_again.is_none() => {
+                item = sources.reader.next(), if read_again.is_none() && self.shared.twin().is_none() => {
                     read_again = self.read(item, &mut sources.reader).await?;
                 }
             }
@@ -107,6 +115,7 @@ impl Sidecar {
         }
         let effects = self.engine.handle(self.now(), fact);
         self.shared.set_version(self.engine.phase().version);
+        self.shared.set_rollout(self.engine.rollout().cloned());
         self.carry_out(effects)
     }
 
@@ -127,12 +136,7 @@ impl Sidecar {
     ) -> Result<Option<Instant>, Error> {
         let error = match item {
             Ok(Item::Entry { entry, raw }) => {
-                self.spans.follow(&entry);
-                self.learn(&entry);
-                self.hold(&entry, raw);
-                self.tell(Input::Observed(entry))?;
-                // what made it blind in between is over
-                self.shared.set_sighted(self.engine.is_caught_up());
+                self.follow(entry, raw)?;
                 return Ok(None);
             }
             Ok(Item::CaughtUp { end }) => {
@@ -152,11 +156,44 @@ impl Sidecar {
             return Err(error.into());
         }
         telemetry::trouble("read", &error, READ_AGAIN);
+        if matches!(error, BusError::Registry(_)) && self.has_held_long(reader.position()) {
+            let detail = format!("the schema is not known here, and the registry was away: {error}");
+            if let Some(Item::Entry { entry, raw }) = reader.give_up(detail) {
+                telemetry::given_up(raw.offset, self.config.outage.hold);
+                self.follow(entry, raw)?;
+                return Ok(None);
+            }
+        }
         if lost {
             let (low, _) = reader.bounds().await?;
             reader.seek(low)?;
         }
         Ok(Some(Instant::now() + READ_AGAIN))
+    }
+
+    /// Takes an entry of the log.
+    fn follow(&mut self, entry: Entry, raw: Raw) -> Result<(), Error> {
+        if let Entry::Event(record) = &entry
+            && matches!(record.event.body, Body::Pulse(_))
+        {
+            self.vigil.heard(Instant::now());
+        }
+        self.spans.follow(&entry);
+        self.learn(&entry);
+        self.hold(&entry, raw);
+        self.tell(Input::Observed(entry))?;
+        // what made it blind in between is over
+        self.shared.set_sighted(self.engine.is_caught_up());
+        self.unjudged = None;
+        Ok(())
+    }
+
+    /// Whether the record at a position has been held for as long as the file allows.
+    fn has_held_long(&mut self, position: i64) -> bool {
+        let (at, since) =
+            self.unjudged.filter(|(at, _)| *at == position).unwrap_or((position, Instant::now()));
+        self.unjudged = Some((at, since));
+        since.elapsed() >= self.config.outage.hold
     }
 
     /// What this instance said before it began anew is remembered, so that a request that is repeated makes no
@@ -189,7 +226,9 @@ impl Sidecar {
     }
 
     /// Says what the sidecar does, and notes how far it has read.
-    fn beat(&mut self) -> Result<(), Error> {
+    pub(crate) fn beat(&mut self) -> Result<(), Error> {
+        self.watch();
+        self.call_held();
         self.settle()?;
         let phase = self.engine.phase();
         self.beats.send_replace(Some(Heartbeat {
@@ -199,7 +238,7 @@ impl Sidecar {
             zone: self.config.zone.clone(),
             boot: self.boot.clone(),
             version: phase.version.or_else(|| self.shared.version()),
-            phase: if self.stopping { "draining" } else { phase.word }.to_owned(),
+            phase: if self.stopping { twin::STOPPING } else { phase.word }.to_owned(),
             rollout: phase.rollout,
             acknowledged: self.outbox.acknowledged(),
             outbox: i64::try_from(self.outbox.depth()).unwrap_or(i64::MAX),
@@ -224,6 +263,22 @@ impl Sidecar {
         Ok(())
     }
 
+    /// Looks whether a sentinel is heard while a rollout is open, and tells when none is.
+    fn watch(&mut self) {
+        let wanted = self.shared.is_sighted() && self.engine.rollout().is_some();
+        match self.vigil.look(Instant::now(), wanted) {
+            Some(Change::Missing(silence)) => {
+                telemetry::sentinel_missing(Some(silence));
+                if let Some(url) = self.config.outage.webhook.clone() {
+                    let body = vigil::message(&self.config, self.engine.rollout(), silence);
+                    self.errands.spawn(vigil::tell(self.caller.client.clone(), url, body));
+                }
+            }
+            Some(Change::Back) => telemetry::sentinel_missing(None),
+            None => {}
+        }
+    }
+
     /// Asks once for the version, so that heartbeats and the door know it before any rollout does.
     fn observe_version(&mut self) {
         let (client, config, shared) = (self.caller.client.clone(), self.config.clone(), self.shared.clone());
@@ -234,44 +289,18 @@ impl Sidecar {
             }
         });
     }
-
-    /// Ends what was begun: the hook that runs, what waits for the broker, the journal.
-    async fn finish(mut self, sources: &mut Sources) -> Result<(), Error> {
-        self.stopping = true;
-        tracing::info!(hooks = self.hooks.len(), outbox = self.outbox.depth(), "stopping");
-        let hooks = Instant::now() + HOOK_GRACE;
-        while !self.hooks.is_empty() {
-            let Ok(Some(fact)) = timeout_at(hooks, sources.facts.recv()).await else {
-                tracing::error!("a hook has not ended in time; the next start finds out what it did");
-                break;
-            };
-            self.tell(fact)?;
-        }
-        self.beat()?;
-        self.outbox.write_all()?;
-        let outbox = self.outbox.drain(OUTBOX_GRACE).await;
-        if outbox > 0 {
-            self.outbox.write_all()?;
-            tracing::warn!(outbox, "the journal keeps what the broker does not have");
-        }
-        self.errands.shutdown().await;
-        drop(self.closer);
-        if let Err(error) = self.writer.flush(OUTBOX_GRACE).await {
-            tracing::warn!("failed to {error}");
-        }
-        Ok(())
-    }
 }
 
 /// Waits until a moment; for ever when there is none.
-async fn at(moment: Option<Instant>) {
+pub(crate) async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
     }
 }
 
-fn ended(part: Result<(&'static str, Result<(), Error>), tokio::task::JoinError>) -> Error {
+/// Why a part that has ended ends the sidecar.
+pub(crate) fn ended(part: Result<(&'static str, Result<(), Error>), tokio::task::JoinError>) -> Error {
     match part {
         Ok((_, Err(error))) => error,
         Ok((name, Ok(()))) => Error::Ended(name),

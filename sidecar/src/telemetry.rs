@@ -27,6 +27,7 @@ counters! {
     SAID: "pavane.sidecar.events", "Events that the broker has, by event.";
     DEAD_LETTERS: "pavane.sidecar.dead_letters", "Records that were set aside, by outcome.";
     DOOR: "pavane.sidecar.door", "Requests at the service's door, by status.";
+    ORPHANS: "pavane.sidecar.orphans", "Programs of hooks that a killed sidecar left running, and that were ended.";
 }
 
 static OUTBOX: LazyLock<Gauge<u64>> = LazyLock::new(|| {
@@ -37,6 +38,16 @@ static OUTBOX: LazyLock<Gauge<u64>> = LazyLock::new(|| {
 static CAUGHT_UP: LazyLock<Gauge<u64>> = LazyLock::new(|| {
     let caught_up = meter().u64_gauge("pavane.sidecar.caught_up");
     caught_up.with_description("1 when the log was read to the end that was seen at the start.").build()
+});
+
+static TWIN: LazyLock<Gauge<u64>> = LazyLock::new(|| {
+    let twin = meter().u64_gauge("pavane.sidecar.identity_conflict");
+    twin.with_description("1 while another sidecar says that it is this instance.").build()
+});
+
+static SENTINEL: LazyLock<Gauge<u64>> = LazyLock::new(|| {
+    let missing = meter().u64_gauge("pavane.sidecar.sentinel_missing");
+    missing.with_description("1 while a rollout is open and no sentinel is heard.").build()
 });
 
 static SECONDS: LazyLock<Histogram<f64>> = LazyLock::new(|| {
@@ -132,4 +143,47 @@ pub(crate) fn outbox(depth: usize) {
 /// Whether the log was read to the end that was seen at the start.
 pub(crate) fn caught_up(yes: bool) {
     CAUGHT_UP.record(u64::from(yes), &[]);
+}
+
+/// A program that a killed sidecar left running has been ended.
+pub(crate) fn orphan(run: &str, group: u32, killed: bool) {
+    ORPHANS.add(1, &[]);
+    tracing::error!(
+        run,
+        group,
+        killed,
+        "a hook's program was left running by a sidecar that was killed; it has been ended"
+    );
+}
+
+/// Another sidecar says that it is this one; or none does any more.
+pub(crate) fn twin(boot: Option<&str>) {
+    TWIN.record(u64::from(boot.is_some()), &[]);
+    if let Some(boot) = boot {
+        tracing::error!("{}", crate::twin::complaint(boot));
+    } else {
+        tracing::info!("no other sidecar says that it is this instance; it acts again");
+    }
+}
+
+/// No sentinel is heard although a rollout is open, for so long; or one is heard again.
+pub(crate) fn sentinel_missing(silence: Option<Duration>) {
+    SENTINEL.record(u64::from(silence.is_some()), &[]);
+    if let Some(silence) = silence {
+        tracing::error!(
+            silent_s = silence.as_secs(),
+            "SentinelMissing: a rollout is open and no sentinel is heard, so nobody would tell of a stall; start one"
+        );
+    } else {
+        tracing::info!("a sentinel is heard again, or no rollout is open");
+    }
+}
+
+/// A record has been held for so long that it is given up.
+pub(crate) fn given_up(offset: i64, held: Duration) {
+    tracing::error!(
+        offset,
+        held_s = held.as_secs(),
+        "a record's schema is not known here and the registry stays away; the record is set aside"
+    );
 }

@@ -163,6 +163,12 @@ impl Engine {
         Phase { word, rollout, version: self.version.clone(), position: self.fold.position }
     }
 
+    /// Whether the hook that runs may be ended before it has come to its own end.
+    pub fn may_be_cut_off(&self) -> bool {
+        let step = self.work.as_ref().and_then(|work| self.step_of(work));
+        step.is_none_or(|step| step.interruptible)
+    }
+
     fn observe(&mut self, entry: &Entry, out: &mut Vec<Effect>) {
         self.fold.position = self.fold.position.max(entry.offset());
         match entry {

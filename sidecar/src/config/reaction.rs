@@ -229,7 +229,8 @@ fn run(f: &mut Fields<'_>, on: Option<&Trigger>) -> Result<Option<(Hook, Millis)
     f.optional("run", hook)
 }
 
-fn hook(item: &Item<'_>) -> Result<(Hook, Millis), Reported> {
+/// Reads how the service is changed, and how long that may take.
+pub(super) fn hook(item: &Item<'_>) -> Result<(Hook, Millis), Reported> {
     item.fields(|f| {
         let hook = f.exactly_one(&[("http", hook_by_http as Reader<'_, Hook>), ("exec", hook_by_exec)]);
         let env = f.optional("env", |i| i.entries(Item::text));

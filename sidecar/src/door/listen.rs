@@ -13,13 +13,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Door, router};
 use crate::error::Error;
+use crate::service::Desk;
 
 /// The parts that run as long as the sidecar does.
 type Parts = JoinSet<(&'static str, Result<(), Error>)>;
 
 impl Door {
     /// Opens the door before anything else is tried, so that health can be asked for from the start.
-    pub(crate) async fn open(self, parts: &mut Parts, stop: &CancellationToken) -> Result<(), Error> {
+    pub(crate) async fn open(
+        self,
+        desk: &Desk,
+        parts: &mut Parts,
+        stop: &CancellationToken,
+    ) -> Result<(), Error> {
         if let Some(address) = self.config.http.tcp {
             let failed = move |source| Error::Listen { address, source };
             let listener = TcpListener::bind(address).await.map_err(failed)?;
@@ -29,14 +35,14 @@ impl Door {
                 // It only makes answers later where it fails.
                 drop(stream.set_nodelay(true));
             });
-            let app: Router = router(self.clone(), false);
+            let app: Router = router(self.clone(), desk.clone(), false);
             let serving = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
             parts.spawn(async move { ("its door", serving.await.map_err(failed)) });
         }
         if let Some(path) = self.config.http.unix.clone() {
             let listener = bind(&path)?;
             tracing::info!(path = %path.display(), "the door is open");
-            let (app, own): (Router, _) = (router(self, true), Socket(path.clone()));
+            let (app, own): (Router, _) = (router(self, desk.clone(), true), Socket(path.clone()));
             let serving = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
             parts.spawn(async move {
                 let served = serving.await.map_err(|error| refused(&path, &error.to_string()));

@@ -22,7 +22,8 @@ pub(super) async fn call(
 ) -> HookOutcome {
     let stdin = told::event(caller, call).to_string().into_bytes();
     let env = told::variables(caller, call, traceparent);
-    let finished = program::run(command, env, Some(stdin), limit, cut).await;
+    let finished =
+        program::run_listed(command, env, Some(stdin), limit, cut, Some((&caller.roster, &call.run))).await;
     let name = command.argv.first().map_or("", String::as_str);
     let failure = |reason: String| Failure { reason, exit_code: None, output: end_of(&finished.output) };
     match &finished.end {

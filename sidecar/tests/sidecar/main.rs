@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod alone;
 mod door;
 mod peers;
 mod phases;
+mod process;
 mod reactions;
 mod readiness;
 mod shop;

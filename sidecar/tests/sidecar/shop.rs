@@ -324,7 +324,7 @@ pub(crate) fn domain() -> Domain {
     Domain::new("shop").unwrap()
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
