@@ -97,11 +97,11 @@ impl Hands {
     /// Carries one order out, and gives back why the sentinel is blind when it could not.
     pub(crate) fn perform(&mut self, effect: Effect, sight: &watch::Sender<Sight>) -> Option<BlindCause> {
         match effect {
-            Effect::Append(draft) => return self.append(draft),
-            Effect::Raise(alert) => self.raise(alert, Way::Log { speaks: self.speaks.clone() }),
+            Effect::Append(draft) => return self.append(*draft),
+            Effect::Raise(alert) => self.raise(*alert, Way::Log { speaks: self.speaks.clone() }),
             Effect::DeadLetter { offset } => self.set_aside(offset),
-            Effect::Blind { cause, alert } => self.blind(cause, alert, sight),
-            Effect::Sighted { alert } => self.sighted(alert, sight),
+            Effect::Blind { cause, alert } => self.blind(cause, *alert, sight),
+            Effect::Sighted { alert } => self.sighted(*alert, sight),
             Effect::Measure { query } => self.measure(query),
             Effect::Ended(ended) => self.ended(&ended),
             Effect::Count(what) => self.count(what),

@@ -214,7 +214,7 @@ impl World {
                 effects.extend(self.sentinels[k].engine.handle(own, Input::Measured { query, value }));
             } else if let Effect::Append(draft) = effect {
                 let id = draft.id.clone();
-                let mut event = self.write(|log| log.draft(&name, draft));
+                let mut event = self.write(|log| log.draft(&name, *draft));
                 event.envelope.id = id.unwrap_or(event.envelope.id);
                 if self.dice.chance(3) {
                     continue;

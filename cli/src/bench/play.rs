@@ -98,7 +98,7 @@ impl Play {
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Append(draft) => self.say(draft),
+                Effect::Append(draft) => self.say(*draft),
                 Effect::Raise(alert) => {
                     let named = alert.labels.get("alertname").is_some_and(|name| name == "RolloutStalled");
                     let label = |name: &str| alert.labels.get(name).cloned().unwrap_or_default();

@@ -95,7 +95,7 @@ impl World<'_> {
     fn carry_out(&mut self, k: usize, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Append(draft) => self.write(k, draft),
+                Effect::Append(draft) => self.write(k, *draft),
                 Effect::Raise(alert) => {
                     let burns = alert.status == AlertStatus::Firing;
                     let changed = if burns {
@@ -107,11 +107,11 @@ impl World<'_> {
                         self.beating = true;
                         self.later(BEAT, Act::Beats);
                     }
-                    self.deliver(alert);
+                    self.deliver(*alert);
                 }
-                Effect::Blind { alert, .. } | Effect::Sighted { alert } => self.deliver_blind(alert),
+                Effect::Blind { alert, .. } | Effect::Sighted { alert } => self.deliver_blind(*alert),
                 Effect::Measure { query } => self.later(20, Act::Measured(k, query)),
-                Effect::Ended(ended) => self.ended(ended),
+                Effect::Ended(ended) => self.ended(*ended),
                 Effect::DeadLetter { .. } | Effect::Count(_) => {}
             }
         }

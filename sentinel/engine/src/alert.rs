@@ -144,7 +144,7 @@ impl Fold {
         let description = "Some services are back on the old version, some are not. The sentinel asks for nothing \
                            more: bring the named instances to one version by hand.";
         alert.annotations.insert("description".to_owned(), description.to_owned());
-        out.push(Effect::Raise(alert));
+        out.push(Effect::Raise(Box::new(alert)));
     }
 
     /// The stall of a step is over.
@@ -167,7 +167,7 @@ impl Fold {
     }
 
     fn burn(&mut self, n: u64, about: About, alert: Alert, out: &mut Vec<Effect>) {
-        out.push(Effect::Raise(alert.clone()));
+        out.push(Effect::Raise(Box::new(alert.clone())));
         let new = self.burning.insert((n, about), alert).is_none();
         if let Some(rollout) = self.rollouts.get_mut(n).filter(|_| new) {
             rollout.burning += 1;
@@ -179,7 +179,7 @@ impl Fold {
         let Some(rollout) = self.rollouts.get_mut(n).filter(|rollout| rollout.burning > 0) else { return };
         if let Some(alert) = self.burning.remove(&(n, about)) {
             rollout.burning -= 1;
-            out.push(Effect::Raise(alert.over(self.clock.raw())));
+            out.push(Effect::Raise(Box::new(alert.over(self.clock.raw()))));
         }
     }
 

@@ -8,13 +8,15 @@ use crate::input::BlindCause;
 use crate::rollout::Status;
 
 /// One thing to do. An effect that is not carried out is lost.
+///
+/// Most are counts, and they are handed over in lists: whatever is large lies apart.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Append an event to the domain's partition.
-    Append(Draft),
+    Append(Box<Draft>),
     /// Tell people. Raised on every replica and in replay too, always with the same id and text: whoever
     /// delivers looks first at what was delivered already.
-    Raise(Alert),
+    Raise(Box<Alert>),
     /// Set a record that nobody can read aside.
     DeadLetter {
         /// Its place in the partition.
@@ -25,12 +27,12 @@ pub enum Effect {
         /// Why.
         cause: BlindCause,
         /// What to tell.
-        alert: Alert,
+        alert: Box<Alert>,
     },
     /// The sentinel sees the domain again.
     Sighted {
         /// What to tell.
-        alert: Alert,
+        alert: Box<Alert>,
     },
     /// Ask the metrics for the value of a query, and bring it as [`Input::Measured`](crate::Input::Measured). It is
     /// asked again when it is wanted again.
@@ -39,7 +41,7 @@ pub enum Effect {
         query: String,
     },
     /// A rollout ended.
-    Ended(Ended),
+    Ended(Box<Ended>),
     /// Something to count.
     Count(Counter),
 }

@@ -324,7 +324,7 @@ impl Engine {
             let due = self.saying.entry(id.clone()).or_insert(first);
             if *due <= self.now {
                 *due = self.now + if self.speaks { AGAIN } else { STANDBY };
-                out.push(Effect::Append((*owed.0).clone()));
+                out.push(Effect::Append(owed.0.clone()));
             }
         }
     }
@@ -355,7 +355,7 @@ impl Engine {
     }
 
     fn sight_effect(&self, news: Result<crate::BlindCause, crate::BlindCause>) -> Effect {
-        let alert = |cause, status| alert::blind(&self.fold.domain, &self.replica, cause, status);
+        let alert = |cause, status| Box::new(alert::blind(&self.fold.domain, &self.replica, cause, status));
         match news {
             Ok(cause) => Effect::Blind { cause, alert: alert(cause, AlertStatus::Firing) },
             Err(cause) => Effect::Sighted { alert: alert(cause, AlertStatus::Resolved) },
@@ -369,5 +369,5 @@ fn ask(n: u64, proposed: &Proposed) -> Ask {
 }
 
 fn append(rollout: Option<RolloutId>, body: Body) -> Effect {
-    Effect::Append(Draft { id: None, rollout, causation: None, service: None, body })
+    Effect::Append(Box::new(Draft { id: None, rollout, causation: None, service: None, body }))
 }

@@ -181,13 +181,13 @@ impl Fold {
                 self.owners.remove(&step.expect.service);
             }
         }
-        out.push(Effect::Ended(Ended {
+        out.push(Effect::Ended(Box::new(Ended {
             rollout: rollout.id.clone(),
             choreography: rollout.score.plan.name.clone(),
             status,
             started: rollout.started_raw,
             ended: raw,
-        }));
+        })));
         self.resolve_all(n, out);
         self.remember_ended(n);
         self.admit_queued(raw, out);

@@ -38,11 +38,11 @@ impl Reminders {
         let burning = self.0.remove(&n).unwrap_or_default();
         for (id, alert) in &burning {
             if wanted.iter().all(|alert| alert.id != *id) {
-                out.push(Effect::Raise(alert.clone().over(fold.clock.raw())));
+                out.push(Effect::Raise(Box::new(alert.clone().over(fold.clock.raw()))));
             }
         }
         let new = wanted.iter().filter(|alert| !burning.contains_key(&alert.id));
-        out.extend(new.map(|alert| Effect::Raise(alert.clone())));
+        out.extend(new.map(|alert| Effect::Raise(Box::new(alert.clone()))));
         if !wanted.is_empty() {
             self.0.insert(n, wanted.into_iter().map(|alert| (alert.id.clone(), alert)).collect());
         }

@@ -56,7 +56,7 @@ impl Triggers {
             let at = self.saying.entry(id).or_insert(now + patience);
             if *at <= now {
                 *at = now + again;
-                out.push(Effect::Append(draft));
+                out.push(Effect::Append(Box::new(draft)));
             }
         }
     }

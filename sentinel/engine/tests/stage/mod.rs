@@ -59,9 +59,9 @@ impl Stage {
         for effect in effects {
             match effect {
                 Effect::Append(draft) => {
-                    self.log.draft("s1", draft);
+                    self.log.draft("s1", *draft);
                 }
-                Effect::Raise(alert) => self.alerts.push(alert),
+                Effect::Raise(alert) => self.alerts.push(*alert),
                 Effect::Ended(ended) => self.ended.push(ended.status),
                 Effect::Measure { query } => {
                     let value = self.metrics.get(&query).copied().ok_or_else(|| "no data".to_owned());
