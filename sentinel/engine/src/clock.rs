@@ -25,10 +25,10 @@ pub(crate) struct Leap {
 /// The time of one partition.
 #[derive(Clone, Debug)]
 pub(crate) struct Clock {
-    now: Timestamp,
-    last: Option<Timestamp>,
-    adjust: Millis,
-    leaps: Vec<Leap>,
+    pub(crate) now: Timestamp,
+    pub(crate) last: Option<Timestamp>,
+    pub(crate) adjust: Millis,
+    pub(crate) leaps: Vec<Leap>,
     pub(crate) grace: Millis,
 }
 

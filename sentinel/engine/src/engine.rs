@@ -11,7 +11,7 @@ use crate::clock::PULSE;
 use crate::effect::{AlertStatus, Counter, Draft, Effect};
 use crate::fold::{Fold, Touched};
 use crate::heartbeats::Heartbeats;
-use crate::input::Input;
+use crate::input::{BlindCause, Input};
 use crate::propose::{Known, proposals};
 use crate::reminder::{self, Reminders};
 use crate::sight::Sight;
@@ -57,9 +57,14 @@ pub struct Engine {
 impl Engine {
     /// An engine that has read nothing. `replica` must differ between the sentinels of a domain.
     pub fn new(domain: Domain, replica: String) -> Self {
+        Self::with(Fold::new(domain), replica)
+    }
+
+    /// An engine that has folded so far, and of which nothing else is known.
+    pub(crate) fn with(fold: Fold, replica: String) -> Self {
         Self {
             replica,
-            fold: Fold::new(domain),
+            fold,
             heartbeats: Heartbeats::default(),
             sight: Sight::default(),
             watches: Watches::default(),
@@ -153,6 +158,21 @@ impl Engine {
     pub fn rollout(&self, id: &RolloutId) -> Option<RolloutView> {
         let n = self.fold.find(id)?;
         self.fold.rollouts.get(n).map(|rollout| self.fold.show(rollout))
+    }
+
+    /// The offset of the entry that was read last; -1 before the first.
+    pub fn position(&self) -> i64 {
+        self.fold.offset
+    }
+
+    /// Why nothing more can be judged of this log by this program, whatever is read of it: a newer program must.
+    pub fn blindness(&self) -> Option<BlindCause> {
+        self.fold.blind
+    }
+
+    /// What is folded from the log, and nothing else.
+    pub(crate) fn fold(&self) -> &Fold {
+        &self.fold
     }
 
     /// Partition time: the running maximum of the append times that were read, with leaps taken out.
@@ -354,7 +374,7 @@ impl Engine {
         }
     }
 
-    fn sight_effect(&self, news: Result<crate::BlindCause, crate::BlindCause>) -> Effect {
+    fn sight_effect(&self, news: Result<BlindCause, BlindCause>) -> Effect {
         let alert = |cause, status| Box::new(alert::blind(&self.fold.domain, &self.replica, cause, status));
         match news {
             Ok(cause) => Effect::Blind { cause, alert: alert(cause, AlertStatus::Firing) },

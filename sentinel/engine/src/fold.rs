@@ -44,7 +44,7 @@ pub(crate) struct Sequence {
     /// Whether a number was left out. The outbox is first in, first out, so it does not come any more.
     pub(crate) skipped: bool,
     /// How many numbers may be left out: records of the service that nobody could read.
-    unreadable: i64,
+    pub(crate) unreadable: i64,
 }
 
 impl Sequence {
@@ -81,10 +81,12 @@ pub(crate) struct Fold {
     /// The highest sequence number seen of a source and boot.
     pub(crate) sequences: BTreeMap<Source, Sequence>,
     pub(crate) blind: Option<BlindCause>,
+    /// The newest rules that anything here was judged by.
+    pub(crate) rules: i64,
     pub(crate) ended: VecDeque<u64>,
     /// The plans that rollouts dance, so that many rollouts share one.
     pub(crate) scores: Lookup<String, Weak<Score>>,
-    seen: Identities,
+    pub(crate) seen: Identities,
     pub(crate) early: VecDeque<Record>,
 }
 
@@ -104,6 +106,7 @@ impl Fold {
             burning: BTreeMap::new(),
             sequences: BTreeMap::new(),
             blind: None,
+            rules: 0,
             ended: VecDeque::new(),
             scores: Lookup::default(),
             seen: Identities::default(),

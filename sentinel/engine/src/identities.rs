@@ -3,10 +3,10 @@
 use pavane_events::{EventId, Places, Source, fingerprint};
 
 /// How many identities are remembered.
-const REMEMBERED: usize = 1 << 18;
+pub(crate) const REMEMBERED: usize = 1 << 18;
 
 /// 128 bits of the identity of an event. Whoever could make two of them collide could as well repeat one.
-type Identity = [u64; 2];
+pub(crate) type Identity = [u64; 2];
 
 /// The newest identities, in the order in which they were read first.
 #[derive(Debug, Default)]
@@ -21,7 +21,11 @@ pub(crate) struct Identities {
 impl Identities {
     /// Takes an identity. False when it was read before.
     pub(crate) fn take(&mut self, source: &Source, id: &EventId) -> bool {
-        let identity = identity_of(source, id);
+        self.put(identity_of(source, id))
+    }
+
+    /// Takes an identity. False when it is remembered already.
+    pub(crate) fn put(&mut self, identity: Identity) -> bool {
         if self.find(identity) {
             return false;
         }
@@ -44,6 +48,12 @@ impl Identities {
     /// Whether an identity was read and is remembered.
     pub(crate) fn hold(&self, source: &Source, id: &EventId) -> bool {
         self.find(identity_of(source, id))
+    }
+
+    /// What is remembered, from the oldest to the newest.
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = Identity> + Clone {
+        let (ring, oldest, len) = (&self.ring, self.oldest, self.ring.len());
+        (0..len).map(move |i| ring[(oldest + i) % len])
     }
 
     fn find(&self, identity: Identity) -> bool {

@@ -21,6 +21,7 @@
 //! | `propose` `heartbeats` | what to propose, and on what evidence |
 //! | `rollouts` `identities` `agenda` | all rollouts by number and id; what was read before; when to look again |
 //! | `clock` `sight` | partition time; whether the sentinel sees at all |
+//! | `snapshot` | what is folded, as bytes that outlive the process |
 //! | `watch` `trigger` | the metrics that phases are watched by; plans that start by an event |
 //! | `alert` `reminder` `view` | what people are told, reminded of and shown |
 
@@ -53,6 +54,7 @@ mod rollout;
 mod rollouts;
 mod score;
 mod sight;
+mod snapshot;
 mod speak;
 mod spoken;
 mod step;
@@ -68,4 +70,5 @@ pub use engine::Engine;
 pub use fold::RULES;
 pub use input::{BlindCause, Input};
 pub use rollout::Status;
+pub use snapshot::{FORMAT, SnapshotError};
 pub use view::{InstanceView, PhaseStatus, PhaseView, RolloutView, StepStatus, StepView, VerdictView, View};

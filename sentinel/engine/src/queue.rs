@@ -49,6 +49,7 @@ impl Fold {
                 return Touched::Nothing;
             }
         };
+        self.rules = self.rules.max(started.rules);
         let rollout = Rollout::new(id, score, envelope.id.clone(), self.mark(), record.at);
         let n = self.rollouts.push(rollout);
         if waits {
@@ -87,8 +88,13 @@ impl Fold {
         if self.scores.len() >= SCORES {
             self.scores = Lookup::default();
         }
-        self.scores.insert(score.digest.clone(), Arc::downgrade(&score));
+        self.share(&score);
         Ok(score)
+    }
+
+    /// Keeps a plan at hand for those that dance it too.
+    pub(crate) fn share(&mut self, score: &Arc<Score>) {
+        self.scores.insert(score.digest.clone(), Arc::downgrade(score));
     }
 
     /// Whether a start waits for others; an error where it may not start at all.

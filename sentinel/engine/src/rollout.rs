@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use pavane_choreography::{Instances, OnStall, Phase, Step};
 use pavane_events::{EventId, EventType, Instance, RolloutId, Service, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Mark;
 use crate::phase::PhaseState;
@@ -17,7 +17,7 @@ use crate::view::Verdict;
 use crate::words::Heard;
 
 /// Where a rollout stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It waits for the end of another rollout that owns one of its services.

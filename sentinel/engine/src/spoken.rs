@@ -1,9 +1,11 @@
 //! The last words of the instances about a step, in the order of their names.
 
 use pavane_events::{Instance, Version};
+use serde::{Deserialize, Serialize};
 
 /// What an instance said last about a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Saying {
     Started,
     /// The awaited event.

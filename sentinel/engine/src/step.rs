@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut, Index, IndexMut};
 
 use pavane_events::{Cause, Evidence, Instance, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Mark;
 use crate::spoken::{Saying, Words};
 
 /// What an instance answered to the request to go back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Answer {
     Complete,
     Failed,
@@ -17,7 +19,8 @@ pub(crate) enum Answer {
 }
 
 /// Why a step is taken to stand still, by what proves it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Proof {
     /// The deadline passed and no instance had said anything.
     NotStarted,
@@ -136,6 +139,16 @@ impl StepState {
         self.seldom.is_none()
     }
 
+    /// Whether nothing is known of it.
+    pub(crate) fn is_untouched(&self) -> bool {
+        let Seldom { stall, rejection, taint, violation, turn, turns, answers, goes_back, counted, members } =
+            &**self;
+        let nothing = stall.is_none() && rejection.is_none() && taint.is_none() && violation.is_none();
+        let forward = turn.is_none() && *turns == 0 && answers.is_empty() && !goes_back;
+        let plain = self.words.is_empty() && self.anchor.is_none() && self.full.is_none() && !self.overridden;
+        plain && self.attempt == 1 && nothing && forward && counted.is_none() && members.is_empty()
+    }
+
     /// What few steps have, if this one has it.
     pub(crate) fn seldom_mut(&mut self) -> Option<&mut Seldom> {
         self.seldom.as_deref_mut()
@@ -191,6 +204,11 @@ impl Steps {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &StepState> {
         (0..self.len).map(|i| &self[i])
+    }
+
+    /// The steps, from the first on, of which something is known.
+    pub(crate) fn known(&self) -> &[StepState] {
+        &self.touched
     }
 
     /// The steps that something may be known of.

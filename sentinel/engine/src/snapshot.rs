@@ -1,0 +1,37 @@
+//! What a sentinel holds of a domain, as bytes that outlive it: a fold restored from them and the rest of the log is the
+//! fold of the whole log, byte for byte.
+//!
+//! The written form is apart from how the engine lies in memory. It is lines of JSON: a program reads past a line or a
+//! field that a newer one added, takes a field that an older one did not write as not set, and refuses by name what it
+//! would misjudge. Each line is small, so neither writing nor reading holds more than a line besides the bytes
+//! themselves; a person can read them, too.
+
+mod error;
+mod read;
+mod write;
+mod written;
+
+use pavane_events::Domain;
+
+use crate::engine::Engine;
+
+pub use error::SnapshotError;
+pub use written::FORMAT;
+
+impl Engine {
+    /// What is folded from the log, as bytes: equal folds, equal bytes. Nothing of the replica is in them, no own time,
+    /// nothing that was asked or heard.
+    pub fn snapshot(&self) -> Vec<u8> {
+        write::write(self.fold())
+    }
+
+    /// An engine that has read as far as the snapshot's. It goes on at the entry after [`Engine::position`], and as one
+    /// that is new it proposes nothing before [`Input::CaughtUp`](crate::Input::CaughtUp).
+    ///
+    /// Fails, and never panics, on bytes that are no snapshot, are torn, contradict themselves, are of another domain,
+    /// or are of a format or of rules that this program does not know. It takes no more memory than a small multiple of
+    /// the bytes.
+    pub fn restore(domain: Domain, replica: String, snapshot: &[u8]) -> Result<Self, SnapshotError> {
+        Ok(Self::with(read::read(domain, snapshot)?, replica))
+    }
+}
