@@ -10,11 +10,12 @@ use pavane_tests::place::workspace;
 use serde_json::{Value, json};
 
 /// Crate → the crates of ours that it may use. `tests` may use everything.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("pavane-schemas", &[]),
     ("pavane-events", &[]),
     ("pavane-choreography", &["pavane-events"]),
     ("pavane-sentinel-engine", &["pavane-events", "pavane-choreography"]),
+    ("pavane-alerts", &["pavane-events", "pavane-sentinel-engine"]),
     ("pavane-sidecar-engine", &["pavane-events", "pavane-choreography"]),
     ("pavane-review", &["pavane-events", "pavane-choreography"]),
     (
@@ -25,7 +26,14 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("pavane-telemetry", &["pavane-events"]),
     (
         "pavane-sentinel",
-        &["pavane-events", "pavane-choreography", "pavane-sentinel-engine", "pavane-bus", "pavane-telemetry"],
+        &[
+            "pavane-events",
+            "pavane-choreography",
+            "pavane-sentinel-engine",
+            "pavane-alerts",
+            "pavane-bus",
+            "pavane-telemetry",
+        ],
     ),
     (
         "pavane-sidecar",
@@ -51,13 +59,14 @@ const ARROWS: [(&str, &[&str]); 13] = [
 ];
 
 /// Pure crate → the foreign crates that it may use outside its tests.
-const PURE: [(&str, &[&str]); 6] = [
+const PURE: [(&str, &[&str]); 7] = [
     ("pavane-events", &["hashbrown", "serde", "sha2", "smol_str", "thiserror"]),
     (
         "pavane-choreography",
         &["granit-parser", "semver", "serde", "serde-saphyr", "serde_json", "sha2", "strsim", "thiserror"],
     ),
     ("pavane-sentinel-engine", &["serde", "thiserror"]),
+    ("pavane-alerts", &["regex-lite", "serde", "thiserror"]),
     ("pavane-sidecar-engine", &["serde", "thiserror"]),
     ("pavane-review", &["serde", "serde_json"]),
     ("pavane-rehearsal", &["serde", "serde_json", "thiserror"]),

@@ -1,0 +1,381 @@
+//! The tree of routes: from an alert's labels to those who are told, as Alertmanager's tree.
+//!
+//! An alert enters at the root and goes into the first child whose matchers all hold, and on to the next ones where that
+//! child says `continue`; where no child takes it, the route itself does. What a route does not say it has from its parent.
+
+use std::collections::BTreeSet;
+
+use pavane_events::Millis;
+use thiserror::Error;
+
+use crate::matcher::{Matcher, all_match};
+use crate::{Labels, value};
+
+/// How long the first notification of a group that is no page waits for others, in milliseconds.
+pub const WAIT: Millis = 30_000;
+/// How long after one notification of a group the next may follow, in milliseconds.
+pub const INTERVAL: Millis = 5 * 60_000;
+/// How long after the last notification of a group it is told again that it burns, in milliseconds.
+pub const REPEAT: Millis = 4 * 60 * 60_000;
+/// How long a notification is tried before somebody else is told too, in milliseconds.
+pub const ESCALATE: Millis = 2 * 60_000;
+
+/// A route as it is written. What is `None` comes from the parent, at the root from the defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// Who is told.
+    pub receiver: Option<String>,
+    /// Which alerts it takes; all of them must hold.
+    pub matchers: Vec<Matcher>,
+    /// The labels whose alerts are told together; `["..."]` tells each alert by itself.
+    /// Default: by rollout; what is about no rollout by alertname, domain and replica.
+    pub group_by: Option<Vec<String>>,
+    /// How long the first notification of a group waits for others. Default: 0 for a page, [`WAIT`] for the rest.
+    pub wait: Option<Millis>,
+    /// How long after one notification the next may follow. Default: [`INTERVAL`].
+    pub interval: Option<Millis>,
+    /// How long after the last notification a group is told again. Default: [`REPEAT`].
+    pub repeat: Option<Millis>,
+    /// Who else is told when the receiver cannot be reached, or a rollback fails.
+    pub escalate: Option<Escalation>,
+    /// Whether an alert that it took also goes on to the next siblings.
+    pub go_on: bool,
+    /// The children, in order.
+    pub routes: Vec<Route>,
+}
+
+/// Who is told when telling fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Escalation {
+    /// The receiver.
+    pub to: String,
+    /// After how long without delivery.
+    pub after: Millis,
+}
+
+/// Where an alert ends up, with everything it has from above.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    /// Its place in the tree, the same for the same file: the key of its groups begins with it.
+    pub path: String,
+    /// The matchers of it and of all above, for a person.
+    pub matchers: Vec<Matcher>,
+    /// Who is told.
+    pub receiver: String,
+    /// As [`Route::group_by`].
+    pub group_by: Option<Vec<String>>,
+    /// As [`Route::wait`].
+    pub wait: Option<Millis>,
+    /// As [`Route::interval`].
+    pub interval: Millis,
+    /// As [`Route::repeat`].
+    pub repeat: Millis,
+    /// As [`Route::escalate`].
+    pub escalate: Option<Escalation>,
+    go_on: bool,
+    own: Vec<Matcher>,
+    children: Vec<usize>,
+}
+
+/// A tree that was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tree {
+    /// The root is the first.
+    leaves: Vec<Leaf>,
+}
+
+/// Why a tree cannot be used.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum TreeError {
+    /// Nobody would be told of what no child takes.
+    #[error("use the routes: the root names no `receiver`; name who is told of what no other route takes")]
+    NoReceiver,
+    /// The root takes everything.
+    #[error("use the routes: the root has `matchers`; they belong to the routes below it")]
+    RootMatches,
+    /// A name that no receiver has.
+    #[error("use the routes: no receiver is called `{0}`; receivers are {1}")]
+    Unknown(String, String),
+    /// A group is never told again within its interval.
+    #[error(
+        "use the routes: a group of `{0}` is told again every {1} ms, but not before {2} ms; raise `repeat`"
+    )]
+    RepeatsTooSoon(String, Millis, Millis),
+}
+
+/// The way of an alert through the tree, for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// Each route that was looked at, in order.
+    pub looked_at: Vec<Look>,
+    /// Who is told, in order.
+    pub receivers: Vec<String>,
+}
+
+/// One route that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// How deep it lies; the root is 0.
+    pub depth: usize,
+    /// Its receiver.
+    pub receiver: String,
+    /// Its own matchers, and whether each holds.
+    pub matchers: Vec<(Matcher, bool)>,
+    /// Whether the alert ended there.
+    pub took: bool,
+}
+
+impl Tree {
+    /// A tree that tells every receiver everything at once: what holds where the file has no routes.
+    pub fn of_all(receivers: &[String]) -> Self {
+        let nobody = Route { receiver: Some(String::new()), ..Route::default() };
+        let to = |receiver: &String| Route {
+            receiver: Some(receiver.clone()),
+            wait: Some(0),
+            go_on: true,
+            ..Route::default()
+        };
+        Self::built(&Route { routes: receivers.iter().map(to).collect(), ..nobody })
+    }
+
+    /// Checks a tree against the names of the receivers.
+    pub fn new(root: &Route, receivers: &[String]) -> Result<Self, TreeError> {
+        if root.receiver.is_none() {
+            return Err(TreeError::NoReceiver);
+        }
+        if !root.matchers.is_empty() {
+            return Err(TreeError::RootMatches);
+        }
+        let tree = Self::built(root);
+        for leaf in &tree.leaves {
+            let names = leaf.escalate.iter().map(|escalation| &escalation.to).chain([&leaf.receiver]);
+            for name in names {
+                if !receivers.contains(name) {
+                    return Err(TreeError::Unknown(name.clone(), receivers.join(", ")));
+                }
+            }
+            if leaf.repeat < leaf.interval {
+                return Err(TreeError::RepeatsTooSoon(leaf.receiver.clone(), leaf.repeat, leaf.interval));
+            }
+        }
+        Ok(tree)
+    }
+
+    /// Where an alert with these labels ends up; nobody is told twice.
+    pub fn leaves_of(&self, labels: &Labels) -> Vec<&Leaf> {
+        let mut ends = Vec::new();
+        self.walk(0, 0, labels, &mut ends, &mut Vec::new());
+        let mut told = BTreeSet::new();
+        let leaves = ends.into_iter().map(|n| &self.leaves[n]);
+        leaves.filter(|leaf| !leaf.receiver.is_empty() && told.insert(&leaf.receiver)).collect()
+    }
+
+    /// The route at this place.
+    pub fn leaf(&self, path: &str) -> Option<&Leaf> {
+        self.leaves.iter().find(|leaf| leaf.path == path)
+    }
+
+    /// The way of an alert with these labels, route by route.
+    pub fn explain(&self, labels: &Labels) -> Explanation {
+        let mut looked_at = Vec::new();
+        self.walk(0, 0, labels, &mut Vec::new(), &mut looked_at);
+        let receivers = self.leaves_of(labels).iter().map(|leaf| leaf.receiver.clone()).collect();
+        Explanation { looked_at, receivers }
+    }
+
+    /// Whether the route took the alert, itself or by one below.
+    fn walk(
+        &self,
+        n: usize,
+        depth: usize,
+        labels: &Labels,
+        ends: &mut Vec<usize>,
+        seen: &mut Vec<Look>,
+    ) -> bool {
+        let leaf = &self.leaves[n];
+        let matchers: Vec<_> =
+            leaf.own.iter().map(|matcher| (matcher.clone(), matcher.matches(labels))).collect();
+        let place = seen.len();
+        seen.push(Look { depth, receiver: leaf.receiver.clone(), matchers, took: false });
+        if !all_match(&leaf.own, labels) {
+            return false;
+        }
+        let mut taken = false;
+        for &child in &leaf.children {
+            if self.walk(child, depth + 1, labels, ends, seen) {
+                taken = true;
+                if !self.leaves[child].go_on {
+                    return true;
+                }
+            }
+        }
+        if !taken {
+            ends.push(n);
+            seen[place].took = true;
+        }
+        true
+    }
+
+    fn built(root: &Route) -> Self {
+        let mut tree = Self { leaves: Vec::new() };
+        let above = Leaf {
+            path: String::new(),
+            matchers: Vec::new(),
+            receiver: String::new(),
+            group_by: None,
+            wait: None,
+            interval: INTERVAL,
+            repeat: REPEAT,
+            escalate: None,
+            go_on: false,
+            own: Vec::new(),
+            children: Vec::new(),
+        };
+        tree.add(root, &above, "0");
+        tree
+    }
+
+    fn add(&mut self, route: &Route, above: &Leaf, path: &str) -> usize {
+        let n = self.leaves.len();
+        self.leaves.push(Leaf {
+            path: path.to_owned(),
+            matchers: above.matchers.iter().chain(&route.matchers).cloned().collect(),
+            receiver: route.receiver.clone().unwrap_or_else(|| above.receiver.clone()),
+            group_by: route.group_by.clone().or_else(|| above.group_by.clone()),
+            wait: route.wait.or(above.wait),
+            interval: route.interval.unwrap_or(above.interval),
+            repeat: route.repeat.unwrap_or(above.repeat),
+            escalate: route.escalate.clone().or_else(|| above.escalate.clone()),
+            go_on: route.go_on,
+            own: route.matchers.clone(),
+            children: Vec::new(),
+        });
+        let above = self.leaves[n].clone();
+        for (place, child) in route.routes.iter().enumerate() {
+            let child = self.add(child, &above, &format!("{path}.{place}"));
+            self.leaves[n].children.push(child);
+        }
+        n
+    }
+}
+
+impl Leaf {
+    /// The labels whose alerts are told together with one that has these.
+    pub fn group_of(&self, labels: &Labels) -> Labels {
+        let pick = |names: &mut dyn Iterator<Item = &str>| -> Labels {
+            let found = names.filter_map(|name| Some((name.to_owned(), labels.get(name)?.clone())));
+            found.collect()
+        };
+        match &self.group_by {
+            Some(names) if names.iter().any(|name| name == "...") => labels.clone(),
+            Some(names) => pick(&mut names.iter().map(String::as_str)),
+            None if labels.contains_key("rollout") => pick(&mut ["rollout"].into_iter()),
+            None => pick(&mut ["alertname", "domain", "replica"].into_iter()),
+        }
+    }
+
+    /// How long the first notification waits for others, when this alert is the first of its group.
+    pub fn wait_for(&self, labels: &Labels) -> Millis {
+        self.wait.unwrap_or(if value(labels, "severity") == "page" { 0 } else { WAIT })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn to(receiver: &str, matchers: &[&str]) -> Route {
+        let matchers = matchers.iter().map(|text| Matcher::parse(text).expect("a matcher")).collect();
+        Route { receiver: Some(receiver.to_owned()), matchers, ..Route::default() }
+    }
+
+    fn names() -> Vec<String> {
+        ["platform", "identity", "pager", "audit"].map(str::to_owned).to_vec()
+    }
+
+    /// platform ← identity (owner=identity) ← pager (severity=page); audit hears all.
+    fn tree() -> Tree {
+        let pager = to("pager", &["severity=page"]);
+        let identity = Route { routes: vec![pager], ..to("identity", &["owner=identity"]) };
+        let audit = Route { go_on: true, ..to("audit", &["domain=~\".+\""]) };
+        let root = Route { routes: vec![audit, identity], ..to("platform", &[]) };
+        Tree::new(&root, &names()).expect("a tree")
+    }
+
+    #[test]
+    fn an_alert_ends_at_the_deepest_route_that_takes_it() {
+        for (pairs, told) in [
+            (vec![("owner", "identity"), ("severity", "page"), ("domain", "shop")], vec!["audit", "pager"]),
+            (vec![("owner", "identity"), ("severity", "ticket")], vec!["identity"]),
+            (vec![("owner", "payments"), ("severity", "page")], vec!["platform"]),
+            (vec![("domain", "shop")], vec!["audit"]),
+            (vec![], vec!["platform"]),
+        ] {
+            let tree = tree();
+            let leaves = tree.leaves_of(&labels(&pairs));
+            let receivers: Vec<_> = leaves.iter().map(|leaf| leaf.receiver.as_str()).collect();
+            assert_eq!(receivers, told, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn the_way_is_explained_route_by_route() {
+        let tree = tree();
+        let way = tree.explain(&labels(&[("owner", "identity"), ("severity", "ticket")]));
+        let told: Vec<_> = way
+            .looked_at
+            .iter()
+            .map(|look| (look.depth, look.receiver.as_str(), look.matchers.iter().all(|m| m.1), look.took))
+            .collect();
+        let expected = [
+            (0, "platform", true, false),
+            (1, "audit", false, false),
+            (1, "identity", true, true),
+            (2, "pager", false, false),
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(way.receivers, ["identity"]);
+    }
+
+    #[test]
+    fn a_child_has_from_above_what_it_does_not_say() {
+        let root =
+            Route { interval: Some(1_000), routes: vec![to("pager", &["a=b"])], ..to("platform", &[]) };
+        let tree = Tree::new(&root, &names()).expect("a tree");
+        let leaf = tree.leaves_of(&labels(&[("a", "b")]))[0].clone();
+        assert_eq!((leaf.interval, leaf.repeat, leaf.wait), (1_000, REPEAT, None));
+        assert_eq!(leaf.wait_for(&labels(&[("severity", "page")])), 0);
+        assert_eq!(leaf.wait_for(&labels(&[("severity", "ticket")])), WAIT);
+    }
+
+    #[test]
+    fn without_routes_everybody_is_told_everything() {
+        let tree = Tree::of_all(&names());
+        let leaves = tree.leaves_of(&labels(&[("rollout", "r"), ("domain", "shop"), ("step", "a")]));
+        assert_eq!(leaves.len(), 4);
+        assert_eq!(
+            leaves[0].group_of(&labels(&[("rollout", "r"), ("step", "a")])),
+            labels(&[("rollout", "r")])
+        );
+        assert!(Tree::of_all(&[]).leaves_of(&labels(&[])).is_empty());
+    }
+
+    #[test]
+    fn a_tree_that_would_not_tell_is_refused_by_name() {
+        let unknown = Route { routes: vec![to("nobody", &[])], ..to("platform", &[]) };
+        let soon = Route { repeat: Some(1), ..to("platform", &[]) };
+        for (root, says) in [
+            (Route::default(), "names no `receiver`"),
+            (to("platform", &["a=b"]), "the root has `matchers`"),
+            (unknown, "no receiver is called `nobody`"),
+            (soon, "raise `repeat`"),
+        ] {
+            let error = Tree::new(&root, &names()).expect_err(says).to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+}
