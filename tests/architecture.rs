@@ -10,19 +10,20 @@ use pavane_tests::place::workspace;
 use serde_json::{Value, json};
 
 /// Crate → the crates of ours that it may use. `tests` may use everything.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("pavane-schemas", &[]),
+    ("pavane-contracts", &[]),
     ("pavane-events", &[]),
     ("pavane-choreography", &["pavane-events"]),
     ("pavane-sentinel-engine", &["pavane-events", "pavane-choreography"]),
     ("pavane-alerts", &["pavane-events", "pavane-sentinel-engine"]),
     ("pavane-sidecar-engine", &["pavane-events", "pavane-choreography"]),
-    ("pavane-review", &["pavane-events", "pavane-choreography"]),
+    ("pavane-review", &["pavane-events", "pavane-choreography", "pavane-contracts"]),
     (
         "pavane-rehearsal",
         &["pavane-events", "pavane-choreography", "pavane-sentinel-engine", "pavane-sidecar-engine"],
     ),
-    ("pavane-bus", &["pavane-events", "pavane-schemas"]),
+    ("pavane-bus", &["pavane-events", "pavane-schemas", "pavane-contracts"]),
     ("pavane-telemetry", &["pavane-events"]),
     (
         "pavane-sentinel",
@@ -44,6 +45,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
         &[
             "pavane-events",
             "pavane-choreography",
+            "pavane-contracts",
             "pavane-review",
             "pavane-rehearsal",
             "pavane-schemas",
@@ -59,7 +61,8 @@ const ARROWS: [(&str, &[&str]); 14] = [
 ];
 
 /// Pure crate → the foreign crates that it may use outside its tests.
-const PURE: [(&str, &[&str]); 7] = [
+const PURE: [(&str, &[&str]); 8] = [
+    ("pavane-contracts", &["serde_json"]),
     ("pavane-events", &["hashbrown", "serde", "sha2", "smol_str", "thiserror"]),
     (
         "pavane-choreography",

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use pavane_contracts::{Direction, Mode};
 use pavane_events::vocabulary::NAMESPACE;
 use pavane_events::{EventType, Service, Speaker};
 use serde_json::json;
 
 use super::{Registry, RegistryError};
-use crate::wire::{Contract, compat};
+use crate::wire::Contract;
 
 /// The level under which lifecycle schemas live: old and new programs read each other in any order, for ever.
 pub const LEVEL: &str = "FULL_TRANSITIVE";
@@ -216,12 +217,14 @@ async fn differences(
     let mut found = BTreeSet::new();
     for text in registry.versions(subject).await? {
         let Ok(old) = Contract::parse(&text) else { continue };
-        found.extend(
-            compat::can_read(&old, new).iter().map(|finding| format!("new readers, old records: {finding}")),
-        );
-        found.extend(
-            compat::can_read(new, &old).iter().map(|finding| format!("old readers, new records: {finding}")),
-        );
+        let told = |breach: pavane_contracts::Breach| {
+            let who = match breach.direction {
+                Direction::Backward => "new readers, old records",
+                Direction::Forward => "old readers, new records",
+            };
+            format!("{who}: {}", breach.difference)
+        };
+        found.extend(Mode::Full.breaches(new.shape(), &[old.shape()]).into_iter().map(told));
     }
     Ok(found.into_iter().collect())
 }

@@ -24,6 +24,7 @@ pub const URN: &str = "urn:pavane:schema:sha256:";
 #[derive(Debug)]
 pub struct Contract {
     schema: Schema,
+    shape: pavane_contracts::Schema,
     pub(super) named: BTreeMap<String, Schema>,
     fingerprint: String,
     readable: OnceLock<Result<(), Finding>>,
@@ -59,7 +60,10 @@ impl Contract {
         let schema = Schema::parse_str(text).map_err(|error| SchemaRefused::Invalid(Box::new(error)))?;
         let mut named = BTreeMap::new();
         name_types(&schema, &mut named);
-        let mut contract = Self { schema, named, fingerprint: String::new(), readable: OnceLock::new() };
+        let shape =
+            pavane_contracts::Schema::parse(text).map_err(|defects| SchemaRefused::Defective { defects })?;
+        let mut contract =
+            Self { schema, shape, named, fingerprint: String::new(), readable: OnceLock::new() };
         let View::Record(_) = contract.root_view() else { return Err(SchemaRefused::NotARecord) };
         lint::check(&contract)?;
         contract.fingerprint = sha256_hex(&canonical::form(&contract));
@@ -118,6 +122,11 @@ impl Contract {
     /// such a schema, yet registries and other languages refuse it.
     pub fn misfit_defaults(&self) -> Vec<Finding> {
         json::misfit_defaults(self)
+    }
+
+    /// The schema as it is compared with others.
+    pub const fn shape(&self) -> &pavane_contracts::Schema {
+        &self.shape
     }
 
     pub(crate) const fn root(&self) -> &Schema {

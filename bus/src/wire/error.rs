@@ -34,6 +34,13 @@ impl Finding {
     }
 }
 
+impl From<pavane_contracts::Difference> for Finding {
+    fn from(difference: pavane_contracts::Difference) -> Self {
+        let pavane_contracts::Difference { field, message, help, .. } = difference;
+        Self { pointer: field, message, help }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pointer = if self.pointer.is_empty() { "the whole" } else { &self.pointer };
@@ -56,6 +63,10 @@ fn listed(findings: &[Finding]) -> String {
     findings.iter().map(Finding::to_string).collect::<Vec<_>>().join("; ")
 }
 
+fn told(defects: &[pavane_contracts::Defect]) -> String {
+    defects.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
 /// A schema that nothing may be read or written by.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaRefused {
@@ -76,6 +87,12 @@ pub enum SchemaRefused {
         /// The named type.
         name: String,
     },
+    /// The library takes it, and other readers would not.
+    #[error("take the schema: {}", told(.defects))]
+    Defective {
+        /// Each defect with its place.
+        defects: Vec<pavane_contracts::Defect>,
+    },
     /// Nested deeper than a lifecycle event may be.
     #[error("take the schema: it nests deeper than {limit} levels; flatten it")]
     TooDeep {
@@ -88,14 +105,6 @@ pub enum SchemaRefused {
     /// Not a record at the top.
     #[error("take the schema: an event is a record, and this is not one")]
     NotARecord,
-    /// A reference to a name under which the schema defines nothing.
-    #[error(
-        "take the schema: it defines no {name}; write the type out where it is first used, and use its name, not an alias"
-    )]
-    Undefined {
-        /// The name.
-        name: String,
-    },
     /// Needs other subjects of the registry.
     #[error("take the schema: it refers to other subjects; repeat their types inline")]
     References,

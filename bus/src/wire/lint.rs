@@ -1,4 +1,4 @@
-//! What makes a schema dangerous to read by: recursion, depth, items that take no bytes, names of nothing.
+//! What makes a schema dangerous to read by: recursion, depth, items that take no bytes.
 
 use std::collections::BTreeMap;
 
@@ -31,11 +31,6 @@ impl Lint<'_> {
     fn check(&mut self, schema: &Schema) -> Result<Extent, SchemaRefused> {
         let leaf = |zero_width| Ok(Extent { depth: 1, zero_width });
         let contract = self.contract;
-        if let Schema::Ref { name } = schema
-            && !contract.named.contains_key(name.as_ref() as &str)
-        {
-            return Err(SchemaRefused::Undefined { name: name.to_string() });
-        }
         match contract.view(schema) {
             View::Null => leaf(true),
             View::Fixed(fixed) => leaf(fixed.size == 0),

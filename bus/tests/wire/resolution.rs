@@ -60,7 +60,7 @@ fn a_field_of_another_type_is_named() {
             r#"{"name":"detail","type":{"type":"array","items":"string"}}"#,
             r#"{"detail":[]}"#,
             "/detail",
-            "the writer has array where the reader has string",
+            "the writer has array of string where the reader has string",
         ),
     ] {
         let defect = read(&ready(fields), EventType::Ready, body).expect_err("unreadable");

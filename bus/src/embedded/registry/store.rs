@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use pavane_contracts::Mode;
 use serde_json::Value;
 
-use crate::wire::{Contract, compat};
+use crate::wire::Contract;
 
 /// The level of a registry that nobody has told otherwise.
 const DEFAULT_LEVEL: &str = "FULL_TRANSITIVE";
-/// The levels there are.
-const LEVELS: [&str; 7] =
-    ["NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"];
 
 /// All that the registry holds.
 #[derive(Debug)]
@@ -146,30 +144,14 @@ impl Store {
         let ids = self.subjects.get(subject).map(Vec::as_slice).unwrap_or_default();
         let ids = match only {
             Some(id) => vec![id],
-            None if level.ends_with("_TRANSITIVE") => ids.to_vec(),
-            None => ids.last().copied().into_iter().collect(),
+            None => ids.to_vec(),
         };
-        let (backward, forward) = directions(level)?;
-        let mut findings = Vec::new();
-        for id in ids {
-            let old = &self.schemas[id - 1].contract;
-            let told = |what: &str, found: Vec<crate::wire::Finding>| {
-                found.into_iter().map(|finding| format!("{what}: {finding}")).collect::<Vec<_>>()
-            };
-            if backward {
-                findings.extend(told(
-                    "the new schema cannot read what the old one wrote",
-                    compat::can_read(old, new),
-                ));
-            }
-            if forward {
-                findings.extend(told(
-                    "the old schema cannot read what the new one writes",
-                    compat::can_read(new, old),
-                ));
-            }
-        }
-        Ok(findings)
+        let old: Vec<_> = ids.iter().map(|id| self.schemas[id - 1].contract.shape()).collect();
+        let breaches = mode(level)?.breaches(new.shape(), &old);
+        Ok(breaches
+            .iter()
+            .map(|breach| format!("{}: {}", breach.direction.told(), breach.difference))
+            .collect())
     }
 
     /// The level of the registry, or the one that a subject has of its own.
@@ -183,7 +165,7 @@ impl Store {
     }
 
     pub(super) fn set_level(&mut self, subject: Option<&str>, level: &str) -> Result<(), Refusal> {
-        directions(level)?;
+        mode(level)?;
         match subject {
             Some(subject) => drop(self.levels.insert(subject.to_owned(), level.to_owned())),
             None => level.clone_into(&mut self.level),
@@ -196,14 +178,13 @@ impl Store {
     }
 }
 
-/// Whether the new schema must read the old, and the old the new.
-fn directions(level: &str) -> Result<(bool, bool), Refusal> {
-    if !LEVELS.contains(&level) {
-        let message = format!("Invalid compatibility level. Valid values are {}", LEVELS.join(", "));
-        return Err(Refusal::new(42203, message));
-    }
-    let full = level.starts_with("FULL");
-    Ok((full || level.starts_with("BACKWARD"), full || level.starts_with("FORWARD")))
+/// The level with a name, as registries write it.
+fn mode(level: &str) -> Result<Mode, Refusal> {
+    let found = Mode::ALL.into_iter().find(|mode| mode.as_str() == level);
+    found.ok_or_else(|| {
+        let all: Vec<&str> = Mode::ALL.iter().map(|mode| mode.as_str()).collect();
+        Refusal::new(42203, format!("Invalid compatibility level. Valid values are {}", all.join(", ")))
+    })
 }
 
 fn parse(text: &str) -> Result<(Value, Contract), Refusal> {
