@@ -4,7 +4,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     advise, apply, approve, bench, check, demo, dev, diff, dlq, emit, graph, orders, plan, schemas, sentinel,
-    sidecar, simulate, start, status, test, topics, watch,
+    sidecar, simulate, start, status, test, topics, watch, why,
 };
 use crate::connection::Connection;
 use crate::console::Manner;
@@ -52,6 +52,7 @@ pub(crate) enum Command {
     Emit(emit::Emit),
     Status(status::Status),
     Watch(watch::Watch),
+    Why(why::Why),
     /// Stops the clocks of a rollout.
     Pause(orders::Order),
     /// Lets the clocks of a paused rollout run on.
@@ -86,8 +87,8 @@ const ROOMS: [(&str, &[&str]); 3] = [
     (
         "While it moves",
         &[
-            "start", "status", "watch", "emit", "approve", "reject", "pause", "resume", "rollback", "abort",
-            "override", "hold", "release",
+            "start", "status", "watch", "why", "emit", "approve", "reject", "pause", "resume", "rollback",
+            "abort", "override", "hold", "release",
         ],
     ),
     ("Run it", &["demo", "dev", "topics", "schemas", "sentinel", "sidecar"]),
@@ -145,6 +146,7 @@ Examples:
   pavane emit --rollout R --service user-db --version 2.0.0 --event Ready
                                                     say an event from CI
   pavane watch                                      see who has moved and who is awaited
+  pavane why R                                      what it waits for, from whom, since when, and what to do
   pavane rollback R --reason 'too many errors'      ask all who moved to go back
 
 Exit codes:
@@ -195,6 +197,7 @@ mod tests {
             vec!["emit", "--rollout", "r", "--service", "s", "--version", "1.0.0", "--event", "Ready"],
             vec!["status"],
             vec!["watch"],
+            vec!["why", "r"],
             vec!["demo"],
             vec!["dev"],
             vec!["sentinel", "--config", "f"],

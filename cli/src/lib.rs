@@ -7,6 +7,7 @@
 //! | [`commands`] | one file per command |
 //! | [`files`] [`document`] [`collection`] | the files that commands read |
 //! | [`fold`] [`picture`] | how a rollout stands, and how that looks |
+//! | [`why`] | why a rollout stands where it stands |
 //! | [`demo`] | the story that `pavane demo` tells |
 //! | [`bench`] | the job that engines are measured by, and how it is fed |
 
@@ -28,6 +29,7 @@ pub mod paint;
 pub mod picture;
 pub mod shell;
 pub mod speaker;
+pub mod why;
 
 use std::time::Duration;
 
@@ -91,6 +93,7 @@ fn setup(cli: &Cli) -> Setup {
         | Command::Emit(_)
         | Command::Status(_)
         | Command::Watch(_)
+        | Command::Why(_)
         | Command::Pause(_)
         | Command::Resume(_)
         | Command::Abort(_)

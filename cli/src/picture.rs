@@ -230,6 +230,7 @@ fn spaced(word: &str) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use pavane_choreography::{OnStall, Severity};
     use pavane_events::{Cause, RolloutId};
 
     use super::*;
@@ -326,8 +327,10 @@ pub(crate) mod tests {
             id: RolloutId::new("r-1").expect("a name"),
             choreography: "users-v2".into(),
             owner: "identity".into(),
+            runbook: None,
             status: Status::Open,
             paused: false,
+            stopped_at: None,
             epoch: 1,
             offset: 0,
             started_at: Timestamp(0),
@@ -351,8 +354,14 @@ pub(crate) mod tests {
         StepView {
             id: id.into(),
             expects: format!("{id}.DeploymentComplete"),
+            expects_back: format!("{id}.RollbackComplete"),
             service: id.into(),
             owner: "identity".into(),
+            runbook: None,
+            version: None,
+            on_stall: OnStall::Alert,
+            severity: Severity::Page,
+            reversible: true,
             after: after.iter().map(ToString::to_string).collect(),
             after_any: Vec::new(),
             zone: None,
@@ -366,6 +375,9 @@ pub(crate) mod tests {
             attempt: 1,
             cause: (state == StepStatus::Stalled).then_some(Cause::NotFinished),
             missing: Some(format!("{id}.DeploymentComplete")),
+            full_at: None,
+            met_at: None,
+            tainted_by: Vec::new(),
             instances: Vec::new(),
         }
     }

@@ -22,6 +22,7 @@ pub mod status;
 pub mod test;
 pub mod topics;
 pub mod watch;
+pub mod why;
 
 use crate::args::{Cli, Command};
 use crate::commands::orders::Verb;
@@ -66,6 +67,7 @@ async fn carry_out(command: Command, context: Context<'_>) -> Result<(), Failure
         Command::Emit(emit) => emit.run(context).await,
         Command::Status(status) => status.run(context).await,
         Command::Watch(watch) => watch.run(context).await,
+        Command::Why(why) => why.run(context).await,
         Command::Pause(order) => order.run(context, Verb::Pause).await,
         Command::Resume(order) => order.run(context, Verb::Resume).await,
         Command::Abort(order) => order.run(context, Verb::Abort).await,

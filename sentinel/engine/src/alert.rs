@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use pavane_choreography::OnStall;
 use pavane_events::command::GateRejected;
 use pavane_events::service::HookUncertain;
 use pavane_events::verdict::{RolloutStalled, SequenceViolated};
 use pavane_events::{Cause, Domain, EventId, Evidence, Record, Timestamp, Version, identity};
 
+use crate::diagnosis::words::next_step;
 use crate::effect::{Alert, AlertStatus, Effect};
 use crate::fold::Fold;
 use crate::input::BlindCause;
@@ -347,35 +347,4 @@ fn describe(rollout: &Rollout, i: usize, said: &RolloutStalled, seen: &str, wait
         step.instances,
         said.cause.as_str()
     )
-}
-
-/// What to do next, by cause.
-const fn next_step(cause: Cause, on_stall: OnStall) -> &'static str {
-    match (cause, on_stall) {
-        (Cause::ContractBroken, _) => {
-            "The event came in a format that its readers do not know: publish it again in the agreed schema, or \
-             push the new schema and upgrade its readers. No automatic rollback on this evidence."
-        }
-        (Cause::Unreachable, _) => {
-            "No heartbeat: look whether the sidecar and its host are up. No automatic rollback on this evidence."
-        }
-        (Cause::Undelivered, _) => {
-            "The event waits in the sidecar's outbox: look at its way to Kafka. No automatic rollback on this evidence."
-        }
-        (Cause::Gap, _) => {
-            "The sidecar's event was acknowledged and is not on the log: look at the topic. No automatic rollback."
-        }
-        (Cause::Conflict | Cause::OutOfOrder | Cause::Unknown, _) => {
-            "A person decides: `pavane status` shows the rollout, `pavane rollback` asks for the way back."
-        }
-        (Cause::Failed | Cause::NotStarted | Cause::NotFinished, OnStall::Rollback) => {
-            "The sentinel asks every service that had moved to go back."
-        }
-        (Cause::Failed | Cause::NotStarted | Cause::NotFinished, OnStall::Pause) => {
-            "The sentinel stops the clocks: mend the service, then `pavane resume`."
-        }
-        (Cause::Failed | Cause::NotStarted | Cause::NotFinished, OnStall::Alert) => {
-            "Mend the service and let it report, or `pavane rollback`."
-        }
-    }
 }

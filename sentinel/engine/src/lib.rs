@@ -24,6 +24,7 @@
 //! | `snapshot` | what is folded, as bytes that outlive the process |
 //! | `watch` `trigger` | the metrics that phases are watched by; plans that start by an event |
 //! | `alert` `reminder` `view` | what people are told, reminded of and shown |
+//! | [`diagnosis`] | why a rollout stands where it stands |
 
 //!
 //! There may be a million open rollouts, so what each costs is laid out with care. A rollout is a box in a line, and its
@@ -37,6 +38,7 @@ mod agenda;
 mod alert;
 mod clock;
 mod compensation;
+pub mod diagnosis;
 mod effect;
 mod engine;
 mod fold;

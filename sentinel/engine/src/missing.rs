@@ -31,10 +31,7 @@ impl Rollout {
             return missing.clone();
         }
         match self.status {
-            Status::RollingBack if step.per_rollout => {
-                format!("{}.{}", self.service(i), step.compensate.expect.event)
-            }
-            Status::RollingBack => step.compensate.expect.to_string(),
+            Status::RollingBack => self.expects_back(i),
             Status::Queued
             | Status::Open
             | Status::Completed
@@ -45,6 +42,15 @@ impl Rollout {
                 if unstarted { format!("{}.DeploymentStarted", self.service(i)) } else { self.expects(i) }
             }
         }
+    }
+
+    /// The event that a step awaits on the way back, as plans write it.
+    pub(crate) fn expects_back(&self, i: usize) -> String {
+        let step = self.plan_step(i);
+        if step.per_rollout {
+            return format!("{}.{}", self.service(i), step.compensate.expect.event);
+        }
+        step.compensate.expect.to_string()
     }
 
     /// The cause that the log alone gives a stall by its deadline, refined by what was quoted.

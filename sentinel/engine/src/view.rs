@@ -1,17 +1,17 @@
 //! What can be shown of a domain: the same for the HTTP API, the command line and tests.
 
 mod phase;
+mod step;
 
 use pavane_events::verdict::{RolloutStalled, SequenceViolated};
-use pavane_events::{Cause, Record, RolloutId, Timestamp, identity};
+use pavane_events::{Cause, Millis, Record, RolloutId, Timestamp, identity};
 use serde::Serialize;
 
 use crate::fold::Fold;
 use crate::rollout::{Rollout, Status};
-use crate::spoken::Saying;
-use crate::step::Answer;
 
 pub use phase::{PhaseStatus, PhaseView};
+pub use step::{InstanceView, StepStatus, StepView};
 
 /// A domain as it stands.
 #[derive(Clone, Debug, Serialize)]
@@ -20,6 +20,10 @@ pub struct View {
     pub domain: String,
     /// Whether a person holds the whole domain.
     pub held: bool,
+    /// The offset at which a person began to hold it.
+    pub held_at: Option<i64>,
+    /// How long after a deadline a stall may be told, in milliseconds.
+    pub grace_ms: Millis,
     /// The offset of the newest record that was read; -1 before the first.
     pub offset: i64,
     /// Its rollouts, the newest first.
@@ -37,10 +41,14 @@ pub struct RolloutView {
     pub plan_digest: String,
     /// The team that owns it.
     pub owner: String,
+    /// Where a person reads what to do.
+    pub runbook: Option<String>,
     /// Where it stands.
     pub status: Status,
     /// Whether its clocks stand still.
     pub paused: bool,
+    /// When they stopped.
+    pub stopped_at: Option<Timestamp>,
     /// Counts the rollbacks that were asked for after completion, from 1.
     pub epoch: i64,
     /// The offset of its `RolloutStarted`.
@@ -61,87 +69,6 @@ pub struct RolloutView {
     pub steps: Vec<StepView>,
     /// What was decided about it, in order.
     pub verdicts: Vec<VerdictView>,
-}
-
-/// A step as it stands.
-#[derive(Clone, Debug, Serialize)]
-pub struct StepView {
-    /// The name.
-    pub id: String,
-    /// What it expects, e.g. `user-service.DeploymentComplete`.
-    pub expects: String,
-    /// The service.
-    pub service: String,
-    /// The team that owns it.
-    pub owner: String,
-    /// What it waits for.
-    pub after: Vec<String>,
-    /// What it waits for one of.
-    pub after_any: Vec<String>,
-    /// The zone whose instances count.
-    pub zone: Option<String>,
-    /// The phase that opens it.
-    pub phase: Option<String>,
-    /// Where it stands.
-    pub state: StepStatus,
-    /// How many instances have said the event.
-    pub have: usize,
-    /// How many must; none while a share of them has not been counted.
-    pub want: Option<u32>,
-    /// How many must, as the plan writes it: a number or a share.
-    pub instances_wanted: String,
-    /// When its window began.
-    pub since: Option<Timestamp>,
-    /// When it ends.
-    pub deadline: Option<Timestamp>,
-    /// The attempt, from 1.
-    pub attempt: i64,
-    /// Why it stands still.
-    pub cause: Option<Cause>,
-    /// What is missing while something is awaited.
-    pub missing: Option<String>,
-    /// The last word of each instance.
-    pub instances: Vec<InstanceView>,
-}
-
-/// Where a step stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepStatus {
-    /// It waits for other steps.
-    Waiting,
-    /// Its window is open and nobody has said anything.
-    Open,
-    /// Its window is open and an instance has begun.
-    Running,
-    /// Its count is full, and it must hold.
-    Holding,
-    /// It is met.
-    Met,
-    /// A person counted it as met.
-    Overridden,
-    /// It stands still.
-    Stalled,
-    /// Its turn to go back has come.
-    GoingBack,
-    /// It is back.
-    Back,
-    /// It failed or refused to go back.
-    NotBack,
-}
-
-/// What an instance said last.
-#[derive(Clone, Debug, Serialize)]
-pub struct InstanceView {
-    /// The instance.
-    pub instance: String,
-    /// Its last word: `started`, `awaited`, `wrong_version`, `failed`, `drained`; on the way back also `back`,
-    /// `back_failed`, `back_refused`.
-    pub said: &'static str,
-    /// The version that it reported.
-    pub version: Option<String>,
-    /// The offset of its last word.
-    pub offset: i64,
 }
 
 /// A decision about a rollout.
@@ -203,7 +130,14 @@ impl Verdict {
 impl Fold {
     pub(crate) fn view(&self) -> View {
         let rollouts = self.rollouts.values().rev().map(|rollout| self.show(rollout)).collect();
-        View { domain: self.domain.to_string(), held: self.held.is_some(), offset: self.offset, rollouts }
+        View {
+            domain: self.domain.to_string(),
+            held: self.held.is_some(),
+            held_at: self.held,
+            grace_ms: self.clock.grace,
+            offset: self.offset,
+            rollouts,
+        }
     }
 
     pub(crate) fn show(&self, rollout: &Rollout) -> RolloutView {
@@ -213,8 +147,10 @@ impl Fold {
             choreography: plan.name.clone(),
             plan_digest: rollout.score.digest.clone(),
             owner: plan.owner.clone(),
+            runbook: plan.runbook.clone(),
             status: rollout.status,
             paused: rollout.stopped.is_some(),
+            stopped_at: rollout.stopped.map(|mark| mark.at),
             epoch: rollout.epoch,
             offset: rollout.started.offset,
             started_at: rollout.started_raw,
@@ -223,7 +159,7 @@ impl Fold {
             deciding: rollout.pending.as_ref().map(|pending| pending.accepted),
             behind: self.behind(rollout).filter(|_| rollout.status == Status::Queued),
             phases: (0..rollout.phases.len()).map(|k| PhaseView::of(rollout, k, self.clock.now())).collect(),
-            steps: (0..rollout.steps.len()).map(|i| step_view(rollout, i, self.clock.now())).collect(),
+            steps: (0..rollout.steps.len()).map(|i| StepView::of(rollout, i, self.clock.now())).collect(),
             verdicts: rollout.verdicts.iter().map(|verdict| verdict.shown(rollout)).collect(),
         }
     }
@@ -275,80 +211,6 @@ impl Rollout {
         const KEPT: usize = 200;
         if self.verdicts.len() < KEPT {
             self.verdicts.push(verdict);
-        }
-    }
-}
-
-fn step_view(rollout: &Rollout, i: usize, now: Timestamp) -> StepView {
-    let (state, step) = (&rollout.steps[i], rollout.plan_step(i));
-    let have = state.words.values().filter(|word| word.saying == Saying::Awaited).count();
-    let awaited = rollout.deadline(i).is_some();
-    let instances = state.words.iter().map(|(instance, word)| InstanceView {
-        instance: instance.to_string(),
-        said: match state.answers.get(instance) {
-            Some(Answer::Complete) => "back",
-            Some(Answer::Failed) => "back_failed",
-            Some(Answer::Refused) => "back_refused",
-            None => word.saying.as_str(),
-        },
-        version: word.version.as_ref().map(ToString::to_string),
-        offset: word.offset,
-    });
-    let turn = if rollout.status == Status::Open { state.anchor } else { state.turn.or(state.anchor) };
-    StepView {
-        id: step.id.to_string(),
-        expects: rollout.expects(i),
-        service: rollout.service(i).to_string(),
-        owner: step.owner.clone(),
-        after: step.after.iter().map(ToString::to_string).collect(),
-        after_any: step.after_any.iter().map(ToString::to_string).collect(),
-        zone: step.zone.as_ref().map(ToString::to_string),
-        phase: rollout.score.phase_of[i].map(|k| rollout.plan_phase(k).id.to_string()),
-        state: step_status(rollout, i, now),
-        have,
-        want: rollout.wanted(i),
-        instances_wanted: step.instances.to_string(),
-        since: turn.map(|mark| mark.at),
-        deadline: rollout.deadline(i),
-        attempt: state.attempt,
-        cause: state.stall.as_ref().map(|stall| stall.cause),
-        missing: awaited.then(|| rollout.missing(i)),
-        instances: instances.collect(),
-    }
-}
-
-fn step_status(rollout: &Rollout, i: usize, now: Timestamp) -> StepStatus {
-    let state = &rollout.steps[i];
-    let goes_back = !matches!(rollout.status, Status::Open | Status::Completed) && state.turn.is_some();
-    if state.stall.is_some() {
-        StepStatus::Stalled
-    } else if goes_back && state.answers.values().any(|answer| *answer != Answer::Complete) {
-        StepStatus::NotBack
-    } else if goes_back && state.moved().next().is_some() {
-        if state.compensated() { StepStatus::Back } else { StepStatus::GoingBack }
-    } else if state.overridden {
-        StepStatus::Overridden
-    } else if rollout.met(i, now) {
-        StepStatus::Met
-    } else if state.full.is_some() {
-        StepStatus::Holding
-    } else if state.anchor.is_none() {
-        StepStatus::Waiting
-    } else if state.words.is_empty() {
-        StepStatus::Open
-    } else {
-        StepStatus::Running
-    }
-}
-
-impl Saying {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Started => "started",
-            Self::Awaited => "awaited",
-            Self::WrongVersion => "wrong_version",
-            Self::Failed => "failed",
-            Self::Drained => "drained",
         }
     }
 }

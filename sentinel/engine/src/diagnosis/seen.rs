@@ -1,0 +1,69 @@
+//! What speaks for a cause: what the verdict quotes, what stands on the log, and what the numbers say.
+
+use pavane_events::{Evidence, EvidenceKind};
+
+use super::{Facts, InstanceState, Seen};
+use crate::view::StepView;
+
+/// What was seen of a step, each thing once.
+pub(super) fn of(facts: &Facts<'_>, step: &StepView, instances: &[InstanceState]) -> Vec<Seen> {
+    let exhibits = facts.chronicle.exhibits().filter(|exhibit| {
+        let about = exhibit.about.as_ref().map(pavane_events::Service::as_str);
+        let by = exhibit.by.as_ref().map(pavane_events::Service::as_str);
+        let tainted = exhibit.seen.offset.is_some_and(|offset| step.tainted_by.contains(&offset));
+        tainted
+            || about == Some(&step.service)
+            || exhibit.seen.kind == "rejection" && by == Some(&step.service)
+    });
+    let mut all: Vec<Seen> = exhibits.map(|exhibit| exhibit.seen.clone()).collect();
+    // what was said in attempts before is told by the newest alone
+    all.drain(..all.len().saturating_sub(MOST));
+    let stall = facts.chronicle.stall(&step.id);
+    for evidence in stall.into_iter().flat_map(|stall| &stall.evidence) {
+        let known = |seen: &Seen| evidence.kind != EvidenceKind::Heartbeat && seen.offset == evidence.offset;
+        if evidence.offset.is_none() || !all.iter().any(known) {
+            all.push(quoted(evidence));
+        }
+    }
+    all.extend(instances.iter().filter_map(|instance| wrong_version(step, instance)));
+    all
+}
+
+/// How many things that stand on the log are told.
+const MOST: usize = 4;
+
+fn quoted(evidence: &Evidence) -> Seen {
+    let who = evidence.instance.as_ref().map_or("no instance", |instance| instance.as_str());
+    let version = evidence.version.as_ref().map_or(String::new(), |version| format!(" on {version}"));
+    let phase = if evidence.phase.is_empty() { String::new() } else { format!(" ({})", evidence.phase) };
+    Seen {
+        kind: kind(evidence.kind),
+        offset: evidence.offset,
+        text: format!("{who}{version}{phase}: {}", evidence.detail),
+        output: Vec::new(),
+    }
+}
+
+const fn kind(kind: EvidenceKind) -> &'static str {
+    match kind {
+        EvidenceKind::Heartbeat => "heartbeat",
+        EvidenceKind::Silence => "silence",
+        EvidenceKind::Failure => "failure",
+        EvidenceKind::Rejection => "rejection",
+        EvidenceKind::DeadLetter => "dead_letter",
+        EvidenceKind::Early => "early",
+        EvidenceKind::Metric => "metric",
+        EvidenceKind::Unknown => "unknown",
+    }
+}
+
+fn wrong_version(step: &StepView, instance: &InstanceState) -> Option<Seen> {
+    if instance.said != Some("wrong_version") {
+        return None;
+    }
+    let version = instance.version.as_deref().unwrap_or("no version");
+    let wanted = step.version.as_deref().unwrap_or("any");
+    let text =
+        format!("{} reports {version}, which does not count: {wanted} is asked for", instance.instance);
+    Some(Seen { kind: "wrong_version", offset: instance.offset, text, output: Vec::new() })
+}
