@@ -167,6 +167,9 @@ impl Fold {
     }
 
     fn burn(&mut self, n: u64, about: About, alert: Alert, out: &mut Vec<Effect>) {
+        if self.burning.get(&(n, about)).is_some_and(|old| old.id != alert.id) {
+            self.over(n, about, out);
+        }
         out.push(Effect::Raise(Box::new(alert.clone())));
         let new = self.burning.insert((n, about), alert).is_none();
         if let Some(rollout) = self.rollouts.get_mut(n).filter(|_| new) {

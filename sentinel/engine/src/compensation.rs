@@ -24,7 +24,10 @@ impl Rollout {
         }
         for (i, stays) in stays.into_iter().enumerate() {
             let state = &mut self.steps[i];
-            state.stall = None;
+            if state.stall.take().is_some() {
+                // its way back is judged anew, under an id of its own
+                state.attempt += 1;
+            }
             state.turn = None;
             state.answers.clear();
             state.goes_back = !stays;
@@ -48,6 +51,19 @@ impl Rollout {
         }
         self.open_turns(mark);
         lifted.then_some(i)
+    }
+
+    /// Whether the turn of a step has come, and everybody has answered.
+    pub(crate) fn is_turn_over(&self, i: usize) -> bool {
+        let state = &self.steps[i];
+        self.status == Status::RollingBack && state.turn.is_some() && state.answered()
+    }
+
+    /// An instance has moved after its step had answered: it is asked too, and has a window for it.
+    pub(crate) fn reopen_turn(&mut self, i: usize, mark: Mark) {
+        let state = &mut self.steps[i];
+        state.turn = Some(mark);
+        state.turns += 1;
     }
 
     /// Opens every turn that has come. The steps stand after their prerequisites, so one walk from the end does.

@@ -138,6 +138,8 @@ pub(crate) struct Counted {
     pub(crate) filled: Option<usize>,
     /// The step whose stall it lifted.
     pub(crate) lifted: Option<usize>,
+    /// The steps whose stalls ended with their windows, which closed.
+    pub(crate) closed: Vec<usize>,
 }
 
 impl Rollout {
@@ -247,10 +249,14 @@ impl Rollout {
             }
             word.follow(before);
         }
+        let over = self.is_turn_over(i);
         if self.status == Status::RollingBack && !matches!(word.saying, Saying::Failed | Saying::Drained) {
             self.steps[i].answers.remove(&heard.instance);
         }
         self.steps[i].words.insert(heard.instance.clone(), word);
+        if over && !self.is_turn_over(i) {
+            self.reopen_turn(i, mark);
+        }
         if self.status == Status::Open { self.count(i, mark) } else { Counted::default() }
     }
 
@@ -286,12 +292,14 @@ impl Rollout {
             state.attempt += 1;
             counted.lifted = Some(i);
         }
-        self.open_dependants(i, mark);
+        counted.closed = self.open_dependants(i, mark);
         counted
     }
 
-    /// Dependants' windows open when what they wait for is there, and close again when it is taken back.
-    fn open_dependants(&mut self, i: usize, mark: Mark) {
+    /// Dependants' windows open when what they wait for is there, and close again when it is taken back. Returns the
+    /// steps that had let a window pass which is closed by it.
+    fn open_dependants(&mut self, i: usize, mark: Mark) -> Vec<usize> {
+        let mut closed = Vec::new();
         for place in 0..self.score.dependants[i].len() {
             let d = self.score.dependants[i][place];
             if self.is_due(d) {
@@ -300,11 +308,15 @@ impl Rollout {
                 self.steps.touched_mut().get_mut(d).filter(|state| state.full.is_none())
             {
                 state.anchor = None;
-                if let Some(seldom) = state.seldom_mut() {
-                    seldom.stall = None;
+                let passed = |stall: &Stall| matches!(stall.proof, Proof::NotStarted | Proof::NotFinished);
+                if state.stall.as_ref().is_some_and(passed) {
+                    state.stall = None;
+                    state.attempt += 1;
+                    closed.push(d);
                 }
             }
         }
+        closed
     }
 
     /// Opens the window of a step that waits for nothing any more.

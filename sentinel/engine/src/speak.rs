@@ -116,7 +116,7 @@ impl Fold {
         if counted.filled.is_some() && pending.is_some_and(undone) {
             self.withdraw(n, out);
         }
-        if let Some(i) = counted.lifted.or(counted.filled) {
+        for i in counted.lifted.or(counted.filled).into_iter().chain(counted.closed.iter().copied()) {
             self.resolve(n, i, out);
         }
     }
