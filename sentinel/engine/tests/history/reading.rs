@@ -61,7 +61,7 @@ impl Reading {
                     }
                 }
                 Effect::Ended(ended) => self.ended.push((ended.rollout, ended.status)),
-                Effect::Raise(alert) => self.tell(alert),
+                Effect::Raise(alert) => self.tell(*alert),
                 Effect::Append(draft) => self.ids.extend(draft.id.map(|id| format!("say {id}"))),
                 Effect::DeadLetter { .. }
                 | Effect::Blind { .. }
@@ -83,12 +83,21 @@ impl Reading {
         }
     }
 
-    /// What it shows, apart from how far it has read.
+    /// What it shows.
     pub(crate) fn shows(&self) -> String {
-        let mut view = self.engine.view();
-        view.offset = 0;
-        format!("{view:#?}")
+        format!("{:#?}", self.engine.view())
     }
+}
+
+/// Fails where two readers hold something else: first on what they show, then on a byte.
+pub(crate) fn alike(left: &Reading, right: &Reading, what: &str) {
+    assert_eq!(left.accepted, right.accepted, "{what}");
+    assert_eq!(left.ended, right.ended, "{what}");
+    same(&left.shows(), &right.shows(), what);
+    assert!(
+        left.engine.snapshot() == right.engine.snapshot(),
+        "{what}: they show the same and hold something else"
+    );
 }
 
 /// A proposal with the rollout that it is about.
@@ -99,7 +108,7 @@ pub(crate) fn proposal(entry: &Entry) -> Option<(Option<&RolloutId>, &Proposed)>
 }
 
 /// Fails on the first line in which two texts differ.
-pub(crate) fn same(left: &str, right: &str, what: &str) {
+fn same(left: &str, right: &str, what: &str) {
     if left != right {
         let differ = left.lines().zip(right.lines()).enumerate().find(|(_, (left, right))| left != right);
         panic!("{what}: differs at {differ:?}");

@@ -226,7 +226,7 @@ impl World {
         effects.extend(one.engine.handle(own, Input::Tick));
         while let Some(effect) = effects.pop_front() {
             match effect {
-                Effect::Append(draft) => self.send(k, draft),
+                Effect::Append(draft) => self.send(k, *draft),
                 Effect::Measure { query } => {
                     let value = self.dice.weighed(&[(20, Some(0.5)), (2, Some(7.0)), (2, None)]);
                     let value = value.ok_or_else(|| "no data".to_owned());
