@@ -69,7 +69,7 @@ const PURE: [(&str, &[&str]); 8] = [
         &["granit-parser", "semver", "serde", "serde-saphyr", "serde_json", "sha2", "strsim", "thiserror"],
     ),
     ("pavane-sentinel-engine", &["serde", "thiserror"]),
-    ("pavane-alerts", &["regex-lite", "serde", "thiserror"]),
+    ("pavane-alerts", &["jiff", "minijinja", "regex-lite", "serde", "serde_json", "thiserror"]),
     ("pavane-sidecar-engine", &["serde", "thiserror"]),
     ("pavane-review", &["serde", "serde_json"]),
     ("pavane-rehearsal", &["serde", "serde_json", "thiserror"]),

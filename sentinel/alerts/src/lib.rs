@@ -18,6 +18,7 @@
 //! | [`notifier`] [`group`](mod@group) [`memory`] | the fold: what is told together, and what was told |
 //! | [`notification`] [`errand`] | what is told, and who else when it does not arrive |
 
+pub mod body;
 pub mod inhibit;
 pub mod matcher;
 pub mod notification;

@@ -1,0 +1,173 @@
+//! What each kind of receiver is sent, held against golden files; and what hostile labels can do to it: nothing.
+//! `UPDATE_GOLDEN=1` writes the files anew.
+
+use std::path::PathBuf;
+
+use pavane_alerts::body::template::{Target, Words};
+use pavane_alerts::body::{alertmanager, cloudevents, mail, pagerduty, slack, webhook};
+use pavane_alerts::{Input, Notification, Notifier, Tree};
+use pavane_events::{EventId, Timestamp};
+use pavane_sentinel_engine::{Alert, AlertStatus};
+
+const URL: &str = "https://pavane.example/";
+
+fn stall(id: &str, step: &str) -> Alert {
+    let map =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    Alert {
+        id: EventId::new(id).expect("a name"),
+        status: AlertStatus::Firing,
+        labels: map(&[
+            ("alertname", "RolloutStalled"),
+            ("domain", "shop"),
+            ("rollout", "r-42"),
+            ("step", step),
+            ("service", "user-service"),
+            ("cause", "not_finished"),
+            ("severity", "page"),
+            ("owner", "identity"),
+        ]),
+        annotations: map(&[
+            ("summary", "users-v2: user-service.DeploymentComplete is missing (not_finished)"),
+            ("description", "Step users expects user-service.DeploymentComplete; it stands still."),
+            ("next_step", "Mend the service and let it report."),
+            ("runbook_url", "https://runbooks.example/users-v2"),
+        ]),
+        since: Some(Timestamp(1_795_269_300_000)),
+        deadline: Some(Timestamp(1_795_269_600_000)),
+        starts_at: Timestamp(1_795_269_600_250),
+        ends_at: None,
+    }
+}
+
+fn over(mut alert: Alert) -> Alert {
+    alert.status = AlertStatus::Resolved;
+    alert.ends_at = Some(Timestamp(1_795_269_700_000));
+    alert
+}
+
+/// What a receiver is told of these, each raised a second after the one before.
+fn told(alerts: &[Alert]) -> Vec<Notification> {
+    let mut notifier = Notifier::new(Tree::of_all(&["platform".to_owned()]), Vec::new());
+    let start = Timestamp(1_795_269_600_300);
+    let mut sent = notifier.handle(start, Input::Live);
+    for (n, alert) in (0_i64..).zip(alerts) {
+        sent.extend(notifier.handle(start.plus(n * 400_000), Input::Alert(alert.clone())));
+    }
+    sent
+}
+
+fn firing() -> Notification {
+    told(&[stall("d1", "users")]).remove(0)
+}
+
+fn resolved() -> Notification {
+    told(&[stall("d1", "users"), over(stall("d1", "users"))]).remove(1)
+}
+
+fn words(target: Target) -> Words {
+    Words::new(None, None, target).expect("our own")
+}
+
+#[track_caller]
+fn golden(name: &str, bytes: &[u8]) {
+    let value: serde_json::Value = serde_json::from_slice(bytes).expect("JSON");
+    same(name, &format!("{value:#}\n"));
+}
+
+#[track_caller]
+#[expect(clippy::disallowed_methods, reason = "golden files are read, and written when asked for")]
+fn same(name: &str, text: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, text).expect("a file");
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(text, expected, "{name}");
+}
+
+#[test]
+fn each_kind_of_receiver_reads_its_own_shape() {
+    golden("webhook-firing.json", &webhook::body(&firing(), URL));
+    golden("webhook-resolved.json", &webhook::body(&resolved(), ""));
+    golden("cloudevents.json", &cloudevents::body(&firing(), "/pavane/sentinel", URL));
+    golden("alertmanager-firing.json", &alertmanager::body(&firing().alerts, URL));
+    golden("alertmanager-resolved.json", &alertmanager::body(&resolved().alerts, ""));
+    golden("slack.json", &slack::body(&firing(), &words(Target::Slack), URL).expect("a body"));
+    let page =
+        |news: &Notification| pagerduty::body(news, &words(Target::Plain), "R0UT1NG", URL).expect("a body");
+    golden("pagerduty-trigger.json", &page(&firing()));
+    golden("pagerduty-resolve.json", &page(&resolved()));
+    let (subject, text) = mail::letter(&firing(), &words(Target::Plain), URL).expect("a letter");
+    same("mail.txt", &format!("{subject}\n\n{text}"));
+}
+
+#[test]
+fn an_incident_is_closed_under_the_key_that_opened_it() {
+    let key = |news: &Notification| {
+        let body = pagerduty::body(news, &words(Target::Plain), "k", URL).expect("a body");
+        let value: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        (value["dedup_key"].clone(), value["event_action"].clone())
+    };
+    let (opened, closed) = (key(&firing()), key(&resolved()));
+    assert_eq!(opened.0, closed.0);
+    assert_eq!((opened.1, closed.1), ("trigger".into(), "resolve".into()));
+}
+
+#[test]
+fn every_replica_composes_the_same_bytes_under_the_same_id() {
+    assert_eq!(firing(), firing());
+    assert_ne!(firing().id, resolved().id);
+    assert_eq!(webhook::body(&firing(), URL), webhook::body(&firing(), URL));
+}
+
+#[test]
+fn a_hostile_label_is_a_text_and_nothing_else() {
+    let mut alert = stall("d1", "users");
+    let evil =
+        "<!channel> <https://evil.example|click> *bold* @everyone\r\nBcc: x@evil.example\u{7} {{ 7*7 }}";
+    alert.annotations.insert("summary".to_owned(), evil.to_owned());
+    alert.labels.insert("service".to_owned(), evil.to_owned());
+    let news = told(&[alert]).remove(0);
+    let body = slack::body(&news, &words(Target::Slack), URL).expect("a body");
+    let text = String::from_utf8(body).expect("text");
+    assert!(
+        !text.contains("<!channel>") && !text.contains("<https") && !text.contains("@everyone"),
+        "{text}"
+    );
+    assert!(!text.contains("\\u0007") && !text.contains("49"), "{text}");
+    let (subject, _) = mail::letter(&news, &words(Target::Plain), URL).expect("a letter");
+    assert!(!subject.contains(['\r', '\n', '\u{7}']), "{subject:?}");
+    assert!(subject.contains("{{ 7*7 }}"), "what an event says is never a template: {subject}");
+}
+
+#[test]
+fn a_body_stays_small_whatever_a_hook_has_written() {
+    let mut alert = stall("d1", "users");
+    for name in ["description", "evidence", "summary"] {
+        alert.annotations.insert(name.to_owned(), "ü".repeat(100_000));
+    }
+    let news = told(&[alert]).remove(0);
+    assert!(webhook::body(&news, "").len() < 20_000);
+    assert!(slack::body(&news, &words(Target::Slack), "").expect("a body").len() < 20_000);
+    assert!(pagerduty::body(&news, &words(Target::Plain), "k", "").expect("a body").len() < 100_000);
+}
+
+#[test]
+fn a_template_of_the_file_is_tried_before_the_first_alert() {
+    for (text, says) in [
+        ("{{ alerts[0].labels.alertname", "<string>:1"),
+        ("{% include 'x' %}", "unknown"),
+        ("{% for a in range(100000000) %}x{% endfor %}", ""),
+        ("{{ alerts | nosuch }}", "nosuch"),
+    ] {
+        let error = Words::new(None, Some(text.to_owned()), Target::Plain).expect_err(text).to_string();
+        assert!(error.starts_with("use the template: ") && error.contains(says), "{text}: {error}");
+    }
+    let mine = Words::new(
+        Some("{{ alerts[0].labels.owner | upper }}: {{ nothing.at.all }}".to_owned()),
+        None,
+        Target::Plain,
+    );
+    assert_eq!(mine.expect("a template").title(&firing(), URL).expect("a title"), "IDENTITY:");
+}
