@@ -1,5 +1,6 @@
 //! The program `pavane-sidecar`: its arguments, its file, its signals, its exit code.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::init;
 
 /// The file is not one that a sidecar can run by.
 const INVALID: u8 = 3;
@@ -55,6 +57,12 @@ struct Args {
         hide_short_help = true
     )]
     prefix: String,
+    /// Looks after orphans, as the first process of a container does by itself.
+    #[arg(long, hide_short_help = true)]
+    init: bool,
+    /// The service's own program, to be started and looked after by the sidecar: `-- PROGRAM ARGUMENT…`.
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
 }
 
 /// Runs the program.
@@ -64,6 +72,12 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return complain(INTERNAL, &format!("failed to start the runtime: {error}")),
     };
+    if init::is_wanted(args.init) {
+        return match runtime.block_on(init::run()) {
+            Ok(code) => ExitCode::from(code),
+            Err(error) => complain(INTERNAL, &format!("failed to start as the first process: {error}")),
+        };
+    }
     let config = match read(&args) {
         Ok(config) => config,
         Err(complaint) => return complain(INVALID, &complaint),
@@ -72,7 +86,7 @@ pub fn main() -> ExitCode {
     // A question to a broker that does not answer is not waited for.
     runtime.shutdown_timeout(LAST_WAIT);
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(error) => complain(INTERNAL, &format!("failed to {error:#}")),
     }
 }
@@ -89,7 +103,7 @@ fn read(args: &Args) -> Result<Config, String> {
     Ok(Config { domain, zone: args.zone.clone().or(config.zone), ..config })
 }
 
-async fn work(args: Args, config: Config) -> anyhow::Result<()> {
+async fn work(args: Args, config: Config) -> anyhow::Result<u8> {
     let setup = Setup {
         service: "pavane-sidecar".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -103,9 +117,13 @@ async fn work(args: Args, config: Config) -> anyhow::Result<()> {
         let text = std::fs::read_to_string(file).with_context(|| format!("read {name}"))?;
         settings.read_client_settings(&text, &name)?;
     }
-    let stop = stop_on_signal()?;
     // On a worker of the runtime: from there it wakes the other tasks, and they it, without a switch of threads.
-    let outcome = tokio::spawn(crate::run_with(config, settings, stop)).await?;
+    let outcome = if args.command.is_empty() {
+        let stop = stop_on_signal()?;
+        tokio::spawn(crate::run_with(config, settings, stop)).await?.map(|()| 0)
+    } else {
+        tokio::spawn(crate::run_beside(config, settings, args.command)).await?
+    };
     tokio::task::spawn_blocking(|| telemetry.shutdown()).await??;
     outcome
 }

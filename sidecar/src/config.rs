@@ -28,6 +28,7 @@
 mod check;
 mod door;
 mod outage;
+mod process;
 mod reaction;
 mod ready;
 mod survey;
@@ -44,6 +45,7 @@ pub use crate::line::Limits;
 pub use check::{Check, Probe, Queue};
 pub use door::Listen;
 pub use outage::{Drain, Outage};
+pub use process::{Keeping, Restart};
 pub use reaction::{Command, Hook, Question, Reaction};
 pub use ready::Ready;
 pub use survey::{Survey, Surveyed, survey};
@@ -81,6 +83,8 @@ pub struct Config {
     pub drain: Option<Drain>,
     /// How long what is away is borne.
     pub outage: Outage,
+    /// How the process is looked after that the sidecar wraps, where it wraps one.
+    pub process: Keeping,
     /// How the version that runs is learnt.
     pub version: Question,
     /// When the service as a whole is well; it counts as well where nothing is said.
@@ -98,6 +102,14 @@ impl Config {
             terms.hold = hold.filter(|_| runs);
         }
         self
+    }
+
+    /// The same for a sidecar that wraps its service: whether the process runs is a check like any other, and what is
+    /// left of the grace is the sidecar's own.
+    pub(crate) fn beside_process(mut self) -> Self {
+        self.ready.get_or_insert_with(Ready::of_process).checks.insert(0, Check::of_process());
+        self.grace = self.grace.saturating_sub(self.process.stop).max(self.grace / 2);
+        self.held()
     }
 
     /// Reads a sidecar's file; or else says every defect, in the order of their places.
@@ -133,6 +145,7 @@ fn config(
         let grace = outage::duration(f, "grace");
         let drain = f.optional("drain", outage::drain);
         let outage = f.optional("outage", outage::outage);
+        let process = f.optional("process", process::keeping);
         let version = f.required("version", reaction::version);
         let ready = f.optional("ready", ready::ready);
         let reactions = f.optional("reactions", reaction::reactions);
@@ -156,6 +169,7 @@ fn config(
             grace: grace?.unwrap_or(outage::GRACE),
             drain: drain?,
             outage: outage?.unwrap_or_default(),
+            process: process?.unwrap_or_default(),
             version: version?,
             reactions: reactions.into_iter().map(|placed| placed.reaction).collect(),
             ready: ready?,
@@ -238,6 +252,7 @@ reactions:
         let known = |part: &str| asked(&format!("reactions:\n  - {part}\n"), 2);
         fields.extend(known("{ on: b.Ready, zzzzzz: 1 }"));
         fields.extend(asked("service: a\noutbox: { zzzzzz: 1 }\n", 2));
+        fields.extend(asked("service: a\nprocess: { zzzzzz: 1 }\n", 2));
         fields.extend(known("{ on: b.Ready, run: { exec: [a], zzzzzz: 1 } }"));
         fields.extend(known("{ on: b.Ready, retry: { zzzzzz: 1 } }"));
         fields.extend(known("{ on: b.Ready, ready: { http: \"http://a\", zzzzzz: 1 } }"));
@@ -245,8 +260,8 @@ reactions:
         fields.extend(asked("team: a\nready: { all: [{ name: a, tcp: \"a:1\", zzzzzz: 1 }] }\n", 2));
         assert!(fields.len() > 25, "{fields:?}");
         for field in fields {
-            let rows =
-                ["", "retry.", "ready.", "http.", "outbox."].map(|before| format!("| `{before}{field}"));
+            let rows = ["", "retry.", "ready.", "http.", "outbox.", "process."]
+                .map(|before| format!("| `{before}{field}"));
             assert!(rows.iter().any(|row| page.contains(row)), "`{field}` has no row");
         }
     }

@@ -20,6 +20,8 @@ use crate::sidecar::{Sidecar, Sources, ended};
 const RESERVE: Duration = Duration::from_secs(8);
 /// What is left to the client when everything has been answered for.
 const LAST: Duration = Duration::from_millis(250);
+/// How long after the end of its process it may take until the checks say so.
+const TOLD: Duration = Duration::from_secs(2);
 /// What is waited for however long it takes.
 const EVER: Duration = Duration::from_hours(24 * 365);
 
@@ -33,7 +35,11 @@ impl Sidecar {
         self.beat()?;
         let (hooks, outbox) = (self.hooks.len(), self.outbox.depth());
         tracing::info!(hooks, outbox, grace_s = grace.as_secs(), "stopping");
-        self.drain(sources, until - reserve).await?;
+        if self.shared.is_bereft() {
+            self.go_on(sources, Instant::now() + TOLD.min(reserve), |sidecar| sidecar.sick).await?;
+        } else {
+            self.drain(sources, until - reserve).await?;
+        }
         self.end_hooks(sources, until - reserve, until).await?;
         self.outbox.write_all()?;
         let waiting = self.outbox.drain(until.saturating_duration_since(Instant::now())).await;

@@ -14,23 +14,28 @@
 //! | `probe` | whether the service is well: its checks, asked on and on |
 //! | `door` `service` `shared` | what the service asks: to say an event, to be drained; health, metrics |
 //! | `twin` `vigil` | who else says that it is this sidecar; whether a sentinel is heard |
+//! | `beside` `process` `exit` `init` | the service as its child; how a process ended; the first process of a container |
 //! | `span` `telemetry` | what is told of it |
 //! | [`cli`] | the program `pavane-sidecar` |
 
+mod beside;
 mod boot;
 pub mod cli;
 pub mod config;
 mod door;
 mod ending;
 mod error;
+mod exit;
 mod heartbeat;
 mod hook;
+pub mod init;
 mod journal;
 mod letter;
 mod line;
 mod outbox;
 mod perform;
 mod probe;
+mod process;
 mod program;
 mod question;
 mod roster;
@@ -43,6 +48,7 @@ mod telemetry;
 mod twin;
 mod vigil;
 
+pub use beside::run_beside;
 pub use config::Config;
 pub use error::Error;
 pub use run::{run, run_with};

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::journal::Batch;
 use crate::letter::Content;
 use crate::question;
+use crate::shared::Shared;
 use crate::sidecar::Sidecar;
 use crate::span::context_of;
 use crate::telemetry;
@@ -128,6 +129,8 @@ impl Sidecar {
     fn run_hook(&mut self, call: Call) {
         let found = self.config.reactions.iter().find(|known| known.terms.on.name() == call.reaction);
         let hook = found.and_then(|reaction| reaction.hook.clone());
+        let restart = found.is_some_and(|reaction| reaction.restart);
+        let shared = self.shared.clone();
         let (caller, facts, cut) = (self.caller.clone(), self.facts.clone(), CancellationToken::new());
         self.hooks.insert(call.ticket, cut.clone());
         let (span, traceparent) = self.spans.hook(&call);
@@ -140,6 +143,8 @@ impl Sidecar {
                     ..Failure::default()
                 }),
             };
+            let restarts = restart && outcome == HookOutcome::Done;
+            let outcome = if restarts { restarted(&shared).await } else { outcome };
             within.record("pavane.hook.outcome", word(&outcome));
             drop(facts.send(Input::HookEnded { ticket: call.ticket, outcome }));
         };
@@ -165,6 +170,22 @@ impl Sidecar {
             };
             telemetry::dead_letter(offset, failed.as_ref().map(|error| error as &dyn std::fmt::Display));
         });
+    }
+}
+
+/// Starts the wrapped process anew, behind a hook that has done its work.
+async fn restarted(shared: &Shared) -> HookOutcome {
+    let none = || "the hook is to be followed by a restart, and the sidecar wraps no process".to_owned();
+    let ran = match shared.process.get() {
+        Some(process) => process.restart().await,
+        None => Err(none()),
+    };
+    match ran {
+        Ok(()) => HookOutcome::Done,
+        Err(why) => {
+            let reason = format!("{why}: start the service by `pavane sidecar -- COMMAND`");
+            HookOutcome::Failed(Failure { reason, ..Failure::default() })
+        }
     }
 }
 

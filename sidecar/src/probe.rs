@@ -26,6 +26,7 @@ use tokio::time::timeout;
 
 use crate::config::{Check, Config, Probe, Queue};
 use crate::error::Error;
+use crate::process::Process;
 use crate::question;
 
 pub(crate) use page::router;
@@ -40,11 +41,17 @@ struct Asker {
     tls: OnceCell<MakeTlsConnector>,
     /// By group and topic.
     lags: BTreeMap<(String, String), Lag>,
+    process: Option<Process>,
 }
 
 impl Asker {
     /// An asker for these checks; nothing is asked yet.
-    fn new(config: &Config, client: &Client, kafka: &Settings) -> Result<Self, Error> {
+    fn new(
+        config: &Config,
+        client: &Client,
+        kafka: &Settings,
+        process: Option<Process>,
+    ) -> Result<Self, Error> {
         let grpc = Client::builder().http2_prior_knowledge().no_proxy().build()?;
         let mut lags = BTreeMap::new();
         for check in config.ready.iter().flat_map(|ready| &ready.checks) {
@@ -53,7 +60,7 @@ impl Asker {
                 lags.insert((group.clone(), topic.clone()), lag);
             }
         }
-        Ok(Self { client: client.clone(), grpc, tls: OnceCell::new(), lags })
+        Ok(Self { client: client.clone(), grpc, tls: OnceCell::new(), lags, process })
     }
 
     /// Asks once. There is an answer in any case, within about the time that it may take.
@@ -68,7 +75,8 @@ impl Asker {
             let late = |_| Err(format!("no answer within {} ms", limit.as_millis()));
             timeout(limit, measuring).await.unwrap_or_else(late)
         };
-        answered.map(|value| value.or_else(|| elapsed(begun.elapsed())))
+        let timed = check.probe != Probe::Process;
+        answered.map(|value| value.or_else(|| elapsed(begun.elapsed()).filter(|_| timed)))
     }
 
     /// Asks; the value is none where the time of the answer is what is measured.
@@ -89,6 +97,7 @@ impl Asker {
             Probe::Queue(told) => queue::depth(&self.client, told, limit).await.map(Some),
             Probe::KafkaLag { group, topic } => self.lag(group, topic, limit).await.map(Some),
             Probe::Prometheus { url, query } => prometheus::value(&self.client, url, query).await.map(Some),
+            Probe::Process => self.process.as_ref().map_or(Ok(()), Process::runs).map(|()| None),
         }
     }
 

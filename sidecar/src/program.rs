@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Command;
+use crate::exit::{Before, Exit};
 use crate::roster::Roster;
 
 /// How much of what a program writes is kept: the end of it.
@@ -36,7 +37,7 @@ pub(crate) struct Finished {
 /// How a program ended.
 #[derive(Debug)]
 pub(crate) enum End {
-    Exited(ExitStatus),
+    Exited(Exit),
     TimedOut,
     CutOff,
     NotStarted(std::io::Error),
@@ -80,6 +81,7 @@ where
         Ok(listed) => listed,
         Err(error) => return tails_of(End::NotStarted(error), &tails),
     };
+    let before = Before::look();
     let spawned = starting.stdin(piped).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = match spawned {
         Ok(child) => child,
@@ -101,7 +103,7 @@ where
         child.stdout.take().map(|pipe| tokio::spawn(keep(pipe, vec![tails.both.clone(), tails.out.clone()])));
     let err = child.stderr.take().map(|pipe| tokio::spawn(keep(pipe, vec![tails.both.clone()])));
     let end = tokio::select! {
-        status = child.wait() => status.map_or_else(End::NotStarted, End::Exited),
+        status = child.wait() => status.map_or_else(End::NotStarted, |status| End::Exited(before.ended(status))),
         () = tokio::time::sleep(limit) => { end_all(&mut child).await; End::TimedOut }
         () = cut.cancelled() => { end_all(&mut child).await; End::CutOff }
     };
@@ -172,8 +174,8 @@ mod tests {
     #[tokio::test]
     async fn a_program_is_told_on_stdin_and_by_its_environment() {
         let finished = sh("cat; echo \" $WHO $MODE\"; echo oops >&2; exit 3", Duration::from_secs(20)).await;
-        let End::Exited(status) = finished.end else { panic!("{finished:?}") };
-        assert_eq!(status.code(), Some(3));
+        let End::Exited(exit) = finished.end else { panic!("{finished:?}") };
+        assert_eq!(exit.code(), 3);
         assert_eq!(finished.stdout, "told ada fast\n");
         assert!(finished.output.contains("oops"), "{}", finished.output);
     }

@@ -51,8 +51,8 @@ pub(crate) async fn written(command: &Command, limit: Duration) -> Result<String
     let none: [(&str, &str); 0] = [];
     let finished = program::run(command, none, None, limit, &CancellationToken::new()).await;
     match finished.end {
-        End::Exited(status) if status.success() => Ok(finished.stdout),
-        End::Exited(status) => Err(format!("{name}: {status}")),
+        End::Exited(exit) if exit.is_success() => Ok(finished.stdout),
+        End::Exited(exit) => Err(format!("{name} {exit}")),
         End::NotStarted(error) => Err(format!("{name} could not be started: {error}")),
         End::TimedOut | End::CutOff => Err(format!("{name} had not ended after {} ms", limit.as_millis())),
     }
@@ -101,7 +101,7 @@ mod tests {
         assert!(error.contains(&missing.display().to_string()), "{error}");
         let failing = Command { argv: vec!["false".into()], env: [].into() };
         let error = well(&Client::new(), &Question::Exec(failing)).await.unwrap_err();
-        assert_eq!(error, "false: exit status: 1");
+        assert_eq!(error, "false exited with 1");
         let error =
             well(&Client::new(), &Question::Http("http://127.0.0.1:1/readyz".into())).await.unwrap_err();
         assert!(error.starts_with("GET http://127.0.0.1:1/readyz: "), "{error}");

@@ -20,6 +20,7 @@ use crate::hook::Caller;
 use crate::journal::{Journal, Recalled};
 use crate::outbox::{self, Closer, Outbox};
 use crate::probe;
+use crate::process::Process;
 use crate::roster::{Orphan, Roster};
 use crate::service::Desk;
 use crate::shared::Shared;
@@ -31,24 +32,32 @@ use crate::vigil::Vigil;
 
 /// Runs a sidecar on a connection that stands, until it is stopped. Telemetry is the caller's to set up.
 pub async fn run(config: Config, bus: Bus, stop: CancellationToken) -> anyhow::Result<()> {
-    Ok(work(config, Way::Open(Box::new(bus)), stop).await?)
+    Ok(work(config, Way::Open(Box::new(bus)), None, stop).await?)
 }
 
 /// Runs a sidecar that connects by itself, and waits for Kafka and the registry as long as it takes.
-pub async fn run_with(
-    config: Config,
-    mut settings: BusSettings,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
+pub async fn run_with(config: Config, settings: BusSettings, stop: CancellationToken) -> anyhow::Result<()> {
+    let way = Way::To(Box::new(tuned(settings, &config)));
+    Ok(work(config, way, None, stop).await?)
+}
+
+/// The client's settings as a sidecar wants them.
+pub(crate) fn tuned(mut settings: BusSettings, config: &Config) -> BusSettings {
     // What a service says is short: to compress such a record takes longer than to send it.
     settings.client.entry("compression.codec".to_owned()).or_insert_with(|| "none".to_owned());
     let mut folder = config.journal.clone().into_os_string();
     folder.push(".schemas");
     settings.schema_folder = Some(folder.into());
-    Ok(work(config, Way::To(Box::new(settings)), stop).await?)
+    settings
 }
 
-async fn work(config: Config, way: Way, stop: CancellationToken) -> Result<(), Error> {
+/// Runs a sidecar; `process` is the service's, where the sidecar wraps it.
+pub(crate) async fn work(
+    config: Config,
+    way: Way,
+    process: Option<Process>,
+    stop: CancellationToken,
+) -> Result<(), Error> {
     let own = format!("{}/{}/{}", config.domain, config.service, config.instance);
     let (journal, mut recalled) = Journal::open(&config.journal, &own)?;
     let (config, boot) = (Arc::new(config), Uuid::now_v7().to_string());
@@ -57,7 +66,7 @@ async fn work(config: Config, way: Way, stop: CancellationToken) -> Result<(), E
     let outbox = Outbox::new(journal, &boot, config.outbox, &mut recalled);
     let closer = outbox.employ()?;
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
-    let shared = Arc::new(Shared::default());
+    let shared = Arc::new(Shared::beside(process));
     let mut settings = settings(&config, &boot);
     let mut parts = JoinSet::new();
     probe::start(&config, &client, way.settings(), &shared, &mut parts)?;
@@ -156,6 +165,7 @@ fn assemble(found: Found, connected: Connected) -> Result<(Sidecar, Sources), Er
         unjudged: None,
         begun: Instant::now(),
         stopping: false,
+        sick: false,
         cutting: false,
     };
     Ok((sidecar, Sources { reader, facts: told }))

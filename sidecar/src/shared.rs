@@ -7,6 +7,8 @@ use pavane_bus::Writer;
 use pavane_events::{RolloutId, Version};
 use tokio_util::sync::CancellationToken;
 
+use crate::process::Process;
+
 /// What the service's door must know of the sidecar.
 #[derive(Default)]
 pub(crate) struct Shared {
@@ -16,6 +18,8 @@ pub(crate) struct Shared {
     pub(crate) caught_up: CancellationToken,
     /// Who watches the service's checks, where there are any.
     pub(crate) watched: OnceLock<crate::probe::Watched>,
+    /// The service's process, where the sidecar wraps it.
+    pub(crate) process: OnceLock<Process>,
     sighted: AtomicBool,
     version: Mutex<Option<Version>>,
     rollout: Mutex<Option<RolloutId>>,
@@ -23,11 +27,21 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// What is known at the start: the service's process, where the sidecar wraps it.
+    pub(crate) fn beside(process: Option<Process>) -> Self {
+        Self { process: process.map(OnceLock::from).unwrap_or_default(), ..Self::default() }
+    }
+
     /// Orders the service's checks to be looked at anew.
     pub(crate) fn assess(&self, ticket: u64) {
         if let Some(watched) = self.watched.get() {
             watched.assess(ticket);
         }
+    }
+
+    /// Whether there is no service any more: its process has ended, and is not started again.
+    pub(crate) fn is_bereft(&self) -> bool {
+        self.process.get().is_some_and(Process::is_over)
     }
 
     /// Whether the log has been read to its end and can be read.

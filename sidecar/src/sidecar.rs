@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pavane_bus::{Error as BusError, Item, Raw, Reader, Writer};
 use pavane_events::{Body, Entry, Heartbeat, Millis, Source, Unreadable};
-use pavane_sidecar_engine::{Call, Engine, Input};
+use pavane_sidecar_engine::{Call, Engine, Input, Verdict};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -67,6 +67,8 @@ pub(crate) struct Sidecar {
     /// Where it was to be read on from at the last heartbeat: all that lies below was answered for long ago.
     pub(crate) settled: Option<i64>,
     pub(crate) stopping: bool,
+    /// Whether the engine was last told that the service is not well.
+    pub(crate) sick: bool,
     /// Whether the hooks that run are being ended.
     pub(crate) cutting: bool,
 }
@@ -112,6 +114,9 @@ impl Sidecar {
     pub(crate) fn tell(&mut self, fact: Input) -> Result<(), Error> {
         if let Input::HookEnded { ticket, .. } = &fact {
             self.hooks.remove(ticket);
+        }
+        if let Input::Assessed { verdict, .. } = &fact {
+            self.sick = matches!(verdict, Verdict::Sick(_));
         }
         let effects = self.engine.handle(self.now(), fact);
         self.shared.set_version(self.engine.phase().version);

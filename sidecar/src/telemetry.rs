@@ -27,6 +27,7 @@ counters! {
     SAID: "pavane.sidecar.events", "Events that the broker has, by event.";
     DEAD_LETTERS: "pavane.sidecar.dead_letters", "Records that were set aside, by outcome.";
     DOOR: "pavane.sidecar.door", "Requests at the service's door, by status.";
+    STARTS: "pavane.sidecar.process.starts", "Starts of the wrapped process, by whether it had died.";
     ORPHANS: "pavane.sidecar.orphans", "Programs of hooks that a killed sidecar left running, and that were ended.";
 }
 
@@ -100,6 +101,18 @@ pub(crate) fn odd(notice: &Notice) {
     } else {
         tracing::warn!(offset, kind, "the record changes nothing: {detail}");
     }
+}
+
+/// The wrapped process runs.
+pub(crate) fn process_started(pid: i32, died: bool) {
+    STARTS.add(1, &[KeyValue::new("after", if died { "death" } else { "order" })]);
+    tracing::info!(pid, "the process runs");
+}
+
+/// The wrapped process has ended and is started again.
+pub(crate) fn process_ended(how: &dyn Display, again: Duration) {
+    let again_ms = u64::try_from(again.as_millis()).unwrap_or(u64::MAX);
+    tracing::error!(again_ms, "the process {how}; starting it again");
 }
 
 /// Something failed that is tried again.

@@ -16,6 +16,8 @@ use super::reaction::argv;
 const EVERY: Millis = 2_000;
 const TIMEOUT: Millis = 1_000;
 const FAILURES: u32 = 3;
+/// How often it is looked whether a process runs; nobody is asked for it.
+const LOOK: Millis = 500;
 /// The most answers in a row that a check may ask for.
 const MOST: u32 = 1_000;
 
@@ -76,6 +78,8 @@ pub enum Probe {
         /// A query with exactly one value.
         query: String,
     },
+    /// Nobody: whether the process runs that the sidecar wraps.
+    Process,
 }
 
 /// Who tells how much waits.
@@ -102,8 +106,24 @@ impl Probe {
             | Self::Grpc { .. }
             | Self::Sql { .. }
             | Self::Redis { .. } => true,
-            Self::Queue(_) | Self::KafkaLag { .. } | Self::Prometheus { .. } => false,
+            Self::Queue(_) | Self::KafkaLag { .. } | Self::Prometheus { .. } | Self::Process => false,
         }
+    }
+}
+
+impl Check {
+    /// The check of a process that the sidecar wraps: it runs, or it does not.
+    pub(super) fn of_process() -> Self {
+        let terms = Terms {
+            name: "process".to_owned(),
+            every: LOOK,
+            passes: 1,
+            failures: 1,
+            grace: 0,
+            bound: None,
+            unit: "",
+        };
+        Self { terms, timeout: Duration::from_secs(1), probe: Probe::Process }
     }
 }
 

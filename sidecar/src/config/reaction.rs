@@ -27,6 +27,8 @@ pub struct Reaction {
     pub terms: Terms,
     /// How the service is changed; none when it is only looked at.
     pub hook: Option<Hook>,
+    /// Whether the process that the sidecar wraps is started anew once the hook has done its work.
+    pub restart: bool,
     /// How the service is seen to be well.
     pub ready: Option<Question>,
 }
@@ -136,7 +138,8 @@ fn reaction<'d>(item: &Item<'d>) -> Result<Spanned<'d, Placed>, Reported> {
             let prerequisite = f.optional("prerequisite", Item::text);
             let once = f.optional("once", Item::boolean);
             let (on, run, ready) = (on?, run?, ready?);
-            let (hook, timeout) = run.map_or((None, TIMEOUT), |(hook, timeout)| (Some(hook), timeout));
+            let restart = run.as_ref().is_some_and(|run| run.restart);
+            let (hook, timeout) = run.map_or((None, TIMEOUT), |run| (Some(run.hook), run.timeout));
             let (question, ready) = ready.unzip();
             let terms = Terms {
                 emit: emit?.unwrap_or_else(|| says(&on)[0]),
@@ -150,7 +153,7 @@ fn reaction<'d>(item: &Item<'d>) -> Result<Spanned<'d, Placed>, Reported> {
                 prerequisite: prerequisite?.unwrap_or_default(),
                 once: once?.unwrap_or(false),
             };
-            let reaction = Reaction { terms, hook, ready: question };
+            let reaction = Reaction { terms, hook, restart, ready: question };
             Ok(Placed { reaction, at: item.place(), on: on_at, emit: emit_at })
         })
     })
@@ -222,30 +225,47 @@ fn emit(item: &Item<'_>, on: Option<&Trigger>) -> Result<EventType, Reported> {
     Err(item.refuse(Code::BadEvent, message, "leave it out to take the first"))
 }
 
-fn run(f: &mut Fields<'_>, on: Option<&Trigger>) -> Result<Option<(Hook, Millis)>, Reported> {
-    if on == Some(&Trigger::RollbackRequested) {
-        return f.required("run", hook).map(Some);
-    }
-    f.optional("run", hook)
+/// How the service is changed, and what goes with it.
+#[derive(Debug)]
+struct Run {
+    hook: Hook,
+    timeout: Millis,
+    restart: bool,
 }
 
-/// Reads how the service is changed, and how long that may take.
+fn run(f: &mut Fields<'_>, on: Option<&Trigger>) -> Result<Option<Run>, Reported> {
+    let whole = |item: &Item<'_>| {
+        item.fields(|f| {
+            let restart = f.optional("restart", Item::boolean);
+            let (hook, timeout) = hook_of(f)?;
+            Ok(Run { hook, timeout, restart: restart?.unwrap_or(false) })
+        })
+    };
+    if on == Some(&Trigger::RollbackRequested) {
+        return f.required("run", whole).map(Some);
+    }
+    f.optional("run", whole)
+}
+
+/// Reads how the service is asked for something, and how long that may take.
 pub(super) fn hook(item: &Item<'_>) -> Result<(Hook, Millis), Reported> {
-    item.fields(|f| {
-        let hook = f.exactly_one(&[("http", hook_by_http as Reader<'_, Hook>), ("exec", hook_by_exec)]);
-        let env = f.optional("env", |i| i.entries(Item::text));
-        let timeout = f.optional("timeout", Item::duration);
-        let (hook, env, timeout) = (hook?, env?, timeout?.unwrap_or(TIMEOUT));
-        let hook = match (hook, env) {
-            (Hook::Exec(command), Some(env)) => Hook::Exec(Command { env, ..command }),
-            (Hook::Http(_), Some(_)) => {
-                let message = "`env` belongs to a program, and this hook is a request";
-                return Err(f.refuse(Code::Contradiction, message, "leave `env` out, or use `exec`"));
-            }
-            (hook, None) => hook,
-        };
-        Ok((hook, timeout))
-    })
+    item.fields(hook_of)
+}
+
+fn hook_of(f: &mut Fields<'_>) -> Result<(Hook, Millis), Reported> {
+    let hook = f.exactly_one(&[("http", hook_by_http as Reader<'_, Hook>), ("exec", hook_by_exec)]);
+    let env = f.optional("env", |i| i.entries(Item::text));
+    let timeout = f.optional("timeout", Item::duration);
+    let (hook, env, timeout) = (hook?, env?, timeout?.unwrap_or(TIMEOUT));
+    let hook = match (hook, env) {
+        (Hook::Exec(command), Some(env)) => Hook::Exec(Command { env, ..command }),
+        (Hook::Http(_), Some(_)) => {
+            let message = "`env` belongs to a program, and this hook is a request";
+            return Err(f.refuse(Code::Contradiction, message, "leave `env` out, or use `exec`"));
+        }
+        (hook, None) => hook,
+    };
+    Ok((hook, timeout))
 }
 
 fn hook_by_http(item: &Item<'_>) -> Result<Hook, Reported> {

@@ -21,6 +21,13 @@ pub struct Ready {
     pub checks: Vec<Check>,
 }
 
+impl Ready {
+    /// What holds for a service that says nothing of itself but that its process runs.
+    pub(super) const fn of_process() -> Self {
+        Self { hold: Hold { within: WITHIN, healthy_for: 0 }, checks: Vec::new() }
+    }
+}
+
 /// Reads when the service is well.
 pub(super) fn ready(item: &Item<'_>) -> Result<Ready, Reported> {
     item.fields(|f| {

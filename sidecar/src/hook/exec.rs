@@ -1,6 +1,5 @@
 //! A hook that is a program.
 
-use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use pavane_sidecar_engine::input::Failure;
@@ -27,13 +26,10 @@ pub(super) async fn call(
     let name = command.argv.first().map_or("", String::as_str);
     let failure = |reason: String| Failure { reason, exit_code: None, output: end_of(&finished.output) };
     match &finished.end {
-        End::Exited(status) => {
-            let by_signal = || {
-                let signal = status.signal().unwrap_or_default();
-                HookOutcome::Failed(failure(format!("{name} was ended by signal {signal}")))
-            };
+        End::Exited(exit) => {
+            let by_signal = || HookOutcome::Failed(failure(format!("{name} {exit}")));
             let exited = |code| answer::of_exit(code, &finished.stdout, &finished.output);
-            status.code().map_or_else(by_signal, exited)
+            exit.status.code().map_or_else(by_signal, exited)
         }
         End::TimedOut => {
             HookOutcome::Retry(failure(format!("{name} had not ended after {} ms", limit.as_millis())))

@@ -53,7 +53,7 @@ pub(crate) fn start(
     parts: &mut JoinSet<(&'static str, Result<(), Error>)>,
 ) -> Result<(), Error> {
     let Some(ready) = &config.ready else { return Ok(()) };
-    let asker = Arc::new(Asker::new(config, client, kafka)?);
+    let asker = Arc::new(Asker::new(config, client, kafka, shared.process.get().cloned())?);
     let health = Health::new(0, ready.checks.iter().map(|check| check.terms.clone()));
     let (orders, ordered) = unbounded_channel();
     let (told, seen) = watch::channel(seen(0, &health));

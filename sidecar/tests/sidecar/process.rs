@@ -1,6 +1,6 @@
 //! The program itself, as a process: how it ends, what it leaves behind when it is killed, and how it bears what is away.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -129,15 +129,8 @@ impl House {
     }
 
     fn start(&self, shop: &Shop) -> Program {
-        let count = std::fs::read_dir(&self.folder).unwrap().count();
-        let log = self.folder.join(format!("log-{count}"));
-        let file = std::fs::File::create(&log).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pavane-sidecar"));
-        command.arg("--config").arg(self.folder.join("sidecar.yaml"));
-        command.args(["--kafka", shop.embedded.kafka(), "--registry", shop.embedded.registry_url()]);
-        command.env("NO_COLOR", "1").stdin(Stdio::null());
-        command.stdout(file.try_clone().unwrap()).stderr(file);
-        Program { child: command.spawn().unwrap(), log }
+        let (kafka, registry) = (shop.embedded.kafka(), shop.embedded.registry_url());
+        Program::start(&self.folder, &["--kafka", kafka, "--registry", registry])
     }
 
     fn pids(&self) -> Vec<i32> {
@@ -169,25 +162,41 @@ impl House {
 }
 
 /// A sidecar as a process of its own.
-struct Program {
+pub(crate) struct Program {
     child: Child,
     log: PathBuf,
 }
 
 impl Program {
-    fn signal(&self, signal: Signal) {
+    /// Starts the sidecar by the file of a folder.
+    pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let count = std::fs::read_dir(folder).unwrap().count();
+        let log = folder.join(format!("log-{count}"));
+        let file = std::fs::File::create(&log).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pavane-sidecar"));
+        command.arg("--config").arg(folder.join("sidecar.yaml")).args(arguments);
+        command.env("NO_COLOR", "1").stdin(Stdio::null());
+        command.stdout(file.try_clone().unwrap()).stderr(file);
+        Self { child: command.spawn().unwrap(), log }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    async fn ended(&mut self) -> ExitStatus {
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
         until("it ends", || self.child.try_wait().unwrap()).await
     }
 
-    fn output(&self) -> String {
+    pub(crate) fn output(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
-    async fn until_says(&self, words: &str) {
+    pub(crate) async fn until_says(&self, words: &str) {
         until(words, || self.output().contains(words).then_some(())).await;
     }
 }
@@ -212,7 +221,7 @@ impl Drop for House {
     }
 }
 
-async fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     let looking = async {
         loop {
             if let Some(found) = found() {
@@ -224,6 +233,6 @@ async fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("never: {what}"))
 }
 
-fn lives(pid: i32) -> bool {
+pub(crate) fn lives(pid: i32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
