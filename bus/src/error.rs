@@ -156,6 +156,18 @@ pub enum Error {
         /// The offset that was asked for.
         offset: i64,
     },
+    /// A record came that stands before what was read already: the log is not the one that was read.
+    #[error("go on reading {topic}/{partition}: offset {expected} was to come next, and offset {found} came")]
+    LogRewound {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The offset that was to be read next, or one after it.
+        expected: i64,
+        /// The offset that came.
+        found: i64,
+    },
     /// A schema that this program writes by is not in the registry.
     #[error(
         "find the schema {subject} in the registry: it is not there in this form; run `pavane schemas push`"
@@ -206,6 +218,7 @@ impl Error {
             | Self::TopicAdmin { .. }
             | Self::ProducerDead { .. }
             | Self::HistoryLost { .. }
+            | Self::LogRewound { .. }
             | Self::SchemaMissing { .. }
             | Self::Encode(_)
             | Self::Contract(_)
@@ -230,6 +243,7 @@ impl Error {
             Self::Flush { .. } => "flush",
             Self::Read { .. } => "read",
             Self::HistoryLost { .. } => "history_lost",
+            Self::LogRewound { .. } => "log_rewound",
             Self::SchemaMissing { .. } | Self::Registry(_) => "registry",
             Self::Encode(_) | Self::Contract(_) | Self::Schema(_) => "contract",
         }

@@ -109,7 +109,11 @@ impl Pump {
         let (consumer, topic) = (Arc::clone(&self.consumer), self.topic.clone());
         let answer =
             client::blocking(move || consumer.fetch_watermarks(&topic, partition, client::BOUNDS)).await?;
-        answer.map_err(|source| Error::Read { topic: format!("{}/{partition}", self.topic), source })
+        let gone = [RDKafkaErrorCode::UnknownTopicOrPartition, RDKafkaErrorCode::UnknownPartition];
+        answer.map_err(|source| match source.rdkafka_error_code() {
+            Some(code) if gone.contains(&code) => Error::TopicMissing { topic: self.topic.clone() },
+            Some(_) | None => Error::Read { topic: format!("{}/{partition}", self.topic), source },
+        })
     }
 
     /// How many partitions the topic has.

@@ -105,6 +105,11 @@ impl Reader {
         self.pump.bounds(self.partition).await
     }
 
+    /// Asks the broker how many partitions the log has by now.
+    pub async fn partitions_now(&self) -> Result<i32, Error> {
+        self.pump.partitions().await
+    }
+
     /// The next entry of the domain. Can be abandoned at any await, and called again after any error: a record
     /// that could not be judged (the registry was away) is offered again.
     pub async fn next(&mut self) -> Result<Item, Error> {
@@ -125,7 +130,10 @@ impl Reader {
                 return Ok(Item::CaughtUp { end });
             }
             match self.pump.next().await? {
-                Pumped::Record(stamped) => self.pending = Some(stamped),
+                Pumped::Record(stamped) => {
+                    self.refuse_what_was_read(stamped.raw.offset)?;
+                    self.pending = Some(stamped);
+                }
                 Pumped::End(_) => {
                     if let Progress::Towards(end) = self.progress {
                         self.progress = Progress::CaughtUp;
@@ -182,6 +190,15 @@ impl Reader {
             metrics.unreadable(&raw.topic, *reason);
         }
         Ok(Some(entry))
+    }
+
+    /// Offsets only rise, whatever is between them.
+    fn refuse_what_was_read(&self, found: i64) -> Result<(), Error> {
+        if found >= self.position {
+            return Ok(());
+        }
+        let (topic, partition) = (self.pump.topic().to_owned(), self.partition);
+        Err(Error::LogRewound { topic, partition, expected: self.position, found })
     }
 
     /// A record that carries another time than the broker's is never judged by.

@@ -12,6 +12,7 @@
 //!       secret_file: /run/secrets/platform   # `whsec_…`, a line each
 //!       allow_loopback: false                # addresses of this machine, and plain http to them
 //!       allow_private: false                 # addresses of a private network, and plain http to them
+//! snapshot_every: 5m                    # how much of the log is read again after a crash; 1s to 1h, the default
 //! prometheus:                           # where phases are watched; default: no metric can be asked for
 //!   url: http://127.0.0.1:9090
 //! ```
@@ -19,6 +20,7 @@
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use pavane_choreography::diagnostic::{Code, Diagnostic};
 use pavane_choreography::yaml::{self, Fields, Item, Reported};
@@ -33,6 +35,10 @@ pub use prometheus::Prometheus;
 /// Where the sentinel answers unless the file says otherwise.
 pub const DEFAULT_HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 3651);
 
+const DEFAULT_SNAPSHOTS: Duration = Duration::from_mins(5);
+/// The shortest and the longest time between two snapshots, in milliseconds.
+const SNAPSHOTS: std::ops::RangeInclusive<i64> = 1_000..=3_600_000;
+
 /// What the sentinel's file means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -46,6 +52,8 @@ pub struct Config {
     pub external_url: String,
     /// Whom it tells.
     pub receivers: Vec<Receiver>,
+    /// How long after a snapshot the next one is written, if anything was read; 5 minutes by default.
+    pub snapshot_every: Duration,
     /// Where the metrics are that phases are watched by.
     pub prometheus: Option<Prometheus>,
 }
@@ -86,6 +94,7 @@ fn config(f: &mut Fields<'_>) -> Result<Config, Reported> {
         distinct(item, "receiver", |item| item.fields(receiver), |receiver| receiver.name.clone())
     });
     let prometheus = f.optional("prometheus", |item| item.fields(prometheus::prometheus));
+    let snapshot_every = f.optional("snapshot_every", |item| item.duration_in(SNAPSHOTS));
     let domains = domains?;
     if domains.is_empty() {
         return Err(f.refuse(
@@ -100,6 +109,9 @@ fn config(f: &mut Fields<'_>) -> Result<Config, Reported> {
         replica: replica?.unwrap_or_else(some_replica),
         external_url: external_url?.unwrap_or_default(),
         receivers: receivers?.unwrap_or_default(),
+        snapshot_every: snapshot_every?
+            .and_then(|ms| u64::try_from(ms).ok())
+            .map_or(DEFAULT_SNAPSHOTS, Duration::from_millis),
         prometheus: prometheus?,
     })
 }

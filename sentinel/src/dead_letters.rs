@@ -22,6 +22,8 @@ pub(crate) struct Letter {
     pub(crate) raw: Raw,
     pub(crate) unreadable: Unreadable,
     pub(crate) since: Instant,
+    /// Dropped when the record is set aside.
+    pub(crate) open: Arc<()>,
 }
 
 /// Sets aside one after the other until nobody asks any more.
@@ -33,7 +35,7 @@ pub(crate) async fn write(
     mut letters: mpsc::UnboundedReceiver<Letter>,
 ) -> anyhow::Result<()> {
     let mut patience = Patience::new("set a record aside");
-    while let Some(Letter { raw, unreadable, since }) = letters.recv().await {
+    while let Some(Letter { raw, unreadable, since, open }) = letters.recv().await {
         marks.loaded().await;
         let key = dead_letter_key(&raw.topic, raw.partition, raw.offset);
         tokio::select! {
@@ -54,6 +56,7 @@ pub(crate) async fn write(
                 Err(error) => patience.wait(&error).await,
             }
         }
+        drop(open);
     }
     Ok(())
 }

@@ -3,8 +3,10 @@
 use pavane_bus::Raw;
 use pavane_choreography::Plan;
 use pavane_events::{Entry, Heartbeat, RolloutId, Timestamp};
-use pavane_sentinel_engine::{BlindCause, RolloutView, View};
+use pavane_sentinel_engine::{Alert, BlindCause, Engine, RolloutView, View};
 use tokio::sync::oneshot;
+
+use crate::witness::Witness;
 
 /// How many happenings may wait for a domain's loop.
 pub(crate) const QUEUE: usize = 1024;
@@ -14,6 +16,10 @@ pub(crate) const QUEUE: usize = 1024;
 pub(crate) enum Happening {
     /// An entry of the partition was read.
     Read { entry: Entry, raw: Raw },
+    /// The log was found, with the domain in this partition of so many. Comes first.
+    Opened { partition: i32, partitions: i32 },
+    /// There is a snapshot to go on from. Comes before anything is read.
+    Resumed { engine: Box<Engine>, alerts: Vec<Alert>, last: Witness },
     /// The partition was read to the end that was seen at the start.
     CaughtUp,
     /// A heartbeat of the domain was read.

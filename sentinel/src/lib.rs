@@ -5,9 +5,10 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`config`] | the sentinel's file |
-//! | [`service`] [`supervise`] | puts the tasks together, and ends the process when one of them ends |
+//! | [`service`] [`supervise`] [`watchdog`] | puts the tasks together, and ends the process when one of them ends or is stuck |
 //! | [`partition`] [`happening`] [`perform`] | the loop of one domain: happenings in, orders out |
 //! | [`eye`] [`pen`] [`hearing`] [`repertoire`] [`share`] [`dead_letters`] [`connection`] | the ways to and from Kafka |
+//! | [`snapshot`] [`witness`] | what it starts from, and by what it knows that the log is still the same |
 //! | [`alert`] | brings alerts to receivers, at least once |
 //! | [`measure`] | asks Prometheus for what phases are watched by |
 //! | [`http`] | health, metrics, how the rollouts stand |
@@ -31,9 +32,12 @@ mod pen;
 mod perform;
 mod repertoire;
 mod share;
+mod snapshot;
 mod span;
 mod supervise;
 mod telemetry;
+mod watchdog;
+mod witness;
 
 pub use config::Config;
 pub use service::{Sentinel, run};

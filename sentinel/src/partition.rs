@@ -13,8 +13,10 @@ use tracing::Span;
 use crate::clock::Clock;
 use crate::happening::{Happening, Question};
 use crate::perform::Hands;
+use crate::snapshot::archive::Archive;
 use crate::span;
 use crate::telemetry::{self, Stand};
+use crate::watchdog::Turns;
 
 /// How often the open rollouts are counted, in seconds.
 const COUNT: u32 = 15;
@@ -39,6 +41,8 @@ pub(crate) struct Partition {
     pub(crate) speaks: watch::Receiver<bool>,
     pub(crate) sight: watch::Sender<Sight>,
     pub(crate) hands: Hands,
+    pub(crate) archive: Archive,
+    pub(crate) turns: Turns,
 }
 
 impl Partition {
@@ -50,8 +54,12 @@ impl Partition {
         let speaks = *self.speaks.borrow_and_update();
         self.handle(Input::Speaks(speaks));
         loop {
+            self.turns.turn();
             tokio::select! {
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => {
+                    self.keep(true);
+                    return Ok(());
+                }
                 Some(happening) = self.happenings.recv() => {
                     stand.read(&happening);
                     self.happen(happening);
@@ -65,7 +73,9 @@ impl Partition {
                     stand.tell(&self.domain, &self.sight.borrow());
                     if seconds % COUNT == 0 {
                         self.count();
+                        self.hands.forget_delivered();
                     }
+                    self.keep(false);
                     seconds += 1;
                 }
             }
@@ -75,6 +85,12 @@ impl Partition {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Read { entry, raw } => self.read(entry, raw),
+            Happening::Opened { partition, partitions } => self.archive.opened(partition, partitions),
+            Happening::Resumed { engine, alerts, last } => {
+                self.engine.resume_from(*engine);
+                self.hands.resume(last.offset, alerts);
+                self.archive.resumed(last);
+            }
             Happening::CaughtUp => {
                 tracing::info!(domain = %self.domain, "the log has been read to its end");
                 self.hands.live();
@@ -99,6 +115,7 @@ impl Partition {
             }
             Entry::Event(_) | Entry::Unreadable(_) => Span::none(),
         };
+        self.archive.read(&entry);
         self.hands.follow(&entry, raw);
         span.in_scope(|| self.handle(Input::Read(entry)));
     }
@@ -134,6 +151,20 @@ impl Partition {
             }
             (true, Sight::Sighted | Sight::Blind(_)) | (false, Sight::CatchingUp | Sight::Blind(_)) => false,
         });
+    }
+
+    /// Has a snapshot written when one is due, or when the process ends and it would be begun from. Only who owns the
+    /// partition does, and only of what it sees: what was folded of a log that cannot be judged is worth nothing.
+    fn keep(&mut self, last: bool) {
+        let sees = *self.sight.borrow() == Sight::Sighted && self.engine.blindness().is_none();
+        let may = *self.speaks.borrow() && sees && self.hands.has_set_all_aside();
+        if may && self.archive.is_due(last) {
+            let begun = Instant::now();
+            let fold = self.engine.snapshot();
+            telemetry::snapshot_took(&self.domain, begun.elapsed());
+            let alerts = self.hands.undelivered();
+            self.archive.hand_over(begun, &self.domain, fold, alerts);
+        }
     }
 
     fn count(&self) {

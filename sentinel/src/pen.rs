@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pavane_bus::Error;
 use pavane_events::{Domain, Envelope, Event, EventId, identity};
-use pavane_sentinel_engine::Draft;
+use pavane_sentinel_engine::{BlindCause, Draft};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,7 @@ use tracing::{Instrument, Span};
 use crate::connection::{Connection, Patience};
 use crate::eye::blind_cause;
 use crate::happening::Happening;
-use crate::telemetry::Stale;
+use crate::telemetry::{LogLies, Stale};
 
 /// How many events may wait for the broker.
 pub(crate) const QUEUE: usize = 256;
@@ -27,6 +27,8 @@ pub(crate) struct Order {
     /// The span of the decision.
     pub(crate) span: Span,
     pub(crate) since: Instant,
+    /// The offset of what was read last when it was ordered: nothing that is appended since stands below it.
+    pub(crate) read: i64,
 }
 
 /// Appends one after the other until nobody orders any more; ends with an error when only a new process can
@@ -42,25 +44,40 @@ pub(crate) async fn write(
         return Ok(());
     }
     let mut patience = Patience::new("append to the log");
-    while let Some(Order { event, span, since }) = orders.recv().await {
+    while let Some(Order { event, span, since, read }) = orders.recv().await {
         if since.elapsed() > STALE {
             Stale { domain: &domain, event: event.body.event_type().as_str() }.emit();
             continue;
         }
         let append = async { connection.writer().await?.append(&event).await };
         match append.instrument(span).await {
-            Ok(_) => patience.reset(),
+            Ok(appended) => {
+                patience.reset();
+                if appended.offset <= read {
+                    let what = format!(
+                        "a record was appended at offset {}, and {read} was read before",
+                        appended.offset
+                    );
+                    let cause = BlindCause::LogRewound;
+                    LogLies { domain: &domain, cause, what: &what }.emit();
+                    tell(&back, cause).await;
+                }
+            }
             Err(error @ Error::ProducerDead { .. }) => return Err(error.into()),
             Err(error) => {
-                if let Some(back) = back.upgrade() {
-                    // The loop ends only with the process, which takes this task along.
-                    let _ended = back.send(Happening::Lost(blind_cause(&error))).await;
-                }
+                tell(&back, blind_cause(&error)).await;
                 patience.wait(&error).await;
             }
         }
     }
     Ok(())
+}
+
+async fn tell(back: &mpsc::WeakSender<Happening>, cause: BlindCause) {
+    if let Some(back) = back.upgrade() {
+        // The loop ends only with the process, which takes this task along.
+        let _ended = back.send(Happening::Lost(cause)).await;
+    }
 }
 
 /// The event of a draft: its source is the domain's sentinel, whichever replica says it.

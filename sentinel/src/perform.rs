@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::alert::dispatcher::{Raised, Way};
+use crate::alert::marks::{Marks, Told};
 use crate::clock::wall;
 use crate::dead_letters::Letter;
 use crate::measure::Wanted;
@@ -27,10 +28,7 @@ const UNREADABLE_KEPT: usize = 1000;
 pub(crate) struct Hands {
     domain: Domain,
     replica: Arc<str>,
-    orders: mpsc::Sender<Order>,
-    raise: mpsc::UnboundedSender<Raised>,
-    letters: mpsc::UnboundedSender<Letter>,
-    measure: mpsc::UnboundedSender<Wanted>,
+    ways: Ways,
     speaks: watch::Receiver<bool>,
     live: bool,
     trail: Trail,
@@ -39,25 +37,32 @@ pub(crate) struct Hands {
     last_speaker: Option<String>,
     blind: Option<Alert>,
     ended: BTreeSet<RolloutId>,
+    /// The offset of what was read last; -1 before anything was.
+    position: i64,
+    /// What was raised and is not known to be delivered to everybody.
+    undelivered: BTreeMap<(EventId, AlertStatus), Alert>,
+    /// One for each letter that is not yet set aside, and one that is kept here.
+    open_letters: Arc<()>,
+}
+
+/// Where a domain's orders go.
+pub(crate) struct Ways {
+    pub(crate) orders: mpsc::Sender<Order>,
+    pub(crate) raise: mpsc::UnboundedSender<Raised>,
+    pub(crate) letters: mpsc::UnboundedSender<Letter>,
+    pub(crate) measure: mpsc::UnboundedSender<Wanted>,
+    /// What was delivered to whom.
+    pub(crate) marks: Arc<Marks>,
+    /// Who is told.
+    pub(crate) receivers: Vec<String>,
 }
 
 impl Hands {
-    pub(crate) fn new(
-        domain: Domain,
-        replica: Arc<str>,
-        orders: mpsc::Sender<Order>,
-        raise: mpsc::UnboundedSender<Raised>,
-        letters: mpsc::UnboundedSender<Letter>,
-        measure: mpsc::UnboundedSender<Wanted>,
-        speaks: watch::Receiver<bool>,
-    ) -> Self {
+    pub(crate) fn new(domain: Domain, replica: Arc<str>, ways: Ways, speaks: watch::Receiver<bool>) -> Self {
         Self {
             domain,
             replica,
-            orders,
-            raise,
-            letters,
-            measure,
+            ways,
             speaks,
             live: false,
             trail: Trail::default(),
@@ -65,6 +70,9 @@ impl Hands {
             last_speaker: None,
             blind: None,
             ended: BTreeSet::new(),
+            position: -1,
+            undelivered: BTreeMap::new(),
+            open_letters: Arc::default(),
         }
     }
 
@@ -78,8 +86,36 @@ impl Hands {
         self.live
     }
 
+    /// Goes on after what another process has read, with what it had raised and not delivered.
+    pub(crate) fn resume(&mut self, position: i64, alerts: Vec<Alert>) {
+        self.position = position;
+        for alert in alerts {
+            self.raise(alert, Way::Log { speaks: self.speaks.clone() });
+        }
+    }
+
+    /// What was raised and is not known to be delivered to everybody: whoever goes on from here raises it again.
+    pub(crate) fn undelivered(&mut self) -> Vec<Alert> {
+        self.forget_delivered();
+        self.undelivered.values().cloned().collect()
+    }
+
+    /// Forgets what everybody has been told.
+    pub(crate) fn forget_delivered(&mut self) {
+        let Ways { marks, receivers, .. } = &self.ways;
+        self.undelivered.retain(|(id, status), _| {
+            receivers.iter().any(|receiver| !marks.told(id, receiver, Told::from(*status)))
+        });
+    }
+
+    /// Whether every record that nobody can read has been set aside: whoever goes on from here does not read it again.
+    pub(crate) fn has_set_all_aside(&self) -> bool {
+        Arc::strong_count(&self.open_letters) == 1
+    }
+
     /// Keeps what later orders refer to.
     pub(crate) fn follow(&mut self, entry: &Entry, raw: Raw) {
+        self.position = entry.offset();
         self.trail.follow(entry);
         match entry {
             Entry::Event(record) => self.last_speaker.clone_from(&record.event.envelope.replica),
@@ -112,28 +148,33 @@ impl Hands {
     fn append(&self, draft: Draft) -> Option<BlindCause> {
         let span = span::decide(&draft, &self.trail);
         let event = pen::event(draft, &self.domain, &self.replica);
-        if self.orders.try_send(Order { event, span, since: Instant::now() }).is_ok() {
+        let order = Order { event, span, since: Instant::now(), read: self.position };
+        if self.ways.orders.try_send(order).is_ok() {
             return None;
         }
         Dropped { queue: "appends", domain: &self.domain }.emit();
         Some(BlindCause::Broker)
     }
 
-    fn raise(&self, alert: Alert, way: Way) {
+    fn raise(&mut self, alert: Alert, way: Way) {
+        if let Way::Log { .. } = way {
+            self.undelivered.insert((alert.id.clone(), alert.status), alert.clone());
+        }
         // The dispatcher ends only with the process; after the restart the alert is raised again.
-        let _ended = self.raise.send(Raised { alert, way });
+        let _ended = self.ways.raise.send(Raised { alert, way });
     }
 
     fn set_aside(&mut self, offset: i64) {
         if let Some((raw, unreadable)) = self.unreadable.remove(&offset) {
-            // As above: the record is read again after the restart.
-            let _ended = self.letters.send(Letter { raw, unreadable, since: Instant::now() });
+            // As above: the record is read again after the restart, no snapshot is taken meanwhile.
+            let (since, open) = (Instant::now(), self.open_letters.clone());
+            let _ended = self.ways.letters.send(Letter { raw, unreadable, since, open });
         }
     }
 
     fn measure(&self, query: String) {
         // Whoever answers ends only with the process.
-        let _ended = self.measure.send(Wanted { domain: self.domain.clone(), query });
+        let _ended = self.ways.measure.send(Wanted { domain: self.domain.clone(), query });
     }
 
     fn blind(&mut self, cause: BlindCause, mut alert: Alert, sight: &watch::Sender<Sight>) {

@@ -21,12 +21,19 @@ use crate::alert::webhook::Caller;
 use crate::clock::Clock;
 use crate::config::{Config, Receiver};
 use crate::connection::Connection;
+use crate::dead_letters::Letter;
 use crate::happening::{self, Happening};
 use crate::http::{self, Doors};
 use crate::measure::{self, Metrics, Wanted};
 use crate::partition::{Partition, Sight};
-use crate::perform::Hands;
+use crate::pen::Order;
+use crate::perform::{Hands, Ways};
+use crate::snapshot::archive::Archive;
+use crate::snapshot::due::Due;
+use crate::snapshot::keeper;
+use crate::snapshot::rack::{self, Rack};
 use crate::supervise::Tasks;
+use crate::watchdog::Watchdog;
 use crate::{dead_letters, eye, hearing, pen, repertoire, share};
 
 /// How long the last appends may take when the sentinel stops.
@@ -88,11 +95,23 @@ impl Sentinel {
         let mut tasks = Tasks::new(stop.clone());
         tasks.spawn("connection", connection.clone().make());
         let (marks, raise) = tell(&config, routes, &connection, &mut tasks);
+        let rack = Arc::new(Rack::new(config.domains.iter().cloned()));
+        tasks.spawn("snapshots", rack::follow(connection.clone(), rack.clone()));
+        let watchdog = Watchdog::new();
         let (measure, wanted) = mpsc::unbounded_channel();
-        let mut house =
-            House { config: &config, connection: &connection, marks, raise, measure, tasks: &mut tasks };
+        let mut house = House {
+            config: &config,
+            connection: &connection,
+            marks,
+            raise,
+            measure,
+            rack,
+            watchdog,
+            tasks: &mut tasks,
+        };
         let domains: BTreeMap<Domain, Watched> =
             config.domains.iter().map(|domain| (domain.clone(), house.domain(domain, &stop))).collect();
+        house.watchdog.watch()?;
         drop(house);
 
         let loops: BTreeMap<_, _> =
@@ -185,6 +204,8 @@ struct House<'a> {
     marks: Arc<Marks>,
     raise: mpsc::UnboundedSender<Raised>,
     measure: mpsc::UnboundedSender<Wanted>,
+    rack: Arc<Rack>,
+    watchdog: Watchdog,
     tasks: &'a mut Tasks,
 }
 
@@ -199,7 +220,9 @@ impl House<'_> {
         let connection = || self.connection.clone();
         let name = |what: &str| format!("{domain}: {what}");
 
-        self.tasks.spawn(name("read"), eye::watch(connection(), domain.clone(), door.clone()));
+        let reading =
+            eye::watch(connection(), domain.clone(), replica.to_string(), self.rack.clone(), door.clone());
+        self.tasks.spawn(name("read"), reading);
         let pen = pen::write(connection(), domain.clone(), ordered, door.downgrade(), stop.clone());
         self.tasks.spawn_draining(name("append"), pen);
         let marks = self.marks.clone();
@@ -208,14 +231,29 @@ impl House<'_> {
 
         let watched = Watched { door, sight: sight.subscribe(), speaks };
         let speaks = watched.speaks.subscribe();
-        let (raise, measure) = (self.raise.clone(), self.measure.clone());
-        let (of, by) = (domain.clone(), replica.clone());
-        let hands = Hands::new(of, by, orders, raise, letters, measure, speaks.clone());
+        let hands = Hands::new(domain.clone(), replica.clone(), self.ways(orders, letters), speaks.clone());
+        let archive = self.archive(domain, replica.clone());
+        let turns = self.watchdog.turns(domain);
         let engine = Engine::new(domain.clone(), replica.to_string());
         let (domain, clock) = (domain.clone(), Clock::start());
-        let partition = Partition { domain, engine, clock, happenings, speaks, sight, hands };
+        let partition = Partition { domain, engine, clock, happenings, speaks, sight, hands, archive, turns };
         self.tasks.spawn_draining(name("watch"), partition.run(stop.clone()));
         watched
+    }
+
+    fn ways(&self, orders: mpsc::Sender<Order>, letters: mpsc::UnboundedSender<Letter>) -> Ways {
+        let (raise, measure, marks) = (self.raise.clone(), self.measure.clone(), self.marks.clone());
+        let receivers = self.config.receivers.iter().map(|receiver| receiver.name.clone()).collect();
+        Ways { orders, raise, letters, measure, marks, receivers }
+    }
+
+    /// Starts what writes a domain's snapshots.
+    fn archive(&mut self, domain: &Domain, replica: Arc<str>) -> Archive {
+        // one may wait while another is written
+        let (to, taken) = mpsc::channel(1);
+        let writing = keeper::write(self.connection.clone(), self.rack.clone(), taken);
+        self.tasks.spawn_draining(format!("{domain}: snapshots"), writing);
+        Archive::new(to, replica, Due::new(self.config.snapshot_every))
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Labels come from the configuration or from closed lists, never from a record.
 
+mod history;
+
 use std::fmt::Display;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -11,6 +13,8 @@ use pavane_sentinel_engine::{BlindCause, Counter as Told};
 use pavane_telemetry::meter;
 use pavane_telemetry::opentelemetry::KeyValue;
 use pavane_telemetry::opentelemetry::metrics::{Counter, Gauge, UpDownCounter};
+
+pub(crate) use history::{Kept, LogLies, NotCounted, Resumed, snapshot_took};
 
 macro_rules! counters {
     ($($name:ident: $metric:literal, $what:literal;)*) => {$(
@@ -200,24 +204,6 @@ impl Trouble<'_> {
         TROUBLE.add(1, &[label("doing", self.doing)]);
         let next = format!("{:.1?}", self.wait);
         tracing::error!(doing = self.doing, next, "failed to {}; tried again", self.error);
-    }
-}
-
-/// The log no longer begins where the state would have to.
-pub(crate) struct BeginningLost<'a> {
-    pub(crate) domain: &'a Domain,
-    pub(crate) low: i64,
-}
-
-impl BeginningLost<'_> {
-    pub(crate) fn emit(&self) {
-        let Self { domain, low } = self;
-        tracing::error!(
-            %domain,
-            low,
-            "the domain's partition does not begin at offset 0 any more and there is no snapshot; state is a fold of \
-             all of it, so nothing is judged"
-        );
     }
 }
 

@@ -285,7 +285,16 @@ pub(crate) fn blind(domain: &Domain, replica: &str, cause: BlindCause, status: A
         BlindCause::TopicConfig => {
             "The topic does not stamp records with the broker's time: run `pavane topics apply`."
         }
-        BlindCause::HistoryLost => "The log no longer begins where the state would have to.",
+        BlindCause::HistoryLost => {
+            "The log no longer holds what would have to be read next, and there is no newer snapshot."
+        }
+        BlindCause::LogReplaced => {
+            "Another record stands on the log where one was read: the topic was made anew."
+        }
+        BlindCause::LogRewound => "The log ends before what was read of it: records are gone.",
+        BlindCause::PartitionsChanged => {
+            "The log has another number of partitions, so the domain's records may lie in another one."
+        }
         BlindCause::NewerVocabulary => "A newer program speaks on the log: upgrade the sentinels first.",
         BlindCause::NewerRules => "A rollout is judged by newer rules: upgrade the sentinels first.",
     };

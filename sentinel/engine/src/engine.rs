@@ -170,6 +170,11 @@ impl Engine {
         self.fold.blind
     }
 
+    pub(crate) fn take_fold(&mut self, from: Self) {
+        debug_assert_eq!(self.fold.offset, -1, "what was read is not forgotten");
+        self.fold = from.fold;
+    }
+
     /// What is folded from the log, and nothing else.
     pub(crate) fn fold(&self) -> &Fold {
         &self.fold

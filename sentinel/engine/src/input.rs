@@ -53,8 +53,14 @@ pub enum BlindCause {
     Registry,
     /// The topic does not stamp records with the broker's time.
     TopicConfig,
-    /// The log no longer begins where the state does.
+    /// The log no longer holds what would have to be read next.
     HistoryLost,
+    /// Another record stands where one was read: the topic was made anew.
+    LogReplaced,
+    /// The log ends before what was read of it.
+    LogRewound,
+    /// The log has another number of partitions, and a domain may lie in another one.
+    PartitionsChanged,
     /// An event of our namespace that this program does not know.
     NewerVocabulary,
     /// A rollout that is judged by rules that this program does not know.
@@ -70,6 +76,9 @@ impl BlindCause {
             Self::Registry => "registry",
             Self::TopicConfig => "topic_config",
             Self::HistoryLost => "history_lost",
+            Self::LogReplaced => "log_replaced",
+            Self::LogRewound => "log_rewound",
+            Self::PartitionsChanged => "partitions_changed",
             Self::NewerVocabulary => "newer_vocabulary",
             Self::NewerRules => "newer_rules",
         }
@@ -77,6 +86,14 @@ impl BlindCause {
 
     /// Whether reading on cannot heal it: only a newer program, or an operator, can.
     pub const fn lasts(self) -> bool {
-        matches!(self, Self::NewerVocabulary | Self::NewerRules | Self::HistoryLost)
+        match self {
+            Self::NewerVocabulary
+            | Self::NewerRules
+            | Self::HistoryLost
+            | Self::LogReplaced
+            | Self::LogRewound
+            | Self::PartitionsChanged => true,
+            Self::NoSight | Self::Broker | Self::Registry | Self::TopicConfig => false,
+        }
     }
 }

@@ -34,4 +34,10 @@ impl Engine {
     pub fn restore(domain: Domain, replica: String, snapshot: &[u8]) -> Result<Self, SnapshotError> {
         Ok(Self::with(read::read(domain, snapshot)?, replica))
     }
+
+    /// Goes on from what another engine has folded, as if it had read as much itself. Only an engine that has read
+    /// nothing may; what it knows besides (published plans, heartbeats, whether it speaks) stays.
+    pub fn resume_from(&mut self, restored: Self) {
+        self.take_fold(restored);
+    }
 }
