@@ -120,14 +120,22 @@ impl Fold {
         }
     }
 
-    fn hold(&mut self, record: &Record, held: bool) -> Option<Notice> {
+    /// Whether no record of this identity was read before, among the domain's own commands and the starts; notes it.
+    pub(crate) fn is_new(&mut self, record: &Record) -> bool {
         let identity = (record.event.envelope.source.clone(), record.event.envelope.id.clone());
         if self.seen.contains(&identity) {
-            return Some(duplicate(record));
+            return false;
         }
         self.seen.push_back(identity);
         if self.seen.len() > IDENTITIES {
             self.seen.pop_front();
+        }
+        true
+    }
+
+    fn hold(&mut self, record: &Record, held: bool) -> Option<Notice> {
+        if !self.is_new(record) {
+            return Some(duplicate(record));
         }
         if held {
             self.held = self.held.or(Some(record.offset));

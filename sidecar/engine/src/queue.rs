@@ -46,6 +46,10 @@ impl Fold {
             let why = format!("a rollout {id} has started already");
             return Some(if again { duplicate(record) } else { notice(record, "rollout_ignored", why) });
         }
+        // one that was refused stays so, however often it comes
+        if !self.is_new(record) {
+            return Some(duplicate(record));
+        }
         let plan = match self.admit(record) {
             Ok(plan) => plan,
             Err(Refusal { why, since }) => {
