@@ -110,11 +110,10 @@ impl Sight {
 
     /// How much of a leap was no time, as far as this replica can tell, or none when it is no witness.
     pub(crate) fn explain(&self, leap: Leap, first_seen: Millis, now: Millis) -> Option<Millis> {
-        let pairs = self.seen.iter().zip(self.seen.iter().skip(1));
-        let around = pairs
-            .into_iter()
-            .find(|(before, after)| before.offset < leap.offset && leap.offset <= after.offset);
-        let witnessed = around.and_then(|(before, after)| stepped(before, after));
+        // A pulse that was on its way while the broker was gone is no witness; those on either side of it are.
+        let before = self.seen.iter().rfind(|seen| seen.offset < leap.offset && !seen.is_wide());
+        let after = self.seen.iter().find(|seen| leap.offset <= seen.offset && !seen.is_wide());
+        let witnessed = before.zip(after).map(|(before, after)| stepped(before, after));
         match witnessed {
             Some(by) => Some(by.clamp(0, leap.by)),
             None if now - first_seen > NO_WITNESS => Some(leap.by),
@@ -123,14 +122,50 @@ impl Sight {
     }
 }
 
-/// The most that the broker's clock can have stepped between two own pulses; 0 where elapsed time agrees.
-fn stepped(before: &Seen, after: &Seen) -> Option<Millis> {
-    let wide = |seen: &Seen| seen.back - seen.sent >= WITNESS_SPAN;
-    if wide(before) || wide(after) {
-        return None;
+impl Seen {
+    /// Whether it was on its way for too long to say when it was appended.
+    const fn is_wide(&self) -> bool {
+        self.back - self.sent >= WITNESS_SPAN
     }
+}
+
+/// The most that the broker's clock can have stepped between two own pulses; 0 where elapsed time agrees.
+fn stepped(before: &Seen, after: &Seen) -> Millis {
     let (least, most) = (after.sent - before.back, after.back - before.sent);
     let by_broker = after.raw.since(before.raw);
     let agrees = (least - GRACE..=most + GRACE).contains(&by_broker);
-    Some(if agrees { 0 } else { by_broker - least })
+    if agrees { 0 } else { by_broker - least }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pulses as (sent, back, append time), one after the other on the log from offset 0.
+    fn sight(pulses: &[(Millis, Millis, i64)]) -> Sight {
+        let mut sight = Sight::default();
+        for ((sent, back, raw), offset) in pulses.iter().zip(0..) {
+            sight.pulsed(*sent);
+            sight.back(*sent, *back, Timestamp(*raw), offset);
+        }
+        sight
+    }
+
+    #[test]
+    fn a_pulse_that_waited_for_the_broker_does_not_hide_the_witnesses_beside_it() {
+        let leap = Leap { offset: 1, by: 9_000 };
+        // the broker was gone for 9 s, and the pulse that was sent meanwhile came back late
+        let agree = sight(&[(0, 10, 5), (2_000, 9_010, 9_005), (9_500, 9_510, 9_505)]);
+        assert_eq!(agree.explain(leap, 9_010, 9_510), Some(0));
+        let leapt = sight(&[(0, 10, 5), (2_000, 3_010, 11_005), (3_500, 3_510, 12_505)]);
+        assert_eq!(leapt.explain(leap, 3_010, 3_510), Some(9_000));
+    }
+
+    #[test]
+    fn without_a_witness_on_either_side_the_whole_leap_counts_as_no_time_in_the_end() {
+        let leap = Leap { offset: 1, by: 9_000 };
+        let alone = sight(&[(0, 5_000, 5), (9_500, 9_510, 9_505)]);
+        assert_eq!(alone.explain(leap, 9_010, 9_510), None);
+        assert_eq!(alone.explain(leap, 9_010, 9_011 + NO_WITNESS), Some(9_000));
+    }
 }
