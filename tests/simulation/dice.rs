@@ -20,40 +20,10 @@ impl Dice {
     }
 
     pub(crate) fn pick<T: Clone>(&mut self, of: &[T]) -> T {
-        of[usize::try_from(self.between(0, i64::try_from(of.len()).expect("short") - 1)).expect("small")]
-            .clone()
-    }
-}
-
-/// When a process freezes or crashes, and for how long.
-pub(crate) struct Fate {
-    /// (at, crash, length)
-    faults: Vec<(i64, bool, i64)>,
-    down_until: i64,
-}
-
-impl Fate {
-    pub(crate) fn draw(dice: &mut Dice) -> Self {
-        let mut faults: Vec<_> = (0..dice.pick(&[0, 0, 1, 2]))
-            .map(|_| (dice.between(500, 40_000), dice.chance(50), dice.between(300, 9_000)))
-            .collect();
-        faults.sort_unstable();
-        Self { faults, down_until: 0 }
+        of[self.below(of.len())].clone()
     }
 
-    /// One that crashes and never comes back.
-    pub(crate) fn death(at: i64) -> Self {
-        Self { faults: vec![(at, true, 10_000_000)], down_until: 0 }
-    }
-
-    /// Whether the process crashes just here, and whether it is down.
-    pub(crate) fn strikes(&mut self, now: i64) -> (bool, bool) {
-        let mut crashes = false;
-        if self.faults.first().is_some_and(|fault| fault.0 <= now) {
-            let (_, crash, length) = self.faults.remove(0);
-            self.down_until = self.down_until.max(now + length);
-            crashes = crash;
-        }
-        (crashes, now < self.down_until)
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.between(0, i64::try_from(limit).expect("short") - 1)).expect("small")
     }
 }

@@ -4,14 +4,17 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use pavane_choreography::Expect;
-use pavane_events::{Event, EventType, Instance, Service, Version};
+use pavane_events::{Domain, Event, EventId, EventType, Instance, Service, Version};
 use pavane_sidecar_engine::{
     Call, Effect, Engine, HookOutcome, Input, Memory, Reaction, Retry, Settings, Trigger,
 };
 
-use crate::dice::{Dice, Fate};
-use crate::floor::domain;
+use crate::dice::Dice;
 
+/// How the ids of forged commands begin.
+pub(crate) const FORGED: &str = "forged-";
+
+/// How a service takes it when it is told to move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mood {
     Well,
@@ -27,12 +30,14 @@ pub(crate) enum Later {
     Tell(u32, Box<Input>),
     /// The hook does its work, whether or not the sidecar still lives.
     Work(u32, Box<Call>),
-    /// The head of the outbox goes to the broker.
-    Send,
+    /// The head of the outbox has reached the broker.
+    Send(u32),
 }
 
 pub(crate) struct Sidecar {
     pub(crate) name: String,
+    /// The place of its partition.
+    pub(crate) partition: usize,
     pub(crate) settings: Settings,
     pub(crate) engine: Engine,
     pub(crate) memory: Memory,
@@ -41,9 +46,13 @@ pub(crate) struct Sidecar {
     pub(crate) position: usize,
     pub(crate) end: Option<usize>,
     pub(crate) lag: i64,
-    pub(crate) fate: Fate,
+    pub(crate) down: bool,
     pub(crate) boot: u32,
     pub(crate) sequence: i64,
+    /// The last of this boot's events that the broker has acknowledged.
+    pub(crate) acknowledged: i64,
+    /// Every event that it has taken the responsibility for.
+    pub(crate) said: Vec<EventId>,
     pub(crate) mood: Mood,
     pub(crate) version: String,
     /// How often each hook ran, by rollout, reaction and epoch; and the rollout and own position when it did.
@@ -51,16 +60,17 @@ pub(crate) struct Sidecar {
     pub(crate) hooks: Vec<(String, i64)>,
     pub(crate) last_beat: i64,
     pub(crate) uncertain: u32,
+    /// The forged commands that a hook ran for.
+    pub(crate) fooled: Vec<EventId>,
 }
 
 impl Sidecar {
-    pub(crate) fn draw(dice: &mut Dice, name: &str, on: Trigger, emit: EventType) -> Self {
-        use Mood::{Fails, Hangs, NoRevert, Slow, Well};
-        let mut settings = settings(name, vec![reaction(on, emit), back()]);
+    pub(crate) fn enter(partition: usize, domain: &Domain, name: &str, on: Trigger, emit: EventType) -> Self {
+        let mut settings = settings(domain, name, vec![reaction(on, emit), back()]);
         settings.boot = format!("{name}-0");
-        let dies = dice.chance(5);
         Self {
             name: name.to_owned(),
+            partition,
             engine: Engine::new(settings.clone(), Memory::default()),
             settings,
             memory: Memory::default(),
@@ -68,16 +78,19 @@ impl Sidecar {
             sending: false,
             position: 0,
             end: None,
-            lag: dice.pick(&[0, 5, 30, 150]),
-            fate: if dies { Fate::death(dice.between(1_000, 20_000)) } else { Fate::draw(dice) },
+            lag: 0,
+            down: false,
             boot: 0,
             sequence: 0,
-            mood: dice.pick(&[Well, Well, Well, Well, Well, Slow, Fails, Hangs, NoRevert]),
+            acknowledged: 0,
+            said: Vec::new(),
+            mood: Mood::Well,
             version: "1.0.0".to_owned(),
             runs: BTreeMap::new(),
             hooks: Vec::new(),
             last_beat: -10_000,
             uncertain: 0,
+            fooled: Vec::new(),
         }
     }
 
@@ -86,7 +99,7 @@ impl Sidecar {
         self.boot += 1;
         self.settings.boot = format!("{}-{}", self.name, self.boot);
         self.engine = Engine::new(self.settings.clone(), self.memory.clone());
-        self.sequence = 0;
+        (self.sequence, self.acknowledged, self.sending) = (0, 0, false);
         self.position = 0;
         self.end = None;
     }
@@ -107,6 +120,7 @@ impl Sidecar {
                     self.sequence += 1;
                     event.envelope.boot = Some(self.settings.boot.clone());
                     event.envelope.sequence = Some(self.sequence);
+                    self.said.push(event.envelope.id.clone());
                     self.uncertain += u32::from(event.body.event_type() == EventType::HookUncertain);
                     self.outbox.push_back(event);
                 }
@@ -117,6 +131,8 @@ impl Sidecar {
                 Effect::RunHook(call) => {
                     let key = (call.rollout.to_string(), call.reaction.clone(), call.epoch);
                     *self.runs.entry(key).or_default() += 1;
+                    let trigger = call.trigger.as_ref().map(|event| &event.envelope.id);
+                    self.fooled.extend(trigger.filter(|id| id.as_str().starts_with(FORGED)).cloned());
                     if call.reaction != "RollbackRequested" {
                         let position = i64::try_from(self.position).expect("short");
                         self.hooks.push((call.rollout.to_string(), position - 1));
@@ -133,10 +149,6 @@ impl Sidecar {
                 }
                 Effect::Assess { .. } | Effect::DeadLetter { .. } | Effect::Tell(_) => {}
             }
-        }
-        if !self.sending && !self.outbox.is_empty() {
-            self.sending = true;
-            later.push((transit(dice), Later::Send));
         }
         later
     }
@@ -164,19 +176,14 @@ impl Sidecar {
     }
 }
 
-/// How long an event is on its way to the broker.
-pub(crate) fn transit(dice: &mut Dice) -> i64 {
-    if dice.chance(7) { dice.between(1_000, 9_000) } else { dice.pick(&[1, 5, 30, 30, 300]) }
-}
-
 pub(crate) fn on(service: &str, event: EventType) -> Trigger {
     Trigger::Event(Expect { service: Service::new(service).expect("a name"), event })
 }
 
-fn settings(name: &str, reactions: Vec<Reaction>) -> Settings {
+fn settings(domain: &Domain, name: &str, reactions: Vec<Reaction>) -> Settings {
     let service = name.split('-').next().expect("a service");
     Settings {
-        domain: domain(),
+        domain: domain.clone(),
         service: Service::new(service).expect("a name"),
         instance: Instance::new(name).expect("a name"),
         zone: None,

@@ -1,91 +1,164 @@
-//! One domain in virtual time: a log, three sentinels, four instances with sidecars, people, and a broker whose
-//! clock steps.
+//! Two domains in virtual time: their partitions, three sentinels that watch both, six instances with sidecars,
+//! people, receivers of alerts, and everything that goes wrong.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use pavane_choreography::{Instances, OnStall, Plan, Share};
-use pavane_events::{Entry, Event, EventId, EventType, Timestamp};
-use pavane_sentinel_engine::{Effect, Engine, Input};
-use pavane_sidecar_engine::Input as Fact;
+use pavane_events::{Event, EventId, EventType};
+use pavane_sidecar_engine::Trigger;
 
+use crate::board::Board;
 use crate::dice::Dice;
-use crate::floor::{self, Log, domain};
-use crate::manager;
+use crate::fault::{Faults, Kind, NEVER};
+use crate::group::{Group, News};
+use crate::herald::Post;
+use crate::partition::Partition;
 use crate::sentinel::Sentinel;
-use crate::sidecar::{Later, Sidecar, on, transit};
+use crate::sidecar::{Later, Mood, Sidecar, on};
+use crate::watchman::Watchman;
 
-const END: i64 = 100_000;
+/// How long a run is, in milliseconds of virtual time.
+pub(crate) const END: i64 = 100_000;
 
-enum Act {
-    Append(Box<Event>),
+/// Something that happens.
+pub(crate) enum Act {
+    Append(usize, Box<Event>),
     Sentinel(usize),
+    /// The first order of a sentinel for a partition has reached the broker, or has not.
+    Wrote(usize, usize, u32),
     Sidecar(usize),
     Later(usize, Later),
+    Coordinate,
+    /// The group tells a sentinel whether it owns a partition.
+    Assigned(usize, usize, News),
+    Start(usize, &'static str),
     Person,
     Approver,
+    Forger,
     BrokerClock,
+    Strike(usize),
+    Look,
 }
 
 pub(crate) struct World {
-    pub(crate) seed: u64,
-    pub(crate) log: Log,
+    /// Whether it tells what happens.
+    pub(crate) loud: bool,
+    /// Whether nothing goes wrong but one thing, and what.
+    pub(crate) lasting: Option<(Kind, usize)>,
+    pub(crate) partitions: Vec<Partition>,
     pub(crate) sentinels: Vec<Sentinel>,
     pub(crate) sidecars: Vec<Sidecar>,
-    pub(crate) oracle: Engine,
-    dice: Dice,
+    pub(crate) group: Group,
+    pub(crate) post: Post,
+    pub(crate) faults: Faults,
+    pub(crate) struck: BTreeSet<Kind>,
+    pub(crate) watchman: Watchman,
+    pub(crate) board: Board,
+    pub(crate) dice: Dice,
     pub(crate) now: i64,
+    pub(crate) broker_offset: i64,
+    pub(crate) ids_forged: usize,
     queue: BinaryHeap<Reverse<(i64, usize)>>,
     acts: BTreeMap<usize, Act>,
-    truth: Vec<i64>,
-    broker_offset: i64,
-    /// What each rollout dances.
-    plans: BTreeMap<&'static str, Plan>,
     ids: usize,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// A run of a seed in which anything may go wrong.
+    pub(crate) fn new(seed: u64, loud: bool) -> Self {
         let mut dice = Dice(seed);
-        let sentinels = (0..3).map(|k| Sentinel::draw(&mut dice, k)).collect();
-        let cast = [
-            ("db-0", pavane_sidecar_engine::Trigger::RolloutStarted, EventType::Ready),
-            ("users-0", on("db", EventType::Ready), EventType::DeploymentComplete),
-            ("users-1", on("db", EventType::Ready), EventType::DeploymentComplete),
-            ("chat-0", on("users", EventType::DeploymentComplete), EventType::DeploymentComplete),
-        ];
-        let sidecars = cast.map(|(name, on, emit)| Sidecar::draw(&mut dice, name, on, emit)).into();
-        let mut world = Self {
-            seed,
-            log: Log::default(),
-            sentinels,
-            sidecars,
-            oracle: Engine::new(domain(), "oracle".to_owned()),
-            dice,
-            now: 0,
-            queue: BinaryHeap::new(),
-            acts: BTreeMap::new(),
-            truth: Vec::new(),
-            broker_offset: 1_000_000,
-            plans: BTreeMap::new(),
-            ids: 0,
-        };
+        let faults = Faults::draw(&mut dice);
+        let mut world = Self::with(loud, dice, faults);
+        world.moods();
         world.schedule();
         world
     }
 
-    fn schedule(&mut self) {
-        for k in 0..3 {
+    /// A run of a seed in which one thing goes wrong, for ever, and nothing else does.
+    pub(crate) fn lasting(seed: u64, kind: Kind, who: usize, loud: bool) -> Self {
+        let mut dice = Dice(seed);
+        let faults = Faults::lasting(kind, who, dice.between(1_000, 12_000));
+        let mut world = Self::with(loud, dice, faults);
+        world.lasting = Some((kind, who));
+        world.quiet();
+        world
+    }
+
+    fn with(loud: bool, mut dice: Dice, faults: Faults) -> Self {
+        let partitions = vec![Partition::new("shop"), Partition::new("yard")];
+        let same = faults.any(Kind::SameName, 0);
+        let name = |k: usize| if same && k == 1 { "s0".to_owned() } else { format!("s{k}") };
+        let sentinels = (0..3).map(|k| Sentinel::draw(&mut dice, name(k), &partitions)).collect();
+        let sidecars = cast(&partitions);
+        Self {
+            loud,
+            lasting: None,
+            partitions,
+            sentinels,
+            sidecars,
+            group: Group::default(),
+            post: Post::default(),
+            faults,
+            struck: BTreeSet::new(),
+            watchman: Watchman::default(),
+            board: Board::default(),
+            dice,
+            now: 0,
+            broker_offset: 1_000_000,
+            ids_forged: 0,
+            queue: BinaryHeap::new(),
+            acts: BTreeMap::new(),
+            ids: 0,
+        }
+    }
+
+    /// How each service takes it when it is told to move, and how late each reads.
+    fn moods(&mut self) {
+        for (d, sidecar) in self.sidecars.iter_mut().enumerate() {
+            sidecar.lag = self.dice.pick(&[0, 5, 30, 150]);
+            let drawn = self
+                .dice
+                .chance(8)
+                .then(|| self.dice.pick(&[Mood::Slow, Mood::Fails, Mood::Hangs, Mood::NoRevert]));
+            let moods = [
+                (Kind::ServiceSlow, Mood::Slow),
+                (Kind::ServiceFails, Mood::Fails),
+                (Kind::ServiceHangs, Mood::Hangs),
+                (Kind::ServiceStays, Mood::NoRevert),
+            ];
+            let of_fault = moods.iter().find(|(kind, _)| self.faults.on(*kind, d, 0));
+            sidecar.mood = of_fault.map(|(_, mood)| *mood).or(drawn).unwrap_or(Mood::Well);
+        }
+        for (k, sentinel) in self.sentinels.iter_mut().enumerate() {
+            if self.faults.on(Kind::SentinelClock, k, 0) {
+                sentinel.rate = self.dice.pick(&[985, 995, 1_005, 1_015]);
+            }
+        }
+    }
+
+    /// What begins of itself in every run.
+    pub(crate) fn begin(&mut self) {
+        for k in 0..self.sentinels.len() {
             self.at(i64::try_from(k).expect("small") * 7, Act::Sentinel(k));
         }
-        for d in 0..4 {
+        for d in 0..self.sidecars.len() {
             self.at(i64::try_from(d).expect("small") * 11, Act::Sidecar(d));
         }
-        let (first, second) = (self.start("r1"), self.start("r2"));
-        self.at(200, Act::Append(Box::new(first)));
-        if self.dice.chance(60) {
-            let at = self.dice.between(5_000, 45_000);
-            self.at(at, Act::Append(Box::new(second)));
+        for place in 0..self.faults.0.len() {
+            self.at(self.faults.0[place].from, Act::Strike(place));
+        }
+        self.at(50, Act::Coordinate);
+        self.at(400, Act::Look);
+    }
+
+    fn schedule(&mut self) {
+        self.begin();
+        self.at(200, Act::Start(0, "r1"));
+        for (percent, partition, rollout) in [(60, 0, "r2"), (70, 1, "y1"), (30, 1, "y2")] {
+            if self.dice.chance(percent) {
+                let at = self.dice.between(3_000, 45_000);
+                self.at(at, Act::Start(partition, rollout));
+            }
         }
         for _ in 0..self.dice.pick(&[0, 2, 6]) {
             let at = self.dice.between(2_000, 40_000);
@@ -94,10 +167,6 @@ impl World {
         for _ in 0..self.dice.pick(&[0, 1, 1, 2]) {
             let at = self.dice.between(500, 30_000);
             self.at(at, Act::Person);
-        }
-        if self.dice.chance(35) {
-            let at = self.dice.between(500, 20_000);
-            self.at(at, Act::BrokerClock);
         }
     }
 
@@ -108,228 +177,117 @@ impl World {
             }
             self.now = at;
             match self.acts.remove(&id).expect("queued once") {
-                Act::Append(event) => self.append(*event),
+                Act::Append(p, event) => self.arrive(p, *event),
                 Act::Sentinel(k) => self.sentinel(k),
+                Act::Wrote(k, p, boot) => self.wrote(k, p, boot),
                 Act::Sidecar(d) => self.sidecar(d),
                 Act::Later(d, later) => self.later(d, later),
+                Act::Coordinate => self.coordinate(),
+                Act::Assigned(k, p, news) => self.assigned(k, p, news),
+                Act::Start(p, rollout) => self.start(p, rollout),
                 Act::Person => self.person(),
                 Act::Approver => self.approver(),
-                Act::BrokerClock => self.broker_offset += self.dice.pick(&[-60_000, -8_000, 9_000, 60_000]),
+                Act::Forger => self.forger(),
+                Act::BrokerClock => {
+                    self.broker_offset += self.dice.pick(&[-60_000, -8_000, 9_000, 60_000]);
+                    self.tell(|world| format!("the broker's clock is {} ms off", world.broker_offset));
+                }
+                Act::Strike(place) => self.strike(place),
+                Act::Look => self.look(),
             }
         }
+        self.now = END;
         self
     }
 
-    fn at(&mut self, delay: i64, act: Act) {
+    pub(crate) fn at(&mut self, delay: i64, act: Act) {
         self.ids += 1;
         self.acts.insert(self.ids, act);
         self.queue.push(Reverse((self.now + delay, self.ids)));
     }
 
-    /// A producer's append: late at random, and at random twice with one identity. (A sentinel's is lost at times.)
-    fn send(&mut self, delay: i64, event: Event) {
-        if self.dice.chance(10) {
-            let again = delay + self.dice.between(1, 3_000);
-            self.at(again, Act::Append(Box::new(event.clone())));
-        }
-        self.at(delay, Act::Append(Box::new(event)));
-    }
-
-    fn append(&mut self, event: Event) {
-        self.log.time = self.now + self.broker_offset;
-        self.truth.push(self.now);
-        let offset = usize::try_from(self.log.append(event)).expect("an offset");
-        let _ = self.oracle.handle(self.now, Input::Read(self.log.entries[offset].clone()));
-    }
-
-    fn fresh_id(&mut self) -> EventId {
+    pub(crate) fn fresh_id(&mut self) -> EventId {
         self.ids += 1;
         EventId::new(format!("w{}", self.ids)).expect("a name")
     }
 
-    /// Writes what `say` puts on a scratch log, under an id of its own.
-    fn write(&mut self, say: impl FnOnce(&mut Log) -> i64) -> Event {
-        let mut scratch = Log::default();
-        say(&mut scratch);
-        let Some(Entry::Event(mut record)) = scratch.entries.pop() else { unreachable!("just appended") };
-        record.event.envelope.id = self.fresh_id();
-        record.event
-    }
-
-    fn start(&mut self, rollout: &'static str) -> Event {
-        let plan = self.draw_plan();
-        let event = self.write(|log| log.start(rollout, &plan));
-        self.plans.insert(rollout, plan);
-        event
-    }
-
-    fn draw_plan(&mut self) -> Plan {
-        let mut plan = floor::plan();
-        for step in &mut plan.steps {
-            step.within = self.dice.pick(&[3_000, 5_000, 8_000]);
-            step.started_within = self.dice.pick(&[None, Some(1_500)]);
-            step.healthy_for = self.dice.pick(&[0, 0, 1_500, 3_000]);
-            step.on_stall =
-                self.dice.pick(&[OnStall::Alert, OnStall::Pause, OnStall::Rollback, OnStall::Rollback]);
-            step.compensate.within = 6_000;
+    /// Says what happens, in a run that is told.
+    pub(crate) fn tell(&self, what: impl FnOnce(&Self) -> String) {
+        if self.loud {
+            crate::say(&format!("{:>7.3}  {}", self.seconds(), what(self)));
         }
-        let shares = [50, 100].map(|percent| Instances::Share(Share::new(percent).expect("a share")));
-        let counts = [1, 2, 2].map(Instances::Count);
-        plan.steps[1].instances = self.dice.pick(&[&counts[..], &shares].concat());
-        manager::draw(&mut self.dice, &mut plan);
-        plan.steps[0].reversible = !self.dice.chance(50);
-        plan
     }
 
-    fn sentinel(&mut self, k: usize) {
-        let again = self.dice.between(20, 160);
-        self.at(again, Act::Sentinel(k));
-        let now = self.now;
-        let one = &mut self.sentinels[k];
-        let (crashes, down) = one.fate.strikes(now);
-        if crashes {
-            one.reboot();
+    #[expect(clippy::cast_precision_loss, reason = "a run is a hundred seconds long")]
+    fn seconds(&self) -> f64 {
+        self.now as f64 / 1_000.0
+    }
+
+    /// Sends a record on its way: late at random, and at random twice with one identity.
+    pub(crate) fn send(&mut self, p: usize, delay: i64, event: Event) {
+        let many = if self.faults.any(Kind::Duplicates, self.now) { 60 } else { 4 };
+        let many = if self.lasting.is_some() && many == 4 { 0 } else { many };
+        if self.dice.chance(many) {
+            let again = delay + self.dice.between(1, 3_000);
+            self.at(again, Act::Append(p, Box::new(event.clone())));
         }
-        if down {
+        let late = self.faults.any(Kind::Delays, self.now) && self.dice.chance(40);
+        let delay = if late { delay + self.dice.between(500, 4_000) } else { delay };
+        self.at(delay, Act::Append(p, Box::new(event)));
+    }
+
+    /// A record reaches the broker, which takes it as soon as it can.
+    fn arrive(&mut self, p: usize, event: Event) {
+        let at = self.faults.reachable_at(p, self.now);
+        if at > self.now {
+            if at < NEVER {
+                let delay = at - self.now + self.dice.between(1, 50);
+                self.at(delay, Act::Append(p, Box::new(event)));
+            }
             return;
         }
-        let own = (now + one.skew + 30_000).max(0);
-        let mut effects = VecDeque::new();
-        while one.position < self.log.entries.len() && self.truth[one.position] + one.lag <= now {
-            effects.extend(one.engine.handle(own, Input::Read(self.log.entries[one.position].clone())));
-            one.position += 1;
+        self.append(p, event);
+    }
+
+    /// Puts a record on the log.
+    pub(crate) fn append(&mut self, p: usize, event: Event) {
+        self.tell(|world| crate::transcript::record(&world.partitions[p], &event));
+        let at = self.now + self.broker_offset;
+        self.partitions[p].append(self.now, at, event, &mut self.board);
+    }
+
+    fn strike(&mut self, place: usize) {
+        let fault = self.faults.0[place];
+        if self.partitions.iter().any(|partition| partition.oracle.open_rollouts() > 0) || fault.from == 0 {
+            self.struck.insert(fault.kind);
         }
-        effects.extend(one.engine.handle(own, Input::CaughtUp));
-        for sidecar in self.sidecars.iter().filter(|sidecar| now - sidecar.last_beat <= again) {
-            let at = Timestamp(sidecar.last_beat + self.broker_offset);
-            let mut heartbeat = floor::heartbeat(&sidecar.name, sidecar.engine.phase().word);
-            heartbeat.outbox = i64::try_from(sidecar.outbox.len()).expect("short");
-            effects.extend(one.engine.handle(own, Input::Heartbeat { heartbeat, offset: 0, at }));
+        if fault.kind == Kind::BrokerClock {
+            self.at(0, Act::BrokerClock);
         }
-        effects.extend(one.engine.handle(own, Input::Tick));
-        let name = one.name.clone();
-        while let Some(effect) = effects.pop_front() {
-            if let Effect::Measure { query } = effect {
-                let value = manager::measure(&mut self.dice);
-                effects.extend(self.sentinels[k].engine.handle(own, Input::Measured { query, value }));
-            } else if let Effect::Append(draft) = effect {
-                let id = draft.id.clone();
-                let mut event = self.write(|log| log.draft(&name, *draft));
-                event.envelope.id = id.unwrap_or(event.envelope.id);
-                if self.dice.chance(3) {
-                    continue;
-                }
-                let proposes = event.body.event_type() == EventType::Proposed;
-                let (ask, say) = ([1, 3, 3, 10, 10, 10, 60, 60, 200, 2_500], [1, 5, 30, 200, 2_500]);
-                let delays: &[i64] = if proposes { &ask } else { &say };
-                let delay = self.dice.pick(delays);
-                self.send(delay, event);
+        if fault.kind == Kind::Forger {
+            for _ in 0..4 {
+                let at = self.dice.between(0, (fault.until - fault.from).min(20_000));
+                self.at(at, Act::Forger);
             }
         }
+        let until =
+            if fault.until == NEVER { "for ever".to_owned() } else { format!("until {}", fault.until) };
+        self.tell(|_| format!("*** {:?} of {} {until}", fault.kind, fault.who));
     }
+}
 
-    fn sidecar(&mut self, d: usize) {
-        let again = self.dice.between(20, 160);
-        self.at(again, Act::Sidecar(d));
-        let now = self.now;
-        let one = &mut self.sidecars[d];
-        let (crashes, down) = one.fate.strikes(now);
-        if crashes {
-            one.reboot();
-        }
-        if down {
-            return;
-        }
-        if now - one.last_beat >= 1_000 {
-            one.last_beat = now;
-        }
-        let end = *one.end.get_or_insert(self.log.entries.len());
-        while self.sidecars[d].position < self.log.entries.len() {
-            let one = &self.sidecars[d];
-            if self.truth[one.position] + one.lag > now {
-                break;
-            }
-            let entry = self.log.entries[one.position].clone();
-            self.sidecars[d].position += 1;
-            self.tell(d, Fact::Observed(entry));
-            if self.sidecars[d].position == end {
-                self.caught_up(d, end);
-            }
-        }
-        if end == 0 && !self.sidecars[d].engine.is_caught_up() {
-            self.caught_up(d, end);
-        }
-        self.tell(d, Fact::Tick);
-    }
-
-    fn caught_up(&mut self, d: usize, end: usize) {
-        self.tell(d, Fact::CaughtUp { end: i64::try_from(end).expect("short") });
-    }
-
-    fn tell(&mut self, d: usize, fact: Fact) {
-        let effects = self.sidecars[d].engine.handle(self.now, fact);
-        for (delay, later) in self.sidecars[d].perform(&mut self.dice, effects) {
-            self.at(delay, Act::Later(d, later));
-        }
-    }
-
-    fn later(&mut self, d: usize, later: Later) {
-        match later {
-            Later::Tell(boot, fact) => {
-                if self.sidecars[d].boot == boot {
-                    self.tell(d, *fact);
-                }
-            }
-            Later::Work(boot, call) => {
-                let answer = self.sidecars[d].work(&call);
-                if let Some(fact) = answer.filter(|_| self.sidecars[d].boot == boot) {
-                    self.tell(d, fact);
-                }
-            }
-            Later::Send => self.drain(d),
-        }
-    }
-
-    /// First in, first out: the next event goes when the broker has acknowledged the one before.
-    fn drain(&mut self, d: usize) {
-        if let Some(event) = self.sidecars[d].outbox.pop_front() {
-            if self.dice.chance(10) {
-                let again = self.dice.between(1, 3_000);
-                self.at(again, Act::Append(Box::new(event.clone())));
-            }
-            self.append(event);
-        }
-        self.sidecars[d].sending = !self.sidecars[d].outbox.is_empty();
-        if self.sidecars[d].sending {
-            let delay = transit(&mut self.dice);
-            self.at(delay, Act::Later(d, Later::Send));
-        }
-    }
-
-    /// Someone says yes, or at times no, to a gate that may be open or not.
-    fn approver(&mut self) {
-        let rollout = self.dice.pick(&["r1", "r1", "r2"]);
-        let Some(plan) = self.plans.get(rollout).cloned() else { return };
-        let (gate, attempt) = (self.dice.pick(&["first", "second", "third"]), self.dice.pick(&[1, 1, 2]));
-        let rejects = self.dice.chance(5);
-        let body = if rejects { floor::reject } else { floor::approve }(&plan, gate, attempt);
-        let event = self.write(|log| log.person(rollout, body));
-        self.send(0, event);
-    }
-
-    fn person(&mut self) {
-        let rollout = self.dice.pick(&["r1", "r1", "r2"]);
-        let later = self.dice.between(500, 9_000);
-        let acts = match self.dice.between(0, 9) {
-            0..=3 => vec![(0, floor::pause()), (later, floor::resume())],
-            4 | 5 => vec![(0, floor::held()), (later, floor::released())],
-            6 => vec![(0, floor::abort())],
-            7 | 8 => vec![(0, floor::overrides("users"))],
-            _ => vec![(0, floor::go_back())],
-        };
-        for (after, body) in acts {
-            let event = self.write(|log| log.person(rollout, body));
-            self.send(after, event);
-        }
-    }
+/// Who dances in which domain.
+fn cast(partitions: &[Partition]) -> Vec<Sidecar> {
+    let ready = |service| on(service, EventType::Ready);
+    let cast = [
+        (0, "db-0", Trigger::RolloutStarted, EventType::Ready),
+        (0, "users-0", ready("db"), EventType::DeploymentComplete),
+        (0, "users-1", ready("db"), EventType::DeploymentComplete),
+        (0, "chat-0", on("users", EventType::DeploymentComplete), EventType::DeploymentComplete),
+        (1, "stock-0", Trigger::RolloutStarted, EventType::Ready),
+        (1, "cart-0", ready("stock"), EventType::DeploymentComplete),
+    ];
+    let enter =
+        |(p, name, on, emit): (usize, &str, _, _)| Sidecar::enter(p, &partitions[p].domain, name, on, emit);
+    cast.into_iter().map(enter).collect()
 }
