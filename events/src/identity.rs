@@ -14,9 +14,10 @@ fn digest(space: &str, parts: &[&str]) -> [u8; 32] {
     hash.finalize().into()
 }
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
         text.push(char::from(DIGITS[usize::from(byte >> 4)]));
@@ -50,19 +51,48 @@ pub fn decision_id(
     kind: &str,
     attempt: i64,
 ) -> EventId {
-    let (epoch, attempt) = (epoch.to_string(), attempt.to_string());
+    let (epoch, attempt) = (Decimal::of(epoch), Decimal::of(attempt));
     let step = step.map_or("", StepId::as_str);
-    computed(&digest("pavane/decision/1", &[rollout.as_str(), &epoch, step, kind, &attempt]))
+    computed(&digest("pavane/decision/1", &[rollout.as_str(), epoch.text(), step, kind, attempt.text()]))
 }
 
 /// The id of the event with which one instance of a service claims what must run once per service.
 pub fn claim_id(rollout: &RolloutId, service: &Service, reaction: &str, attempt: i64) -> EventId {
-    let attempt = attempt.to_string();
-    computed(&digest("pavane/claim/1", &[rollout.as_str(), service.as_str(), reaction, &attempt]))
+    let attempt = Decimal::of(attempt);
+    computed(&digest("pavane/claim/1", &[rollout.as_str(), service.as_str(), reaction, attempt.text()]))
 }
 
 fn computed(hash: &[u8; 32]) -> EventId {
-    EventId::new(hex(&hash[..16])).expect("hexadecimal is a name")
+    let digit = |i: usize| DIGITS[usize::from(hash[i / 2] >> (4 * (1 - i % 2)) & 15)];
+    let text: [u8; 32] = std::array::from_fn(digit);
+    let text = std::str::from_utf8(&text).expect("hexadecimal is ASCII");
+    EventId::new(text).expect("hexadecimal is a name")
+}
+
+/// A number in decimal, without an allocation: every decision has two.
+struct Decimal {
+    digits: [u8; 20],
+    start: usize,
+}
+
+impl Decimal {
+    fn of(number: i64) -> Self {
+        let (mut digits, mut start, mut left) = ([0; 20], 20, number.unsigned_abs());
+        while start == 20 || left > 0 {
+            start -= 1;
+            digits[start] = DIGITS[(left % 10) as usize];
+            left /= 10;
+        }
+        if number < 0 {
+            start -= 1;
+            digits[start] = b'-';
+        }
+        Self { digits, start }
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.digits[self.start..]).expect("digits are ASCII")
+    }
 }
 
 /// The source that all sentinels of a domain share.
@@ -83,6 +113,13 @@ mod tests {
             decision_id(&rollout, 1, None, "RolloutCompleted", 1).as_str(),
             "79363ff1502a22fa9c15b9b3a77534f7"
         );
+    }
+
+    #[test]
+    fn a_number_is_written_as_everywhere() {
+        for number in [0, 7, 10, -1, 1_234_567_890, i64::MAX, i64::MIN] {
+            assert_eq!(Decimal::of(number).text(), number.to_string());
+        }
     }
 
     #[test]

@@ -19,13 +19,30 @@ pub struct NameError {
     also: &'static str,
 }
 
-fn check(kind: &'static str, text: &str, max: usize, also: &'static str) -> Result<(), NameError> {
-    let fits = |c: u8| c.is_ascii_alphanumeric() || also.as_bytes().contains(&c);
-    if !text.is_empty() && text.len() <= max && text.bytes().all(fits) {
-        return Ok(());
+/// Which bytes a name may have, besides letters and digits these. Looked up: every record brings hundreds of them.
+const fn alphabet(also: &str) -> [bool; 256] {
+    let mut fits = [false; 256];
+    let (mut byte, also) = (0_u8, also.as_bytes());
+    while byte < 128 {
+        fits[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
     }
+    let mut i = 0;
+    while i < also.len() {
+        fits[also[i] as usize] = true;
+        i += 1;
+    }
+    fits
+}
+
+fn is_name(text: &str, max: usize, fits: &[bool; 256]) -> bool {
+    !text.is_empty() && text.len() <= max && text.bytes().fold(true, |all, c| all & fits[usize::from(c)])
+}
+
+#[cold]
+fn no_name(kind: &'static str, text: &str, max: usize, also: &'static str) -> NameError {
     let text = text.chars().take(max).collect();
-    Err(NameError { kind, text, max, also })
+    NameError { kind, text, max, also }
 }
 
 macro_rules! names {
@@ -41,9 +58,12 @@ macro_rules! names {
 
             /// Checks a text and takes it as the name.
             pub fn new(text: impl AsRef<str>) -> Result<Self, NameError> {
+                static FITS: [bool; 256] = alphabet($also);
                 let text = text.as_ref();
-                check($kind, text, $max, $also)?;
-                Ok(Self(SmolStr::new(text)))
+                if is_name(text, $max, &FITS) {
+                    return Ok(Self(SmolStr::new(text)));
+                }
+                Err(no_name($kind, text, $max, $also))
             }
 
             /// The name as text.

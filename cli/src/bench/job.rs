@@ -10,8 +10,8 @@ use pavane_events::control::DomainConfigured;
 use pavane_events::name::NameError;
 use pavane_events::service::DeploymentComplete;
 use pavane_events::{
-    Body, Domain, Envelope, Event, EventId, EventType, Instance, Millis, Record, RolloutId, Service, Source,
-    StepId, Timestamp, identity,
+    Body, Domain, Entry, Envelope, Event, EventId, EventType, Instance, Millis, Record, RolloutId, Service,
+    Source, StepId, Timestamp, identity,
 };
 
 /// What happens: when, to which rollout, which step. Step 0 starts it.
@@ -93,7 +93,7 @@ impl Job {
     }
 
     /// A move as it is decoded from the log; its offset is whoever appends it to give. `number` makes its id.
-    pub fn record(&self, step: &Move, number: usize) -> Record {
+    pub fn entry(&self, step: &Move, number: usize) -> Entry {
         let rollout = &step.rollout;
         let id = EventId::new(format!("e{number}")).expect("a number is a name");
         let (source, speaker) = if step.step == 0 {
@@ -111,15 +111,15 @@ impl Job {
             0 => self.start.clone().into(),
             _ => DeploymentComplete::default().into(),
         };
-        Record { offset: 0, at: Timestamp(step.at), event: Event { envelope, body } }
+        Entry::Event(Record { offset: 0, at: Timestamp(step.at), event: Event { envelope, body } })
     }
 
-    /// The record that takes the grace away: the peers have none.
-    pub(super) fn configured(&self) -> Record {
+    /// The entry that takes the grace away: the peers have none.
+    pub(super) fn configured(&self) -> Entry {
         let id = EventId::new("configured").expect("a name");
         let envelope = Envelope::new(self.domain.clone(), Source::new("/ci/bench").expect("a name"), id);
         let body = DomainConfigured { grace_ms: 0, by: "bench".to_owned(), ..DomainConfigured::default() };
-        Record { offset: 0, at: Timestamp(0), event: Event { envelope, body: body.into() } }
+        Entry::Event(Record { offset: 0, at: Timestamp(0), event: Event { envelope, body: body.into() } })
     }
 
     /// The source of what the engine says.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// Time that was spent on some work, pauses left out.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Meter {
@@ -30,8 +32,8 @@ impl Meter {
 
 /// How long this thread has been on a processor.
 fn on_processor() -> Option<Duration> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+    let spent = clock_gettime(ClockId::ThreadCPUTime);
+    Some(Duration::new(spent.tv_sec.try_into().ok()?, spent.tv_nsec.try_into().ok()?))
 }
 
 /// The most memory that this process has had so far, in bytes.

@@ -8,8 +8,8 @@ use job::{Job, Move, Stall};
 use meter::Meter;
 use play::Play;
 
-/// How many records are decoded at a time, outside of what is measured: as a consumer hands them over.
-const BATCH: usize = 1_024;
+/// How many records are decoded and let go at a time, outside of what is measured: as a consumer hands them over.
+const BATCH: usize = 64;
 
 /// What came of a run.
 #[derive(Debug)]
@@ -24,9 +24,9 @@ pub struct Outcome {
 pub fn run(job: &Job, moves: &[Move]) -> Outcome {
     let (mut spent, mut play) = (Meter::new(), Play::new(job));
     for (batch, moves) in moves.chunks(BATCH).enumerate() {
-        let decode = |(i, step): (usize, &Move)| job.record(step, batch * BATCH + i);
-        let records: Vec<_> = moves.iter().enumerate().map(decode).collect();
-        spent.over(|| records.into_iter().for_each(|record| play.hear(record)));
+        let decode = |(i, step): (usize, &Move)| job.entry(step, batch * BATCH + i);
+        let mut entries: Vec<_> = moves.iter().enumerate().map(decode).collect();
+        spent.over(|| entries.iter_mut().for_each(|entry| play.hear(entry)));
     }
     spent.over(|| play.end());
     Outcome { spent, stalls: play.told().0 }

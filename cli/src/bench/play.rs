@@ -21,7 +21,7 @@ pub struct Play {
     now: i64,
     offset: i64,
     said: u64,
-    queue: VecDeque<Record>,
+    queue: VecDeque<Entry>,
     stalls: Vec<Stall>,
     latest: Millis,
 }
@@ -40,7 +40,7 @@ impl Play {
             stalls: Vec::new(),
             latest: 0,
         };
-        play.read(job.configured());
+        play.read(&mut job.configured());
         for input in [Input::Speaks(true), Input::CaughtUp] {
             let effects = play.engine.handle(0, input);
             play.carry_out(effects);
@@ -50,9 +50,9 @@ impl Play {
     }
 
     /// Lets time run to the record, and reads it.
-    pub fn hear(&mut self, record: Record) {
-        self.run_to(record.at.0);
-        self.read(record);
+    pub fn hear(&mut self, entry: &mut Entry) {
+        self.run_to(entry.at().0);
+        self.read(entry);
         self.read_back();
     }
 
@@ -82,16 +82,18 @@ impl Play {
         self.now = self.now.max(at);
     }
 
-    fn read(&mut self, mut record: Record) {
-        record.offset = self.offset;
+    fn read(&mut self, entry: &mut Entry) {
+        if let Entry::Event(record) = entry {
+            record.offset = self.offset;
+        }
         self.offset += 1;
-        let effects = self.engine.handle(self.now, Input::Read(Entry::Event(record)));
+        let effects = self.engine.read(self.now, entry);
         self.carry_out(effects);
     }
 
     fn read_back(&mut self) {
-        while let Some(record) = self.queue.pop_front() {
-            self.read(record);
+        while let Some(mut entry) = self.queue.pop_front() {
+            self.read(&mut entry);
         }
     }
 
@@ -128,6 +130,6 @@ impl Play {
         envelope.service = draft.service;
         envelope.replica = Some(REPLICA.to_owned());
         let event = Event { envelope, body: draft.body };
-        self.queue.push_back(Record { offset: 0, at: Timestamp(self.now), event });
+        self.queue.push_back(Entry::Event(Record { offset: 0, at: Timestamp(self.now), event }));
     }
 }

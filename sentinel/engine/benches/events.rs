@@ -68,7 +68,7 @@ fn weight(job: &Job, moves: &[Move], rollouts: u64) -> String {
     let before = resident();
     let mut play = Play::new(job);
     for (number, step) in moves.iter().enumerate().filter(|(_, step)| step.step == 0) {
-        play.hear(job.record(step, number));
+        play.hear(&mut job.entry(step, number));
     }
     let more = resident().saturating_sub(before);
     assert_eq!(play.open() as u64, rollouts, "all are open");

@@ -1,5 +1,7 @@
 //! A proposal is read back: the log accepts it where it stands, or voids it. The first accepted one of an id wins.
 
+use std::collections::btree_map::Entry;
+
 use pavane_events::command::{PhaseBegun, RollbackRequested, RolloutPaused};
 use pavane_events::control::{ClockStepped, ProposalKind, Proposed};
 use pavane_events::verdict::{
@@ -214,10 +216,10 @@ impl Fold {
     }
 
     fn owe(&mut self, draft: Draft) {
-        if let Some(id) = draft.id.clone()
-            && !self.has_said(&id)
-        {
-            self.owed.entry(id).or_insert_with(|| Owed(Box::new(draft)));
+        let Some(id) = draft.id.clone().filter(|id| !self.has_said(id)) else { return };
+        if let Entry::Vacant(place) = self.owed.entry(id) {
+            self.decided.push(place.key().clone());
+            place.insert(Owed(Box::new(draft)));
         }
     }
 }

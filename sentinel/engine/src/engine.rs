@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use pavane_events::control::{ProposalKind, Proposed, Pulse};
-use pavane_events::{Body, Domain, Entry, EventId, Millis, RolloutId, Timestamp};
+use pavane_events::{Body, Domain, Entry, Millis, Record, RolloutId, Timestamp};
 
 use crate::agenda::Agenda;
 use crate::alert;
+use crate::asked::{AGAIN, Asked};
 use crate::clock::PULSE;
 use crate::effect::{AlertStatus, Counter, Draft, Effect};
 use crate::fold::{Fold, Touched};
@@ -14,18 +15,14 @@ use crate::heartbeats::Heartbeats;
 use crate::input::{BlindCause, Input};
 use crate::propose::{Known, proposals};
 use crate::reminder::{self, Reminders};
+use crate::saying::Saying;
 use crate::sight::Sight;
 use crate::trigger::Triggers;
 use crate::view::{RolloutView, View};
 use crate::watch::Watches;
 
-/// How long a replica waits for its own record before it says it again.
-const AGAIN: Millis = 1_000;
 /// How much longer a replica that does not own the partition waits before it speaks.
 const STANDBY: Millis = 2 * PULSE;
-
-/// What was proposed, for not proposing it twice at once.
-type Ask = (u64, i64, Option<String>, ProposalKind, i64);
 
 /// One domain, as one replica sees it.
 #[derive(Debug)]
@@ -46,10 +43,8 @@ pub struct Engine {
     agenda: Agenda,
     /// The rollouts that were worth the last look; kept for its room alone.
     candidates: Vec<u64>,
-    /// When to ask again, by proposal.
-    asked: BTreeMap<Ask, Millis>,
-    /// When to say, or say again, what is owed.
-    saying: BTreeMap<EventId, Millis>,
+    asked: Asked,
+    saying: Saying,
     /// When a leap was first seen, by its offset, and when it was last explained.
     leaps: BTreeMap<i64, (Millis, Millis)>,
 }
@@ -77,8 +72,8 @@ impl Engine {
             sighted: false,
             agenda: Agenda::default(),
             candidates: Vec::new(),
-            asked: BTreeMap::new(),
-            saying: BTreeMap::new(),
+            asked: Asked::default(),
+            saying: Saying::default(),
             leaps: BTreeMap::new(),
         }
     }
@@ -90,8 +85,8 @@ impl Engine {
         self.now = self.now.max(now);
         let mut out = Vec::new();
         let touched = match input {
-            // read where it lies: a record is large, and nearly every input is one
-            Input::Read(ref entry) => self.read(entry, &mut out),
+            // read where it lies: a record is large
+            Input::Read(ref entry) => return self.read(now, entry),
             Input::Heartbeat { heartbeat, offset, at } => {
                 let owner = self.fold.owner(&heartbeat.service);
                 self.heartbeats.hear(heartbeat, offset, at, self.now);
@@ -99,11 +94,12 @@ impl Engine {
             }
             Input::CaughtUp => {
                 self.caught_up = true;
+                self.saying.restart(&mut self.fold);
                 Touched::All
             }
             Input::Speaks(speaks) => {
                 self.speaks = speaks;
-                self.saying.clear();
+                self.saying.restart(&mut self.fold);
                 self.asked.clear();
                 Touched::All
             }
@@ -125,6 +121,16 @@ impl Engine {
         out
     }
 
+    /// Takes an entry of the log that stays the caller's: the same as [`Input::Read`].
+    #[must_use = "an effect that is not carried out is lost"]
+    pub fn read(&mut self, now: Millis, entry: &Entry) -> Vec<Effect> {
+        self.now = self.now.max(now);
+        let mut out = Vec::new();
+        let touched = self.take(entry, &mut out);
+        self.act(touched, &mut out);
+        out
+    }
+
     /// When to call again at the latest, in the replica's own elapsed time. An earlier or a needless call is harmless.
     pub fn next_deadline(&self) -> Option<Millis> {
         if !self.caught_up {
@@ -132,8 +138,7 @@ impl Engine {
         }
         let agenda = self.agenda.first().map(|at| self.last_read + at.since(self.fold.clock.now()).max(0));
         let pulse = Some(self.sight.pulse_due(self.fold.open > 0).max(self.now + 1));
-        let asked = self.asked.values().min().copied();
-        let saying = self.saying.values().min().copied();
+        let [asked, saying] = [self.asked.next(), self.saying.next()].map(|at| at.filter(|_| self.sighted));
         let leap = self.leaps.values().map(|(_, said)| said + AGAIN).min();
         let own = [
             self.watches.next_deadline(self.now),
@@ -190,7 +195,7 @@ impl Engine {
         self.caught_up && self.sight.is_sighted(self.now)
     }
 
-    fn read(&mut self, entry: &Entry, out: &mut Vec<Effect>) -> Touched {
+    fn take(&mut self, entry: &Entry, out: &mut Vec<Effect>) -> Touched {
         self.last_read = self.now;
         self.sight.read();
         if let Entry::Event(record) = entry {
@@ -200,24 +205,33 @@ impl Engine {
             if let (true, Body::Pulse(pulse)) = (own, &record.event.body) {
                 self.sight.back(pulse.sent_ms, self.now, record.at, record.offset);
             }
-            if envelope.source == self.fold.sentinel {
-                out.reserve_exact(2);
+            if self.triggers.is_repeated(&self.fold, record) {
+                out.push(Effect::Count(Counter::TriggerRepeated));
             }
-            if let Body::Proposed(proposed) = &record.event.body {
-                let n = envelope.rollout.as_ref().and_then(|id| self.fold.find(id));
-                self.asked.remove(&ask(n.unwrap_or(u64::MAX), proposed));
-            }
-        }
-        if let Entry::Event(record) = entry
-            && self.triggers.is_repeated(&self.fold, record)
-        {
-            out.push(Effect::Count(Counter::TriggerRepeated));
         }
         let touched = self.fold.apply(entry, out);
+        if let Entry::Event(record) = entry
+            && let Body::Proposed(proposed) = &record.event.body
+        {
+            self.answered(record, proposed, touched);
+        }
         if let Some(cause) = self.fold.blind {
             self.sight.lose(self.now, cause);
         }
         touched
+    }
+
+    /// A proposal stands on the log, of whichever replica.
+    fn answered(&mut self, record: &Record, proposed: &Proposed, touched: Touched) {
+        let n = match touched {
+            Touched::One(n) => Some(n),
+            Touched::Nothing | Touched::All => {
+                record.event.envelope.rollout.as_ref().and_then(|id| self.fold.find(id))
+            }
+        };
+        if let Some(n) = n {
+            self.asked.answered(n, proposed);
+        }
     }
 
     /// Looks at what may have changed, and speaks where it is time to.
@@ -226,12 +240,16 @@ impl Engine {
             out.push(self.sight_effect(news));
         }
         if !self.caught_up {
+            self.fold.decided.clear();
             return;
         }
         self.pulse(out);
         let sighted = self.sight.is_sighted(self.now);
         let anew = self.heartbeats.is_newly_complete(self.now) || sighted && !self.sighted;
         let touched = if anew { Touched::All } else { touched };
+        if sighted && !self.sighted {
+            self.asked.clear();
+        }
         self.sighted = sighted;
         let candidates = self.candidates(touched);
         self.look(&candidates, out);
@@ -299,8 +317,9 @@ impl Engine {
         for &n in &candidates {
             self.fold.rollouts.look_at(n, None);
         }
-        let asked = self.asked.iter().filter(|(_, again)| **again <= self.now).map(|(ask, _)| ask.0);
-        candidates.extend(asked);
+        if self.sighted {
+            self.asked.take_due(self.now, &mut candidates);
+        }
         self.watches.worth_a_look(self.now, &mut candidates);
         match touched {
             Touched::Nothing => {}
@@ -314,23 +333,15 @@ impl Engine {
 
     fn propose(&mut self, n: u64, out: &mut Vec<Effect>) {
         let Some(rollout) = self.fold.rollouts.get(n) else {
-            self.asked.retain(|ask, _| ask.0 != n);
+            self.asked.keep(n, &[]);
             return;
         };
         let known = Known { heard: &self.heartbeats, watches: &self.watches, own: self.now };
         let wanted = proposals(&self.fold, &known, n, rollout, self.estimate());
-        if wanted.is_empty() && self.asked.is_empty() {
-            return;
-        }
-        self.asked
-            .retain(|ask, _| ask.0 != n || wanted.iter().any(|proposed| *ask == self::ask(n, proposed)));
-        out.reserve_exact(wanted.len());
+        self.asked.keep(n, &wanted);
+        let first = if self.speaks { self.now } else { self.now + STANDBY };
         for proposed in wanted {
-            let ask = ask(n, &proposed);
-            let first = if self.speaks { self.now } else { self.now + STANDBY };
-            let due = *self.asked.entry(ask.clone()).or_insert(first);
-            if due <= self.now {
-                self.asked.insert(ask, self.now + AGAIN);
+            if self.asked.ask(n, &proposed, first, self.now) {
                 let rollout = Some(rollout.id.clone());
                 out.push(append(rollout, proposed.into()));
             }
@@ -339,19 +350,10 @@ impl Engine {
 
     /// Says what was decided and does not yet stand on the log: the owner at once, a standby after two pulses.
     fn say(&mut self, out: &mut Vec<Effect>) {
-        let owed = &self.fold.owed;
-        if owed.is_empty() && self.saying.is_empty() {
-            return;
-        }
-        self.saying.retain(|id, _| owed.contains_key(id));
-        let first = if self.speaks { self.now } else { self.now + STANDBY };
-        for (id, owed) in owed {
-            let due = self.saying.entry(id.clone()).or_insert(first);
-            if *due <= self.now {
-                *due = self.now + if self.speaks { AGAIN } else { STANDBY };
-                out.push(Effect::Append(owed.0.clone()));
-            }
-        }
+        let (patience, again) = if self.speaks { (0, AGAIN) } else { (STANDBY, STANDBY) };
+        let due = self.saying.due(&mut self.fold, self.now, patience, again);
+        let owed = due.iter().filter_map(|id| self.fold.owed.get(id));
+        out.extend(owed.map(|owed| Effect::Append(owed.0.clone())));
     }
 
     fn pulse(&mut self, out: &mut Vec<Effect>) {
@@ -386,11 +388,6 @@ impl Engine {
             Err(cause) => Effect::Sighted { alert: alert(cause, AlertStatus::Resolved) },
         }
     }
-}
-
-fn ask(n: u64, proposed: &Proposed) -> Ask {
-    let step = proposed.step.as_ref().map(ToString::to_string);
-    (n, proposed.epoch, step, proposed.kind, proposed.attempt)
 }
 
 fn append(rollout: Option<RolloutId>, body: Body) -> Effect {

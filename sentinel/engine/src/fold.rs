@@ -76,6 +76,8 @@ pub(crate) struct Fold {
     /// The rollouts that wait for others, in the order of their start.
     pub(crate) queued: BTreeSet<u64>,
     pub(crate) owed: BTreeMap<EventId, Owed>,
+    /// What was decided since somebody looked. No part of what is judged.
+    pub(crate) decided: Vec<EventId>,
     /// The alerts that burn, by rollout and what they are about.
     pub(crate) burning: BTreeMap<(u64, About), Alert>,
     /// The highest sequence number seen of a source and boot.
@@ -103,6 +105,7 @@ impl Fold {
             open: 0,
             queued: BTreeSet::new(),
             owed: BTreeMap::new(),
+            decided: Vec::new(),
             burning: BTreeMap::new(),
             sequences: BTreeMap::new(),
             blind: None,

@@ -36,6 +36,7 @@
 mod accept;
 mod agenda;
 mod alert;
+mod asked;
 mod clock;
 mod compensation;
 pub mod diagnosis;
@@ -54,6 +55,7 @@ mod queue;
 mod reminder;
 mod rollout;
 mod rollouts;
+mod saying;
 mod score;
 mod sight;
 mod snapshot;
