@@ -39,6 +39,7 @@ pub(super) fn write(fold: &Fold) -> Vec<u8> {
         open: _,
         queued: _,
         owed,
+        decided: _,
         burning,
         sequences,
         blind,
