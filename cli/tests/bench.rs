@@ -18,7 +18,7 @@ fn every_stall_is_told_exactly_once_and_in_its_first_millisecond() {
         let made = made(shape, 1_000, seed);
         let mut play = Play::new(&job());
         for (number, step) in made.moves.iter().enumerate() {
-            play.hear(job().record(step, number));
+            play.hear(&mut job().entry(step, number));
         }
         play.end();
         let (told, latest) = play.told();
