@@ -3,8 +3,8 @@
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    advise, apply, approve, bench, check, demo, dev, diff, dlq, emit, graph, orders, plan, schemas, sentinel,
-    sidecar, simulate, start, status, test, topics, watch, why,
+    advise, apply, approve, bench, check, demo, dev, diff, dlq, emit, graph, orders, plan, replay, schemas,
+    sentinel, sidecar, simulate, start, status, test, topics, watch, why,
 };
 use crate::connection::Connection;
 use crate::console::Manner;
@@ -53,6 +53,7 @@ pub(crate) enum Command {
     Status(status::Status),
     Watch(watch::Watch),
     Why(why::Why),
+    Replay(replay::Replay),
     /// Stops the clocks of a rollout.
     Pause(orders::Order),
     /// Lets the clocks of a paused rollout run on.
@@ -87,8 +88,8 @@ const ROOMS: [(&str, &[&str]); 3] = [
     (
         "While it moves",
         &[
-            "start", "status", "watch", "why", "emit", "approve", "reject", "pause", "resume", "rollback",
-            "abort", "override", "hold", "release",
+            "start", "status", "watch", "why", "replay", "emit", "approve", "reject", "pause", "resume",
+            "rollback", "abort", "override", "hold", "release",
         ],
     ),
     ("Run it", &["demo", "dev", "topics", "schemas", "sentinel", "sidecar"]),
@@ -147,6 +148,7 @@ Examples:
                                                     say an event from CI
   pavane watch                                      see who has moved and who is awaited
   pavane why R                                      what it waits for, from whom, since when, and what to do
+  pavane replay                                     what the log decided, verdict by verdict, with the offsets
   pavane rollback R --reason 'too many errors'      ask all who moved to go back
 
 Exit codes:
@@ -198,6 +200,7 @@ mod tests {
             vec!["status"],
             vec!["watch"],
             vec!["why", "r"],
+            vec!["replay"],
             vec!["demo"],
             vec!["dev"],
             vec!["sentinel", "--config", "f"],

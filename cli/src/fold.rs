@@ -130,7 +130,7 @@ impl Fold {
 
 /// Reads as a sentinel does. The embedded broker of another process refuses whoever may judge; what is shown of
 /// it is read as sidecars read.
-async fn reader(bus: &Bus, domain: &Domain) -> Result<Reader, Error> {
+pub(crate) async fn reader(bus: &Bus, domain: &Domain) -> Result<Reader, Error> {
     match bus.reader(domain, Policy::Structural).await {
         Err(Error::TopicConfig { .. }) => bus.reader(domain, Policy::AllowList).await,
         reader => reader,

@@ -7,7 +7,7 @@
 //! | [`commands`] | one file per command |
 //! | [`files`] [`document`] [`collection`] | the files that commands read |
 //! | [`fold`] [`picture`] | how a rollout stands, and how that looks |
-//! | [`why`] | why a rollout stands where it stands |
+//! | [`why`] [`replay`] | why a rollout stands where it stands; what a log decides when it is read again |
 //! | [`demo`] | the story that `pavane demo` tells |
 //! | [`bench`] | the job that engines are measured by, and how it is fed |
 
@@ -27,6 +27,7 @@ pub mod interrupt;
 pub mod outage;
 pub mod paint;
 pub mod picture;
+pub mod replay;
 pub mod shell;
 pub mod speaker;
 pub mod why;
@@ -94,6 +95,7 @@ fn setup(cli: &Cli) -> Setup {
         | Command::Status(_)
         | Command::Watch(_)
         | Command::Why(_)
+        | Command::Replay(_)
         | Command::Pause(_)
         | Command::Resume(_)
         | Command::Abort(_)

@@ -13,6 +13,7 @@ pub mod emit;
 pub mod graph;
 pub mod orders;
 pub mod plan;
+pub mod replay;
 pub mod schemas;
 pub mod sentinel;
 pub mod sidecar;
@@ -68,6 +69,7 @@ async fn carry_out(command: Command, context: Context<'_>) -> Result<(), Failure
         Command::Status(status) => status.run(context).await,
         Command::Watch(watch) => watch.run(context).await,
         Command::Why(why) => why.run(context).await,
+        Command::Replay(replay) => replay.run(context).await,
         Command::Pause(order) => order.run(context, Verb::Pause).await,
         Command::Resume(order) => order.run(context, Verb::Resume).await,
         Command::Abort(order) => order.run(context, Verb::Abort).await,

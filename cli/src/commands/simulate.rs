@@ -1,6 +1,6 @@
 //! `pavane simulate`: the tabletop exercise, a plan played against the real engines in virtual time.
 
-mod progress;
+pub(crate) mod progress;
 pub(crate) mod scripts;
 
 use std::collections::BTreeMap;

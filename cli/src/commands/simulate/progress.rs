@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 /// A line on a terminal that says how far it is, a few times a second.
 #[derive(Default)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     said: Option<Instant>,
 }
 
 impl Progress {
     /// Says that so many are done.
-    pub(super) fn tell(&mut self, done: u64, total: u64) {
+    pub(crate) fn tell(&mut self, done: u64, total: u64) {
         const EVERY: Duration = Duration::from_millis(200);
         let mut err = std::io::stderr();
         let (last, now) = (done == total, Instant::now());

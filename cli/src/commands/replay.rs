@@ -1,0 +1,167 @@
+//! `pavane replay`: what a log decides when it is read again, and what another plan would have decided.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::PathBuf;
+
+use clap::Args;
+use pavane_bus::Raw;
+use pavane_events::Entry;
+use serde_json::json;
+
+use crate::commands::Context;
+use crate::commands::simulate::progress::Progress;
+use crate::console::Console;
+use crate::exit::Exit;
+use crate::failure::{Failure, counted};
+use crate::replay::court::{Court, Told};
+use crate::replay::line;
+use crate::replay::range::Place;
+use crate::replay::source::Records;
+
+/// Reads a log again, and prints its verdicts with their offsets.
+///
+/// Every record is judged by the engine that the sentinel judges with: proposals accepted and void, decisions, refusals,
+/// endings, and the alerts that follow. No clock is asked, so the same log prints the same bytes. The log is read from
+/// its beginning whatever the range: the range says what is printed.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  pavane replay                                                 all that the domain's log holds
+  pavane replay --from 2026-01-05 --to 2026-01-06T12:00:00Z     what was decided in between
+  pavane replay --rollout r-42 --output json                    one rollout, a JSON object a line
+  pavane replay --export shop.jsonl                             and write the records into a file
+  pavane replay --file shop.jsonl                               the same verdicts, without Kafka
+
+Exit codes: 0 done, 1 something was said as a verdict that the log did not accept, 2 usage, 3 a file or a topic is
+not as it must be, 4 Kafka or the registry cannot be reached.")]
+pub struct Replay {
+    /// Read a file that --export wrote, instead of the domain's log.
+    #[arg(long, value_name = "FILE", conflicts_with = "export")]
+    file: Option<PathBuf>,
+    /// Write each record that is read into this file, a JSON object a line; nothing of a record is lost.
+    #[arg(long, value_name = "FILE")]
+    export: Option<PathBuf>,
+    /// Print from here on: an offset, a moment in UTC or a day.
+    #[arg(long, value_name = "PLACE")]
+    from: Option<Place>,
+    /// Read up to here, exclusive: an offset, a moment in UTC or a day.
+    #[arg(long, value_name = "PLACE")]
+    to: Option<Place>,
+    /// Print what concerns this rollout alone; may be given several times.
+    #[arg(long, value_name = "ROLLOUT")]
+    rollout: Vec<pavane_events::RolloutId>,
+}
+
+impl Replay {
+    /// Reads and prints.
+    pub async fn run(self, context: Context<'_>) -> Result<(), Failure> {
+        let mut records = self.records(context).await?;
+        let console = context.console;
+        if records.head().begins > 0 {
+            console.warn(&format!(
+                "warning: the log begins at offset {}: what was decided before is not known, nor whether what is said \
+                 now was accepted then",
+                records.head().begins
+            ));
+        }
+        let mut court = Court::new(&records.head().domain.clone(), records.head().begins);
+        let mut export = self.export(&records)?;
+        let mut progress = Progress::default();
+        while let Some((entry, raw)) = records.next().await? {
+            if self.to.is_some_and(|to| to.is_reached(&entry)) {
+                break;
+            }
+            if let Some(export) = &mut export {
+                export.put(&entry, raw.as_ref())?;
+            }
+            let told = court.read(&entry)?;
+            if self.from.is_none_or(|from| from.is_reached(&entry)) {
+                self.print(console, &told)?;
+            }
+            let (done, total) = records.progress();
+            progress.tell(done.min(total.saturating_sub(1)), total);
+        }
+        progress.tell(1, 1);
+        export.map_or(Ok(()), Export::end)?;
+        Self::conclude(console, &court)
+    }
+
+    async fn records(&self, context: Context<'_>) -> Result<Records, Failure> {
+        if let Some(file) = &self.file {
+            return Records::of_file(file);
+        }
+        let domain = context.connection.domain()?;
+        let bus = context.connection.bus().await?;
+        Records::of_log(&bus, &domain).await
+    }
+
+    fn export(&self, records: &Records) -> Result<Option<Export>, Failure> {
+        self.export.as_ref().map(|path| Export::begin(path, records)).transpose()
+    }
+
+    fn print(&self, console: &Console, told: &[Told]) -> Result<(), Failure> {
+        let wanted = |told: &&Told| {
+            self.rollout.is_empty() || told.rollout.as_ref().is_some_and(|id| self.rollout.contains(id))
+        };
+        for told in told.iter().filter(wanted) {
+            console.data(&format!("{}\n", told.to_text()), told)?;
+        }
+        Ok(())
+    }
+
+    fn conclude(console: &Console, court: &Court) -> Result<(), Failure> {
+        let sum = court.summary();
+        let open = court.view().rollouts.iter().filter(|rollout| rollout.status.is_open()).count();
+        let text = format!(
+            "{} · {} accepted, {} void · {} ended, {open} open · {} unreadable\n",
+            counted(usize::try_from(sum.records).unwrap_or(usize::MAX), "record"),
+            sum.accepted,
+            sum.void,
+            counted(usize::try_from(sum.ended).unwrap_or(usize::MAX), "rollout"),
+            sum.unreadable
+        );
+        console.data(&text, &json!({ "summary": sum, "open": open }))?;
+        if sum.unfounded > 0 {
+            let n = counted(usize::try_from(sum.unfounded).unwrap_or(usize::MAX), "verdict");
+            return Err(Failure::new(Exit::Findings, format!("{n} said that the log did not accept"))
+                .help("look at who wrote them: the lines that say `unfounded`"));
+        }
+        Ok(())
+    }
+}
+
+/// A file that the records are written into.
+struct Export {
+    name: String,
+    out: BufWriter<File>,
+}
+
+impl Export {
+    fn begin(path: &std::path::Path, records: &Records) -> Result<Self, Failure> {
+        let name = path.display().to_string();
+        let file = File::create(path)
+            .map_err(|error| Failure::new(Exit::Invalid, format!("cannot write {name}")).because(error))?;
+        let mut export = Self { name, out: BufWriter::new(file) };
+        let head = serde_json::to_string(records.head()).map_err(|error| export.failed(error))?;
+        export.write(&head)?;
+        Ok(export)
+    }
+
+    fn put(&mut self, entry: &Entry, raw: Option<&Raw>) -> Result<(), Failure> {
+        let text = line::write(entry, raw).map_err(|error| self.failed(error))?;
+        self.write(&text)
+    }
+
+    fn write(&mut self, text: &str) -> Result<(), Failure> {
+        writeln!(self.out, "{text}").map_err(|error| self.failed(error))
+    }
+
+    fn end(mut self) -> Result<(), Failure> {
+        self.out.flush().map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
+        Failure::new(Exit::Invalid, format!("cannot write {}", self.name)).because(error)
+    }
+}

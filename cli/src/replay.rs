@@ -1,0 +1,12 @@
+//! What a log says when it is read again: its verdicts, and what another plan would have decided.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`line`](mod@line) [`range`] | a record as one line of a file, and back |
+//! | [`source`] | where records come from: a log, or a file |
+//! | [`court`] | the sentinel's engine, reading along, and what it says of each record |
+
+pub mod court;
+pub mod line;
+pub mod range;
+pub mod source;

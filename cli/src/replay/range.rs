@@ -1,0 +1,64 @@
+//! A place in a log: an offset, or a moment of the broker's time.
+
+use std::str::FromStr;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use pavane_events::{Entry, Timestamp};
+
+/// An offset, or a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// An offset of the domain's partition.
+    Offset(i64),
+    /// A moment of the broker's time.
+    Moment(Timestamp),
+}
+
+impl Place {
+    /// Whether an entry stands there or after it.
+    pub fn is_reached(self, entry: &Entry) -> bool {
+        match self {
+            Self::Offset(offset) => entry.offset() >= offset,
+            Self::Moment(at) => entry.at() >= at,
+        }
+    }
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(offset) = text.parse::<i64>() {
+            return if offset >= 0 {
+                Ok(Self::Offset(offset))
+            } else {
+                Err("no offset is below 0".to_owned())
+            };
+        }
+        let moment = |at: jiff::Timestamp| Self::Moment(Timestamp(at.as_millisecond()));
+        if let Ok(at) = text.parse::<jiff::Timestamp>() {
+            return Ok(moment(at));
+        }
+        let day = text.parse::<Date>().ok().and_then(|day| day.to_zoned(TimeZone::UTC).ok());
+        let day = day.filter(|_| !text.contains('T')).map(|day| moment(day.timestamp()));
+        day.ok_or_else(|| {
+            "write an offset (41), a moment (2026-01-05T10:02:03Z) or a day (2026-01-05)".to_owned()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_an_offset_a_moment_or_a_day_in_utc() {
+        assert_eq!("41".parse(), Ok(Place::Offset(41)));
+        assert_eq!("1970-01-01T00:00:01.5Z".parse(), Ok(Place::Moment(Timestamp(1_500))));
+        assert_eq!("1970-01-02".parse(), Ok(Place::Moment(Timestamp(86_400_000))));
+        for bad in ["-1", "soon", "", "2026-13-01", "1970-01-02T10:00"] {
+            assert!(bad.parse::<Place>().is_err(), "{bad}");
+        }
+    }
+}
