@@ -314,6 +314,9 @@ impl Counted<'_> {
             PROPOSALS.add(1, &[domain.clone(), label("kind", kind), label("result", result)]);
         };
         let odd = |kind: &'static str| RECORDS.add(1, &[domain.clone(), label("kind", kind)]);
+        let why = |kind, reason: &'static str| {
+            RECORDS.add(1, &[domain.clone(), label("kind", kind), label("reason", reason)]);
+        };
         match self.what {
             Told::ProposalAccepted(kind) => proposal(kind, "accepted"),
             Told::ProposalVoid(kind) => proposal(kind, "void"),
@@ -324,11 +327,9 @@ impl Counted<'_> {
             }
             Told::Duplicate => odd("duplicate"),
             Told::Stranger => odd("stranger"),
-            Told::Late => odd("late"),
+            Told::Late(after) => why("late", after),
             Told::TriggerRepeated => odd("trigger_repeated"),
-            Told::Unreadable(reason) => {
-                RECORDS.add(1, &[domain.clone(), label("kind", "unreadable"), label("reason", reason)]);
-            }
+            Told::Unreadable(reason) => why("unreadable", reason),
         }
     }
 }

@@ -9,6 +9,7 @@ use pavane_events::verdict::{
 };
 use pavane_events::{Body, Cause, EventId, Record, identity};
 
+use crate::brakes::Brake;
 use crate::effect::{Counter, Draft, Effect};
 use crate::fold::{Fold, Owed, Touched};
 use crate::judge;
@@ -29,7 +30,7 @@ impl Fold {
         }
         let n = record.event.envelope.rollout.as_ref().and_then(|id| self.find(id));
         let rollout = n.and_then(|n| self.rollouts.get(n));
-        let accepted = rollout.is_some_and(|r| judge::accepts(&self.clock, r, proposed, self.clock.now()));
+        let accepted = rollout.is_some_and(|r| judge::accepts(self, r, proposed, self.clock.now()));
         let kind = proposed.kind.as_str();
         let (true, Some(n)) = (accepted, n) else {
             out.push(Effect::Count(Counter::ProposalVoid(kind)));
@@ -39,8 +40,15 @@ impl Fold {
         match proposed.kind {
             ProposalKind::RolloutStalled => self.stalled(n, record, proposed, out),
             ProposalKind::SequenceViolated => self.violated(n, record, proposed, out),
-            ProposalKind::RollbackRequested => self.decided(n, proposed, rollback),
-            ProposalKind::RolloutPaused => self.decided(n, proposed, pause),
+            ProposalKind::RollbackRequested => {
+                self.brakes.note(self.mark());
+                self.decided(n, proposed, rollback);
+            }
+            ProposalKind::RolloutPaused => {
+                let brake = rollout.filter(|rollout| rollout.is_braked(proposed));
+                let brake = brake.and_then(|rollout| self.brake(rollout, self.clock.now()));
+                self.decided(n, proposed, |rollout, proposed, _| pause(rollout, proposed, brake.as_ref()));
+            }
             ProposalKind::RolloutCompleted => self.decided(n, proposed, completed),
             ProposalKind::RolloutRolledBack => self.decided(n, proposed, rolled_back),
             ProposalKind::RolloutPartial => self.decided(n, proposed, partial),
@@ -62,6 +70,7 @@ impl Fold {
         for rollout in self.rollouts.values_mut().filter(|rollout| rollout.status.is_open()) {
             rollout.step_clock(leap, proposed.by_ms);
         }
+        self.brakes.step_clock(leap, proposed.by_ms);
         let body = ClockStepped { leap, by_ms: proposed.by_ms, accepted: record.offset };
         let id =
             EventId::new(format!("clock-{}-{leap}", self.domain)).expect("a domain and a number are a name");
@@ -98,7 +107,7 @@ impl Fold {
         let service = rollout.service(i).into_owned();
         let (state, step) = (&mut rollout.steps[i], &rollout.score.plan.steps[i]);
         let metric = broken.as_ref().and_then(|_| proposed.evidence.first().cloned());
-        state.stall = Some(Stall { proof, cause, raw: record.at, missing: broken, metric });
+        state.stall = Some(Stall { proof, cause, raw: record.at, missing: broken, in_hand: false, metric });
         let since = if compensates { state.turn } else { state.anchor };
         let said = RolloutStalled {
             epoch: rollout.epoch,
@@ -150,7 +159,7 @@ impl Fold {
     }
 
     /// Any other decision waits to be said; it takes force where its named event stands.
-    fn decided(&mut self, n: u64, proposed: &Proposed, say: fn(&Rollout, &Proposed, i64) -> Body) {
+    fn decided(&mut self, n: u64, proposed: &Proposed, say: impl FnOnce(&Rollout, &Proposed, i64) -> Body) {
         let accepted = self.offset;
         let Some(rollout) = self.rollouts.get(n) else { return };
         let body = say(rollout, proposed, accepted);
@@ -175,10 +184,15 @@ impl Fold {
             if asks {
                 let kind = format!("RollbackRequested/{}", state.moved().count());
                 let id = self.id_of(n, Some(i), &kind, state.turns);
-                drafts.push((id, rollout.service(i).into_owned(), asked(rollout, i)));
+                // a service of one rollout alone is never asked back again
+                let mark = state.turn.filter(|_| !rollout.plan_step(i).per_rollout);
+                drafts.push((id, rollout.service(i).into_owned(), mark, asked(rollout, i)));
             }
         }
-        for (id, service, body) in drafts {
+        for (id, service, mark, body) in drafts {
+            if let Some(mark) = mark {
+                self.brakes.ask(&service, body.target.as_ref(), mark);
+            }
             self.owe_about(n, id, Some(service), body.into());
         }
     }
@@ -238,8 +252,13 @@ fn rollback(rollout: &Rollout, proposed: &Proposed, accepted: i64) -> Body {
     said.into()
 }
 
-fn pause(rollout: &Rollout, proposed: &Proposed, _accepted: i64) -> Body {
-    RolloutPaused { by: "sentinel".to_owned(), reason: why(rollout, proposed) }.into()
+fn pause(rollout: &Rollout, proposed: &Proposed, brake: Option<&Brake>) -> Body {
+    let why = why(rollout, proposed);
+    let reason = match brake {
+        Some(brake) => format!("{why}; it is not rolled back: {brake}"),
+        None => why,
+    };
+    RolloutPaused { by: "sentinel".to_owned(), reason }.into()
 }
 
 fn phase_begun(rollout: &Rollout, proposed: &Proposed, accepted: i64) -> Body {
@@ -284,7 +303,7 @@ fn asked(rollout: &Rollout, i: usize) -> RollbackRequested {
         step: Some(step.id.clone()),
         service: Some(rollout.service(i).into_owned()),
         expected: state.words.values().find(runs).and_then(|word| word.version.clone()),
-        target: state.words.values().find_map(|word| word.from().cloned()),
+        target: rollout.target(i).cloned(),
         attempt: state.turns,
         decision: rollout.decision,
         by: "sentinel".to_owned(),

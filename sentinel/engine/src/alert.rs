@@ -1,37 +1,23 @@
 //! What people are told: computed from the log alone, so every replica tells the same in the same words.
 
+mod about;
+
 use std::collections::BTreeMap;
 
+use pavane_choreography::yaml::lasting;
 use pavane_events::command::GateRejected;
 use pavane_events::service::HookUncertain;
 use pavane_events::verdict::{RolloutStalled, SequenceViolated};
-use pavane_events::{Cause, Domain, EventId, Evidence, Record, Timestamp, Version, identity};
+use pavane_events::{Cause, Domain, EventId, Evidence, Millis, Record, Timestamp, Version, identity};
 
 use crate::diagnosis::words::next_step;
-use crate::effect::{Alert, AlertStatus, Effect};
+use crate::effect::{Alert, AlertStatus, Counter, Effect};
 use crate::fold::Fold;
 use crate::input::BlindCause;
 use crate::rollout::Rollout;
+use crate::spoken::Saying;
 
-/// What an alert of a rollout is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum About {
-    /// A step.
-    Step(usize, Concern),
-    /// The gate of a phase.
-    Gate(usize),
-}
-
-/// What is the matter with a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Concern {
-    /// It stands still.
-    Stall,
-    /// Its event came too early.
-    Sequence,
-    /// A sidecar does not know what became of its hook.
-    Uncertain,
-}
+pub(crate) use about::{About, Concern, Matter, Wait};
 
 impl Fold {
     /// A step stands still.
@@ -133,40 +119,31 @@ impl Fold {
         self.burn(n, About::Step(i, Concern::Uncertain), alert, out);
     }
 
-    /// A rollback that did not succeed everywhere burns on until a person has looked.
-    pub(crate) fn raise_partial(&mut self, n: u64, record: &Record, out: &mut Vec<Effect>) {
-        let rollout = &self.rollouts[n];
-        let id = &record.event.envelope.id;
-        let mut alert = self.alert(rollout, "RolloutPartial", None, "failed", id, record.at);
-        let left = rollout.not_back().join("; ");
-        let summary = format!("{}: the rollback did not succeed everywhere: {left}", rollout.score.plan.name);
-        alert.annotations.insert("summary".to_owned(), summary);
-        let description = "Some services are back on the old version, some are not. The sentinel asks for nothing \
-                           more: bring the named instances to one version by hand.";
-        alert.annotations.insert("description".to_owned(), description.to_owned());
-        out.push(Effect::Raise(Box::new(alert)));
-    }
-
-    /// The stall of a step is over.
+    /// Nothing is the matter with a step any more: its event came, or a person counts it.
     pub(crate) fn resolve(&mut self, n: u64, i: usize, out: &mut Vec<Effect>) {
-        for concern in [Concern::Stall, Concern::Sequence, Concern::Uncertain] {
+        let late = self.rollouts.get(n).filter(|rollout| rollout.burning > 0).and_then(|r| r.lateness(i));
+        if let (Some(late), Some(alert)) = (late, self.burning.get_mut(&(n, About::Step(i, Concern::Stall))))
+        {
+            out.push(Effect::Count(Counter::Late("after_stall")));
+            alert.say("late", late);
+        }
+        for concern in [Concern::Stall, Concern::Sequence, Concern::Uncertain, Concern::Withheld] {
             self.over(n, About::Step(i, concern), out);
         }
     }
 
     /// All alerts of a rollout are over.
     pub(crate) fn resolve_all(&mut self, n: u64, out: &mut Vec<Effect>) {
-        const FIRST: About = About::Step(0, Concern::Stall);
         if self.rollouts.get(n).is_none_or(|rollout| rollout.burning == 0) {
             return;
         }
-        let burning = self.burning.range((n, FIRST)..(n + 1, FIRST));
+        let burning = self.burning.range((n, About::FIRST)..(n + 1, About::FIRST));
         for about in burning.map(|((_, about), _)| *about).collect::<Vec<_>>() {
             self.over(n, about, out);
         }
     }
 
-    fn burn(&mut self, n: u64, about: About, alert: Alert, out: &mut Vec<Effect>) {
+    pub(crate) fn burn(&mut self, n: u64, about: About, alert: Alert, out: &mut Vec<Effect>) {
         if self.burning.get(&(n, about)).is_some_and(|old| old.id != alert.id) {
             self.over(n, about, out);
         }
@@ -178,7 +155,7 @@ impl Fold {
     }
 
     /// An alert is over, if it burns.
-    fn over(&mut self, n: u64, about: About, out: &mut Vec<Effect>) {
+    pub(crate) fn over(&mut self, n: u64, about: About, out: &mut Vec<Effect>) {
         let Some(rollout) = self.rollouts.get_mut(n).filter(|rollout| rollout.burning > 0) else { return };
         if let Some(alert) = self.burning.remove(&(n, about)) {
             rollout.burning -= 1;
@@ -210,12 +187,12 @@ impl Fold {
                 phase.id, rollout.id, said.reason
             ),
         );
-        self.burn(n, About::Gate(k), alert, out);
+        self.burn(n, About::Phase(k, Wait::Rejected), alert, out);
     }
 
     /// A gate that was rejected has been approved.
     pub(crate) fn resolve_gate(&mut self, n: u64, k: usize, out: &mut Vec<Effect>) {
-        self.over(n, About::Gate(k), out);
+        self.over(n, About::Phase(k, Wait::Rejected), out);
     }
 
     pub(crate) fn alert(
@@ -308,6 +285,12 @@ pub(crate) fn blind(domain: &Domain, replica: &str, cause: BlindCause, status: A
     Alert { id, status, labels, annotations, since, deadline, starts_at, ends_at }
 }
 
+/// A length of time as people say it: to the second, where it is longer than a few.
+pub(crate) fn spoken(length: Millis) -> String {
+    const FEW: Millis = 10_000;
+    lasting(if length < FEW { length } else { (length + 500) / 1_000 * 1_000 })
+}
+
 /// What was seen, a line each.
 fn seen(rollout: &Rollout, i: usize, said: &RolloutStalled) -> String {
     let state = &rollout.steps[i];
@@ -322,7 +305,13 @@ fn seen(rollout: &Rollout, i: usize, said: &RolloutStalled) -> String {
     let words = state.words.iter().map(|(instance, word)| {
         let detail = word.detail();
         let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
-        format!("{instance} said {:?} at offset {}{detail}", word.saying, word.offset)
+        let said = match word.saying {
+            Saying::WrongVersion => rollout.contradiction(i, instance),
+            Saying::Started | Saying::Awaited | Saying::Failed | Saying::Drained => {
+                format!("it said {:?}", word.saying)
+            }
+        };
+        format!("{instance}: {said} (offset {}){detail}", word.offset)
     });
     let quoted = said.evidence.iter().map(quote);
     rejected.chain(tainted).chain(words).chain(quoted).collect::<Vec<_>>().join("; ")
@@ -338,7 +327,7 @@ fn quote(seen: &Evidence) -> String {
 fn describe(rollout: &Rollout, i: usize, said: &RolloutStalled, seen: &str, waits: &[String]) -> String {
     let step = rollout.plan_step(i);
     let window = match (said.since, said.deadline) {
-        (Some(since), Some(end)) => format!(" within {} ms", end.since(since)),
+        (Some(since), Some(end)) => format!(" within {}", spoken(end.since(since))),
         _ => String::new(),
     };
     if let Some(phase) = rollout.breach(i) {

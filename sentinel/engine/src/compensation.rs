@@ -5,8 +5,11 @@
 
 use crate::clock::Mark;
 use crate::rollout::{Rollout, Status};
+use crate::spoken::Saying;
 use crate::step::{Answer, StepState};
-use pavane_events::Instance;
+use crate::view::{Deed, Verdict};
+use crate::words::Heard;
+use pavane_events::{EventType, Instance, Millis, Timestamp, Version};
 
 impl Rollout {
     /// Begins to go back. The decision takes force at `mark`.
@@ -16,13 +19,7 @@ impl Rollout {
         self.take_pending();
         self.attempt += 1;
         self.decision = Some(mark.offset);
-        let mut stays = vec![false; self.steps.len()];
-        for i in 0..self.steps.len() {
-            if !self.plan_step(i).reversible && !self.steps[i].words.is_empty() {
-                self.score.below(i, &mut stays);
-            }
-        }
-        for (i, stays) in stays.into_iter().enumerate() {
+        for (i, goes_back) in self.would_go_back().into_iter().enumerate() {
             let state = &mut self.steps[i];
             if state.stall.take().is_some() {
                 // its way back is judged anew, under an id of its own
@@ -30,9 +27,37 @@ impl Rollout {
             }
             state.turn = None;
             state.answers.clear();
-            state.goes_back = !stays;
+            state.goes_back = goes_back;
         }
         self.open_turns(mark);
+    }
+
+    /// Which steps would be part of the way back: all but the irreversible ones that have begun, and what is below them.
+    pub(crate) fn would_go_back(&self) -> Vec<bool> {
+        let mut stays = vec![false; self.steps.len()];
+        for i in (0..self.steps.len()).filter(|i| self.is_frozen(*i)) {
+            self.score.below(i, &mut stays);
+        }
+        stays.into_iter().map(|stays| !stays).collect()
+    }
+
+    /// Whether a step can never be asked back: it is irreversible, and something was said of it.
+    pub(crate) fn is_frozen(&self, i: usize) -> bool {
+        !self.plan_step(i).reversible && !self.steps[i].words.is_empty()
+    }
+
+    /// Whether a word brings the very event for whose absence the rollout goes back.
+    pub(crate) fn went_back_for(&self, heard: &Heard) -> bool {
+        let decided = |verdict: &&Verdict| verdict.kind == EventType::RollbackRequested.as_str();
+        let decision = self.verdicts.iter().rev().find(decided);
+        let about = |i: usize| decision.is_some_and(|verdict| verdict.deed == Deed::Step(i));
+        self.status == Status::RollingBack
+            && heard.steps().any(|i| about(i) && heard.word(self, i).saying == Saying::Awaited)
+    }
+
+    /// The version that a step goes back to: what ran before, as its instances said.
+    pub(crate) fn target(&self, i: usize) -> Option<&Version> {
+        self.steps[i].words.values().find_map(|word| word.from())
     }
 
     /// Takes the answer of an instance to the request to go back. Returns the step whose stall it lifted.
@@ -87,10 +112,22 @@ impl Rollout {
         self.going_back().all(|state| state.turn.is_some() && state.compensated())
     }
 
-    /// Whether an instance failed or refused, and every turn that has come is answered.
-    pub(crate) fn is_partly_back(&self) -> bool {
-        let bad = |state: &StepState| state.answers.values().any(|answer| *answer != Answer::Complete);
-        self.going_back().any(bad) && self.going_back().all(|state| state.turn.is_none() || state.answered())
+    /// Whether an instance failed, refused or never answered, and nothing more is to come of the turns that have begun.
+    pub(crate) fn is_partly_back(&self, grace: Millis, now: Timestamp) -> bool {
+        let goes_back = || (0..self.steps.len()).filter(|i| self.steps[*i].goes_back);
+        let silent = |i: usize| self.gives_up(i, grace).is_some_and(|at| now >= at);
+        let bad = |answer: &Answer| *answer != Answer::Complete;
+        let lost = |i: usize| self.steps[i].answers.values().any(bad) || silent(i);
+        let over = |i: usize| self.steps[i].turn.is_none() || self.steps[i].answered() || silent(i);
+        goes_back().any(lost) && goes_back().all(over)
+    }
+
+    /// When nobody waits for the answer of a step any more: it was asked, its window passed, people were told, and as
+    /// long again has gone by.
+    pub(crate) fn gives_up(&self, i: usize, grace: Millis) -> Option<Timestamp> {
+        let state = &self.steps[i];
+        let turn = state.turn.filter(|_| state.stall.is_some() && state.goes_back && !state.answered())?;
+        Some(turn.at.plus(2 * self.plan_step(i).compensate.within + grace + 1))
     }
 
     fn going_back(&self) -> impl Iterator<Item = &StepState> {
@@ -107,6 +144,7 @@ impl Rollout {
                     Some(Answer::Complete) => continue,
                     Some(Answer::Failed) => "RollbackFailed",
                     Some(Answer::Refused) => "RollbackRefused",
+                    None if state.turn.is_some() => "did not answer",
                     None => "was not asked",
                 };
                 lines.push(format!("{}: {} {instance}: {what}", step.id, self.service(i)));

@@ -131,8 +131,8 @@ pub enum Counter {
     Duplicate,
     /// An event of a rollout that is not known.
     Stranger,
-    /// An event that came after its rollout had ended.
-    Late,
+    /// An event that came too late, by what it came after: `after_stall`, `after_decision`, `after_end`.
+    Late(&'static str),
     /// An event that would start a plan of which a rollout is under way.
     TriggerRepeated,
     /// A record that cannot be read, by its reason.

@@ -15,6 +15,7 @@ use crate::heartbeats::Heartbeats;
 use crate::input::{BlindCause, Input};
 use crate::propose::{Known, proposals};
 use crate::reminder::{self, Reminders};
+use crate::rollout::Rollout;
 use crate::saying::Saying;
 use crate::sight::Sight;
 use crate::trigger::Triggers;
@@ -288,9 +289,11 @@ impl Engine {
 
     /// Puts down when to look at these rollouts again.
     fn plan(&mut self, candidates: &[u64]) {
-        let (grace, estimate) = (self.fold.clock.grace, self.estimate());
+        let estimate = self.estimate();
         for &n in candidates {
-            let next = self.fold.rollouts.get(n).and_then(|rollout| rollout.next_time(grace, estimate));
+            let grace = |rollout: &Rollout| self.fold.settings.grace(rollout);
+            let next =
+                self.fold.rollouts.get(n).and_then(|rollout| rollout.next_time(grace(rollout), estimate));
             let rollouts = &mut self.fold.rollouts;
             if rollouts.look_at(n, next)
                 && let Some(next) = next

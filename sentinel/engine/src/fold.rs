@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Weak;
 
+use pavane_events::control::DomainConfigured;
 use pavane_events::{
     Body, Domain, Entry, EventId, EventType, Lookup, Record, RolloutId, Service, Source, Speaker, Unreadable,
     UnreadableReason, identity,
 };
 
 use crate::alert::About;
+use crate::brakes::Brakes;
 use crate::clock::{Clock, Mark};
 use crate::effect::{Alert, Counter, Draft, Effect};
 use crate::identities::Identities;
@@ -16,6 +18,7 @@ use crate::input::BlindCause;
 use crate::rollout::Status;
 use crate::rollouts::Rollouts;
 use crate::score::Score;
+use crate::settings::Settings;
 
 /// The version of the rules by which this program judges.
 pub const RULES: i64 = 1;
@@ -65,6 +68,8 @@ pub(crate) struct Fold {
     pub(crate) domain: Domain,
     pub(crate) sentinel: Source,
     pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+    pub(crate) brakes: Brakes,
     pub(crate) offset: i64,
     /// Where a person began to hold the domain.
     pub(crate) held: Option<i64>,
@@ -98,6 +103,8 @@ impl Fold {
             sentinel: identity::sentinel_source(&domain),
             domain,
             clock: Clock::default(),
+            settings: Settings::default(),
+            brakes: Brakes::default(),
             offset: -1,
             held: None,
             rollouts: Rollouts::default(),
@@ -188,7 +195,7 @@ impl Fold {
                 Touched::Nothing
             }
             Body::DomainConfigured(configured) => {
-                self.clock.grace = configured.grace_ms.max(0);
+                self.configure(configured);
                 Touched::All
             }
             Body::RolloutStarted(started) => self.start(record, started, out),
@@ -220,6 +227,13 @@ impl Fold {
             | Body::RolloutPartial(_)
             | Body::CommandRefused(_) => self.of_rollout(record, out),
         }
+    }
+
+    /// What holds from here on.
+    fn configure(&mut self, configured: &DomainConfigured) {
+        let oldest = self.rollouts.values().next().map_or(self.offset, |rollout| rollout.started.offset);
+        self.settings.configure(self.offset, configured.clone(), oldest);
+        self.clock.grace = self.settings.newest().grace_ms;
     }
 
     /// Whether a sentinel of this domain has said this already.
@@ -284,6 +298,7 @@ impl Fold {
         if let Some(pending) = rollout.take_pending() {
             rollout.attempt += 1;
             self.owed.remove(&pending.id);
+            self.brakes.withdrawn(pending.accepted);
             out.push(Effect::Count(Counter::Withdrawn(pending.event.as_str())));
         }
     }

@@ -20,7 +20,7 @@ impl Fold {
             return;
         }
         if !self.takes_force(n, record) {
-            out.push(Effect::Count(Counter::Late));
+            out.push(Effect::Count(Counter::Late("after_end")));
             return;
         }
         self.note_decision(n, record);

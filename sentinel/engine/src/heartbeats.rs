@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pavane_events::{Cause, Evidence, EvidenceKind, Heartbeat, Instance, Millis, Service, Timestamp, Zone};
 
+use crate::alert::spoken;
 use crate::fold::Fold;
 use crate::rollout::{Rollout, Status};
 use crate::spoken::Saying;
@@ -146,7 +147,7 @@ impl Heartbeats {
         }
         let Some(heard) = heard.filter(|heard| heard.at.since(after) > -ALIVE) else {
             let last = heard.map_or("never heard".to_owned(), |heard| {
-                format!("last heard {} ms before", after.since(heard.at))
+                format!("last heard {} before", spoken(after.since(heard.at)))
             });
             return Evidence {
                 kind: EvidenceKind::Silence,
@@ -158,6 +159,7 @@ impl Heartbeats {
         };
         let heartbeat = &heard.heartbeat;
         let started = word.is_some();
+        let wrong = word.is_some_and(|word| word.saying == Saying::WrongVersion);
         let acknowledged = heartbeat.acknowledged;
         let (cause, what) = match way(fold, rollout, i, heard) {
             _ if heartbeat.outbox > 0 => {
@@ -169,6 +171,7 @@ impl Heartbeats {
             Way::Underway => {
                 (Cause::Undelivered, format!("alive, and its event {acknowledged} has not been read yet"))
             }
+            Way::Clear if wrong => (Cause::Conflict, rollout.contradiction(i, instance)),
             Way::Clear if started => (Cause::NotFinished, "alive, and not done".to_owned()),
             Way::Clear => (Cause::NotStarted, "alive, and has not begun".to_owned()),
         };

@@ -5,27 +5,30 @@ use pavane_choreography::{Bound, OnStall};
 use pavane_events::control::{ProposalKind, Proposed};
 use pavane_events::{Cause, Evidence, EvidenceKind, Timestamp};
 
-use crate::clock::Clock;
+use crate::fold::Fold;
 use crate::phase;
 use crate::rollout::{Rollout, Status};
 use crate::spoken::Saying;
 use crate::step::{Proof, Stall, StepState};
 
 /// Whether the log accepts this proposal about this rollout, if partition time is `now`.
-pub(crate) fn accepts(clock: &Clock, rollout: &Rollout, proposed: &Proposed, now: Timestamp) -> bool {
-    let awaits = rollout.status.is_open() && rollout.stopped.is_none() && clock.leaps().is_empty();
+pub(crate) fn accepts(fold: &Fold, rollout: &Rollout, proposed: &Proposed, now: Timestamp) -> bool {
+    let awaits = rollout.status.is_open() && rollout.stopped.is_none() && fold.clock.leaps().is_empty();
     if !awaits || proposed.epoch != rollout.epoch {
         return false;
     }
     let step = proposed.step.as_ref().and_then(|id| rollout.score.place(id));
     match proposed.kind {
-        ProposalKind::RolloutStalled => step.is_some_and(|i| stalls(clock, rollout, i, proposed, now)),
+        ProposalKind::RolloutStalled => step.is_some_and(|i| stalls(fold, rollout, i, proposed, now)),
         ProposalKind::SequenceViolated => step.is_some_and(|i| violates(rollout, i, proposed)),
         ProposalKind::RollbackRequested => {
-            decides(rollout, proposed) && step.is_some_and(|i| justifies_rollback(rollout, i, proposed))
+            let justified = |i: usize| justifies_rollback(rollout, i, proposed);
+            decides(rollout, proposed) && step.is_some_and(justified) && fold.brake(rollout, now).is_none()
         }
         ProposalKind::RolloutPaused => {
-            let pauses = |i: usize| rollout.steps[i].stall.is_some() && rollout.remedy(i) == OnStall::Pause;
+            let braked =
+                |i: usize| justifies_rollback(rollout, i, proposed) && fold.brake(rollout, now).is_some();
+            let pauses = |i: usize| rollout.is_left_to_the_plan(i, OnStall::Pause) || braked(i);
             decides(rollout, proposed) && rollout.status == Status::Open && step.is_some_and(pauses)
         }
         ProposalKind::RolloutCompleted => {
@@ -37,7 +40,9 @@ pub(crate) fn accepts(clock: &Clock, rollout: &Rollout, proposed: &Proposed, now
             decides(rollout, proposed) && rollout.status == Status::RollingBack && rollout.is_back()
         }
         ProposalKind::RolloutPartial => {
-            decides(rollout, proposed) && rollout.status == Status::RollingBack && rollout.is_partly_back()
+            decides(rollout, proposed)
+                && rollout.status == Status::RollingBack
+                && rollout.is_partly_back(fold.settings.grace(rollout), now)
         }
         ProposalKind::PhaseBegun => {
             let phase = proposed.phase.as_ref().and_then(|id| rollout.score.phase(id));
@@ -55,7 +60,7 @@ fn decides(rollout: &Rollout, proposed: &Proposed) -> bool {
 }
 
 /// A step stalls once per attempt: past deadline and grace, or on a cited record that still stands.
-fn stalls(clock: &Clock, rollout: &Rollout, i: usize, proposed: &Proposed, now: Timestamp) -> bool {
+fn stalls(fold: &Fold, rollout: &Rollout, i: usize, proposed: &Proposed, now: Timestamp) -> bool {
     let state = &rollout.steps[i];
     if state.stall.is_some() || proposed.attempt != state.attempt {
         return false;
@@ -65,7 +70,7 @@ fn stalls(clock: &Clock, rollout: &Rollout, i: usize, proposed: &Proposed, now: 
         return phase.is_some_and(|k| breaks(rollout, k, proposed, now));
     }
     let Some(cites) = proposed.cites else {
-        return rollout.deadline(i).is_some_and(|deadline| now > deadline.plus(clock.grace));
+        return rollout.deadline(i).is_some_and(|deadline| now > deadline.plus(fold.settings.grace(rollout)));
     };
     let awaited = rollout.status == Status::Open && state.full.is_none() && !state.overridden;
     let mut words = state.words.values();
@@ -105,8 +110,9 @@ fn justifies_rollback(rollout: &Rollout, i: usize, proposed: &Proposed) -> bool 
     let state = &rollout.steps[i];
     let Some(stall) = &state.stall else { return false };
     rollout.status == Status::Open
-        && rollout.remedy(i) == OnStall::Rollback
+        && rollout.is_left_to_the_plan(i, OnStall::Rollback)
         && stall.cause != Cause::ContractBroken
+        && !state.is_contradicted()
         && state.taint.is_none()
         && state.rejection.is_none()
         && !proposed.evidence.is_empty()

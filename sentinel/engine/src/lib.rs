@@ -17,13 +17,13 @@
 //! | `engine` | the way in: reads, looks, proposes, says |
 //! | `fold` `queue` `speak` `words` `gate` `accept` | what a record does: to the domain, as a start, to its rollout, as a proposal |
 //! | `rollout` `step` `spoken` `phase` `windows` `compensation` `missing` `score` | one rollout: its counts, words, phases, deadlines, way back, plan |
-//! | `judge` | whether the log accepts a proposal |
+//! | `judge` `brakes` `settings` | whether the log accepts a proposal; what keeps it from it; what holds for the domain |
 //! | `propose` `heartbeats` | what to propose, and on what evidence |
 //! | `rollouts` `identities` `agenda` | all rollouts by number and id; what was read before; when to look again |
 //! | `clock` `sight` | partition time; whether the sentinel sees at all |
 //! | `snapshot` | what is folded, as bytes that outlive the process |
 //! | `watch` `trigger` | the metrics that phases are watched by; plans that start by an event |
-//! | `alert` `reminder` `view` | what people are told, reminded of and shown |
+//! | `alert` `leftover` `reminder` `view` | what people are told, of ways back and what outlasts them too, reminded of and shown |
 //! | [`diagnosis`] | why a rollout stands where it stands |
 
 //!
@@ -37,6 +37,7 @@ mod accept;
 mod agenda;
 mod alert;
 mod asked;
+mod brakes;
 mod clock;
 mod compensation;
 pub mod diagnosis;
@@ -48,6 +49,7 @@ mod heartbeats;
 mod identities;
 mod input;
 mod judge;
+mod leftover;
 mod missing;
 mod phase;
 mod propose;
@@ -57,6 +59,7 @@ mod rollout;
 mod rollouts;
 mod saying;
 mod score;
+mod settings;
 mod sight;
 mod snapshot;
 mod speak;

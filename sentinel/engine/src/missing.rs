@@ -1,6 +1,6 @@
 //! What a step is missing, in the words of plans, and why it stands still as far as the log alone says.
 
-use pavane_events::{Cause, Evidence};
+use pavane_events::{Cause, Evidence, Instance};
 
 use crate::rollout::{Rollout, Status};
 
@@ -53,11 +53,22 @@ impl Rollout {
         step.compensate.expect.to_string()
     }
 
+    /// How what an instance says contradicts what a step asks for, in words.
+    pub(crate) fn contradiction(&self, i: usize, instance: &Instance) -> String {
+        let version = self.steps[i].words.get(instance).and_then(|word| word.version.as_ref());
+        let asked = self.plan_step(i).version.as_ref().map_or("any".to_owned(), ToString::to_string);
+        let said = version.map_or("no version".to_owned(), |version| format!("version {version}"));
+        format!("it said {} of {said}, and the step counts {asked}", self.plan_step(i).expect.event)
+    }
+
     /// The cause that the log alone gives a stall by its deadline, refined by what was quoted.
     pub(crate) fn cause(&self, i: usize, evidence: &[Evidence]) -> Cause {
         let state = &self.steps[i];
         if state.taint.is_some() || state.rejection.is_some() {
             return Cause::ContractBroken;
+        }
+        if state.is_contradicted() && self.status == Status::Open {
+            return evidence.iter().map(|seen| seen.cause).fold(Cause::Conflict, Cause::max);
         }
         let by_words = if state.words.is_empty() { Cause::NotStarted } else { Cause::NotFinished };
         let quoted = evidence.iter().map(|seen| seen.cause).max().unwrap_or_default();

@@ -58,7 +58,7 @@ pub(crate) fn proposals(
     if wanted.is_empty() {
         return wanted;
     }
-    wanted.retain(|proposed| judge::accepts(&fold.clock, rollout, proposed, now));
+    wanted.retain(|proposed| judge::accepts(fold, rollout, proposed, now));
     wanted
 }
 
@@ -173,7 +173,10 @@ fn about_step(
                 OnStall::Alert => return,
                 OnStall::Pause => (ProposalKind::RolloutPaused, Vec::new()),
                 OnStall::Rollback => {
-                    (ProposalKind::RollbackRequested, grounds(fold, heard, rollout, i, stall))
+                    let braked = fold.brake(rollout, now).is_some();
+                    let kind =
+                        if braked { ProposalKind::RolloutPaused } else { ProposalKind::RollbackRequested };
+                    (kind, grounds(fold, heard, rollout, i, stall))
                 }
             };
             wanted.push(Proposed {
@@ -234,7 +237,8 @@ fn stall(fold: &Fold, heard: &Heartbeats, rollout: &Rollout, i: usize, now: Time
             ..base()
         });
     }
-    let deadline = rollout.deadline(i).filter(|deadline| now > deadline.plus(fold.clock.grace))?;
+    let deadline =
+        rollout.deadline(i).filter(|deadline| now > deadline.plus(fold.settings.grace(rollout)))?;
     let evidence = heard.evidence(fold, rollout, i, fold.clock.unadjusted(deadline));
     let cause = rollout.cause(i, &evidence);
     Some(Proposed { deadline: Some(deadline), cause, evidence, ..base() })

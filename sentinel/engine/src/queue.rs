@@ -195,7 +195,7 @@ impl Fold {
             ended: raw,
         })));
         self.resolve_all(n, out);
-        self.remember_ended(n);
+        self.remember_ended(n, out);
         self.admit_queued(raw, out);
     }
 
@@ -216,12 +216,13 @@ impl Fold {
         }
     }
 
-    fn remember_ended(&mut self, n: u64) {
+    fn remember_ended(&mut self, n: u64, out: &mut Vec<Effect>) {
         self.ended.push_back(n);
         if self.ended.len() > ENDED
             && let Some(oldest) = self.ended.pop_front()
             && self.rollouts.get(oldest).is_some_and(|rollout| !rollout.status.is_open())
         {
+            self.resolve_all(oldest, out);
             self.rollouts.forget(oldest);
         }
     }

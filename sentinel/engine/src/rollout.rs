@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use pavane_choreography::{Instances, OnStall, Phase, Step};
+use pavane_events::control::Proposed;
 use pavane_events::{EventId, EventType, Instance, RolloutId, Service, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -344,6 +345,18 @@ impl Rollout {
     pub(crate) fn remedy(&self, i: usize) -> OnStall {
         let watch = self.breach(i).and_then(|phase| phase.watch.as_ref());
         watch.map_or(self.plan_step(i).on_stall, |watch| watch.on_breach)
+    }
+
+    /// Whether a step stands still, the plan asks for this remedy, and nobody has taken the matter in hand since.
+    pub(crate) fn is_left_to_the_plan(&self, i: usize, remedy: OnStall) -> bool {
+        let stall = self.steps[i].stall.as_ref();
+        stall.is_some_and(|stall| !stall.in_hand) && self.remedy(i) == remedy
+    }
+
+    /// Whether a pause that is proposed stands for a rollback that a brake keeps from being asked for.
+    pub(crate) fn is_braked(&self, proposed: &Proposed) -> bool {
+        let step = proposed.step.as_ref().and_then(|id| self.score.place(id));
+        step.is_some_and(|i| self.remedy(i) == OnStall::Rollback)
     }
 
     /// The phase whose broken bound this step tells of.

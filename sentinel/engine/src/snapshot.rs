@@ -6,6 +6,7 @@
 //! would misjudge. Each line is small, so neither writing nor reading holds more than a line besides the bytes
 //! themselves; a person can read them, too.
 
+mod domain;
 mod error;
 mod read;
 mod write;

@@ -1,9 +1,11 @@
 //! What a record about one rollout does to it.
 
-use pavane_events::command::RollbackRequested;
+use pavane_choreography::OnStall;
+use pavane_events::command::{RollbackRequested, RolloutPaused};
 use pavane_events::service::{EventRejected, HookUncertain};
 use pavane_events::{Body, EventType, Record, Speaker};
 
+use crate::alert::{About, Concern};
 use crate::clock::Mark;
 use crate::effect::{Counter, Effect};
 use crate::fold::Fold;
@@ -34,8 +36,8 @@ impl Fold {
             Body::RollbackFailed(body) => self.answer(n, record, body.epoch, Answer::Failed, out),
             Body::RollbackRefused(body) => self.answer(n, record, body.epoch, Answer::Refused, out),
             Body::EventRejected(body) => self.rejected(n, record, body, out),
-            Body::RolloutPaused(_) => self.pause(n, record, mark, out),
-            Body::RolloutResumed(_) => self.resume(n, mark),
+            Body::RolloutPaused(body) => self.pause(n, record, body, out),
+            Body::RolloutResumed(_) => self.resume(n, mark, out),
             Body::RolloutAborted(_) => {
                 if self.awaits(n) {
                     self.end(n, Status::Aborted, record.at, out);
@@ -48,7 +50,7 @@ impl Fold {
                     None => self.refuse(record, "unknown_step", format!("no step {} is open", body.step)),
                 }
             }
-            Body::RollbackRequested(body) => self.rollback(n, record, body),
+            Body::RollbackRequested(body) => self.rollback(n, record, body, out),
             Body::RolloutCompleted(_) => self.said(n, record, Status::Completed, out),
             Body::RolloutRolledBack(_) => self.said(n, record, Status::RolledBack, out),
             Body::RolloutPartial(_) => self.said(n, record, Status::Partial, out),
@@ -84,19 +86,24 @@ impl Fold {
     /// A service's word about the step that it is at.
     fn word(&mut self, n: u64, record: &Record, mark: Mark, out: &mut Vec<Effect>) {
         let Some(rollout) = self.rollouts.get_mut(n) else { return };
+        let heard = words::read(rollout, record);
         if !rollout.status.is_open() {
-            out.push(Effect::Count(Counter::Late));
+            self.late(n, record, heard.as_ref(), out);
             return;
         }
-        let Some(heard) = words::read(rollout, record) else {
+        let Some(heard) = heard else {
             out.push(Effect::Count(Counter::Stranger));
             return;
         };
+        let superfluous = rollout.went_back_for(&heard);
         rollout.note_early(&heard);
         for i in heard.steps() {
             let Some(rollout) = self.rollouts.get_mut(n) else { return };
             let counted = rollout.hear(i, &heard, mark);
             self.counted(n, &counted, out);
+        }
+        if superfluous {
+            self.late(n, record, Some(&heard), out);
         }
     }
 
@@ -113,7 +120,12 @@ impl Fold {
         let undone = |pending: &Pending| {
             pending.event == EventType::RollbackRequested && pending.step == counted.filled
         };
-        if counted.filled.is_some() && pending.is_some_and(undone) {
+        if let (Some(i), Some(pending)) = (counted.filled, pending.filter(|pending| undone(pending))) {
+            let accepted = pending.accepted;
+            let superseded = format!("the rollback that was accepted at offset {accepted} is not asked for");
+            if let Some(alert) = self.burning.get_mut(&(n, About::Step(i, Concern::Stall))) {
+                alert.say("superseded", superseded);
+            }
             self.withdraw(n, out);
         }
         for i in counted.lifted.or(counted.filled).into_iter().chain(counted.closed.iter().copied()) {
@@ -126,7 +138,7 @@ impl Fold {
         let mark = self.mark();
         let Some(rollout) = self.rollouts.get_mut(n) else { return };
         if rollout.status != Status::RollingBack || epoch != rollout.epoch {
-            out.push(Effect::Count(Counter::Late));
+            out.push(Effect::Count(Counter::Late("after_end")));
             return;
         }
         let envelope = &record.event.envelope;
@@ -147,7 +159,7 @@ impl Fold {
     /// An event that a service waits for came, and it could not read it.
     fn rejected(&mut self, n: u64, record: &Record, body: &EventRejected, out: &mut Vec<Effect>) {
         let Some(rollout) = self.rollouts.get_mut(n).filter(|rollout| rollout.status == Status::Open) else {
-            out.push(Effect::Count(Counter::Late));
+            out.push(Effect::Count(Counter::Late("after_end")));
             return;
         };
         let event = EventType::from_short(&body.event);
@@ -179,7 +191,7 @@ impl Fold {
     fn uncertain(&mut self, n: u64, record: &Record, body: &HookUncertain, out: &mut Vec<Effect>) {
         let envelope = &record.event.envelope;
         let Some(rollout) = self.rollouts.get(n).filter(|rollout| rollout.status.is_open()) else {
-            out.push(Effect::Count(Counter::Late));
+            out.push(Effect::Count(Counter::Late("after_end")));
             return;
         };
         let service = envelope.service.as_ref();
@@ -190,13 +202,15 @@ impl Fold {
         }
     }
 
-    fn pause(&mut self, n: u64, record: &Record, mark: Mark, out: &mut Vec<Effect>) {
+    fn pause(&mut self, n: u64, record: &Record, said: &RolloutPaused, out: &mut Vec<Effect>) {
+        let mark = self.mark();
         let ours = self.takes_force(n, record);
+        let step = self.rollouts.get(n).and_then(|rollout| rollout.pending.as_ref()?.step).filter(|_| ours);
         if ours {
             self.note_decision(n, record);
         }
         let Some(rollout) = self.rollouts.get_mut(n).filter(|rollout| rollout.status.is_open()) else {
-            out.push(Effect::Count(Counter::Late));
+            out.push(Effect::Count(Counter::Late("after_end")));
             return;
         };
         if ours {
@@ -205,9 +219,18 @@ impl Fold {
         rollout.take_pending();
         rollout.paused = true;
         rollout.halt(true, mark);
+        let Some(i) = step else { return };
+        let withheld = rollout.is_left_to_the_plan(i, OnStall::Rollback);
+        if let Some(stall) = rollout.steps[i].stall.as_mut() {
+            stall.in_hand = true;
+        }
+        if withheld {
+            self.raise_withheld(n, i, record, said, out);
+        }
     }
 
-    fn resume(&mut self, n: u64, mark: Mark) {
+    fn resume(&mut self, n: u64, mark: Mark, out: &mut Vec<Effect>) {
+        self.resolve_withheld(n, out);
         let held = self.held.is_some();
         if let Some(rollout) = self.rollouts.get_mut(n).filter(|rollout| rollout.status.is_open()) {
             if rollout.paused {
@@ -218,7 +241,7 @@ impl Fold {
     }
 
     /// The decision to go back: a person's at once, the sentinel's when it is the one that was accepted.
-    fn rollback(&mut self, n: u64, record: &Record, body: &RollbackRequested) {
+    fn rollback(&mut self, n: u64, record: &Record, body: &RollbackRequested, out: &mut Vec<Effect>) {
         if body.service.is_some() {
             return;
         }
@@ -237,6 +260,7 @@ impl Fold {
         }
         match self.status(n) {
             Some(Status::Open) => {
+                self.resolve_withheld(n, out);
                 self.note_decision(n, record);
                 self.begin_rollback(n, mark);
             }
@@ -283,8 +307,17 @@ impl Fold {
         if self.takes_force(n, record) {
             self.note_decision(n, record);
             self.end(n, status, record.at, out);
-            if status == Status::Partial {
-                self.raise_partial(n, record, out);
+            match status {
+                Status::Partial => self.raise_partial(n, record, out),
+                Status::Completed => self.resolve_leftovers(n, out),
+                Status::Queued
+                | Status::Open
+                | Status::RollingBack
+                | Status::RolledBack
+                | Status::Aborted => {}
+            }
+            if matches!(status, Status::RolledBack | Status::Partial) {
+                self.raise_frozen(n, record, out);
             }
         }
     }

@@ -43,6 +43,8 @@ pub(crate) struct Stall {
     pub(crate) raw: Timestamp,
     /// What is missing, where it is no event.
     pub(crate) missing: Option<String>,
+    /// Whether the plan's remedy has been taken, or a person has gone on without it: the sentinel does no more by itself.
+    pub(crate) in_hand: bool,
     /// The value that broke the bound of its phase.
     pub(crate) metric: Option<Evidence>,
 }
@@ -157,6 +159,11 @@ impl StepState {
     /// Whether an instance has come: it has said the awaited event last, or a person says so.
     pub(crate) fn has_come(&self) -> bool {
         self.overridden || self.words.values().any(|word| word.saying == Saying::Awaited)
+    }
+
+    /// Whether an instance's last word is the awaited event of a version that does not count.
+    pub(crate) fn is_contradicted(&self) -> bool {
+        self.words.values().any(|word| word.saying == Saying::WrongVersion)
     }
 
     /// The instances that have something to go back from.

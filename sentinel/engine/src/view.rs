@@ -100,7 +100,7 @@ pub(crate) struct Verdict {
 }
 
 /// What a decision is about, by its place in the plan.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Deed {
     Rollout,
     Step(usize),

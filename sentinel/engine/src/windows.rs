@@ -65,7 +65,8 @@ impl Rollout {
         let deadline = self.deadline(i).filter(|_| state.stall.is_none()).map(|d| d.plus(grace + 1));
         let full = state.full.filter(|_| self.status == Status::Open && !state.overridden);
         let met = full.map(|full| full.at.plus(self.plan_step(i).healthy_for));
-        deadline.into_iter().chain(met).filter(|at| *at > after).min()
+        let given_up = self.gives_up(i, grace).filter(|_| self.status == Status::RollingBack);
+        deadline.into_iter().chain(met).chain(given_up).filter(|at| *at > after).min()
     }
 
     /// When someone is told that a phase of which a share moves waits for heartbeats.

@@ -100,6 +100,7 @@ const EVERYTHING: &str = "
     rollout.steps.words.said=started rollout.steps.words.said=awaited rollout.steps.words.said=wrong_version
     rollout.steps.words.said=failed rollout.steps.words.said=drained
     rollout.steps.stall.proof rollout.steps.stall.cause rollout.steps.stall.raw rollout.steps.stall.missing
+    rollout.steps.stall.in_hand
     rollout.steps.stall.metric rollout.steps.stall.proof=not_started rollout.steps.stall.proof=not_finished
     rollout.steps.stall.proof=cited rollout.steps.stall.proof=compensation rollout.steps.stall.proof=breach
     rollout.steps.rejection.offset rollout.steps.rejection.instance rollout.steps.rejection.detail
@@ -114,6 +115,9 @@ const EVERYTHING: &str = "
     burning burning.rollout burning.concern burning.of burning.id burning.labels burning.annotations burning.since
     burning.deadline burning.starts_at
     burning.concern=stall burning.concern=sequence burning.concern=uncertain burning.concern=gate
+    burning.concern=withheld burning.concern=late burning.concern=partial burning.concern=frozen
+    own own.configured own.configured.offset own.configured.said own.rollbacks own.asked_back own.asked_back.service
+    own.asked_back.target own.asked_back.at
     owed owed.id owed.rollout owed.causation owed.service owed.event owed.body
     early early.offset early.at early.id early.source early.rollout early.service early.instance early.version
     early.boot early.sequence early.event early.body
@@ -136,7 +140,8 @@ fn note(path: &str, value: &Value, reached: &mut BTreeSet<String>) {
         "burning.concern",
     ];
     /// What is within is other people's.
-    const CLOSED: [&str; 6] = [
+    const CLOSED: [&str; 7] = [
+        "own.configured.said",
         "burning.labels",
         "burning.annotations",
         "owed.body",

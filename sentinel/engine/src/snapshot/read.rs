@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::alert::{About, Concern};
+use crate::alert::About;
 use crate::clock::{Clock, GRACE, Leap};
 use crate::effect::{Alert, AlertStatus, Draft};
 use crate::fold::{Fold, Owed, RULES, Sequence};
@@ -20,6 +20,7 @@ use crate::rollout::Status;
 use crate::score::Score;
 use crate::snapshot::SnapshotError;
 
+use super::domain;
 use super::written::{self, FORMAT, Head, Line};
 
 mod rollout;
@@ -100,7 +101,7 @@ struct Reader {
 impl Reader {
     /// Takes a line. True for the last one.
     fn take(&mut self, number: usize, line: Line) -> Result<bool, Defect> {
-        let Line { clock, held, blind, plan, rollout, ended, burning, owed, early, sequence, seen, end } =
+        let Line { clock, held, blind, own, plan, rollout, ended, burning, owed, early, sequence, seen, end } =
             line;
         if let Some(clock) = clock {
             self.fold.clock = time(clock);
@@ -110,6 +111,9 @@ impl Reader {
         }
         if let Some(blind) = blind {
             self.fold.blind = Some(cause(&blind)?);
+        }
+        if let Some(own) = own {
+            domain::take(&mut self.fold, *own);
         }
         if let Some(plan) = plan {
             self.plan(&plan)?;
@@ -194,16 +198,9 @@ impl Reader {
         let n = self.number(i64::try_from(rollout).unwrap_or(-1))?;
         let score = &self.fold.rollouts[n].score;
         let (steps, phases) = (score.plan.steps.len(), score.phases.len());
-        let (about, places) = match concern.as_str() {
-            "stall" => (About::Step(of, Concern::Stall), steps),
-            "sequence" => (About::Step(of, Concern::Sequence), steps),
-            "uncertain" => (About::Step(of, Concern::Uncertain), steps),
-            "gate" => (About::Gate(of), phases),
-            other => return Err(format!("this program knows no alert about a {other}").into()),
-        };
-        if of >= places {
-            return Err(format!("the plan has no {concern} of place {of}").into());
-        }
+        let about = About::read(&concern, of, steps, phases);
+        let about =
+            about.ok_or_else(|| format!("this program knows no alert about {concern} {of} of the plan"))?;
         let (status, ends_at) = (AlertStatus::Firing, None);
         let alert = Alert { id, status, labels, annotations, since, deadline, starts_at, ends_at };
         let new = self.fold.burning.insert((n, about), alert).is_none();

@@ -9,7 +9,7 @@ use pavane_events::{Body, Domain, Envelope, Event, Instance, Source};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::alert::{About, Concern};
+use crate::alert::About;
 use crate::clock::Clock;
 use crate::effect::{Alert, Draft};
 use crate::fold::{Fold, Sequence};
@@ -21,6 +21,7 @@ use crate::spoken::{More, Word};
 use crate::step::{Rejection, Seldom, Stall, StepState, Violation};
 use crate::view::{Deed, Verdict};
 
+use super::domain;
 use super::written::{self, FORMAT, Head, Line, Number, length};
 
 /// How many identities stand on a line.
@@ -42,6 +43,8 @@ pub(super) fn write(fold: &Fold) -> Vec<u8> {
         decided: _,
         burning,
         sequences,
+        settings,
+        brakes,
         blind,
         rules,
         ended,
@@ -57,6 +60,9 @@ pub(super) fn write(fold: &Fold) -> Vec<u8> {
     }
     if let Some(blind) = blind {
         lines.put(&Line { blind: Some(blind.as_str().to_owned()), ..Line::default() });
+    }
+    for line in domain::lines(settings, brakes) {
+        lines.put(&line);
     }
     lines.rollouts(rollouts);
     let numbers: Vec<u64> = rollouts.iter().map(|(n, _)| n).collect();
@@ -211,8 +217,8 @@ fn word(by: &Instance, word: &Word) -> written::Word {
 }
 
 fn stall(stall: &Stall) -> written::Stall {
-    let Stall { proof, cause, raw, missing, metric } = stall.clone();
-    written::Stall { proof, cause, raw, missing, metric }
+    let Stall { proof, cause, raw, missing, in_hand, metric } = stall.clone();
+    written::Stall { proof, cause, raw, missing, in_hand, metric }
 }
 
 fn rejection(rejection: &Rejection) -> written::Rejection {
@@ -233,12 +239,7 @@ fn sequence(source: &Source, counted: &Sequence) -> written::Sequence {
 
 fn burns(rollout: usize, about: About, alert: &Alert) -> written::Burning {
     let Alert { id, status: _, labels, annotations, since, deadline, starts_at, ends_at: _ } = alert.clone();
-    let (concern, of) = match about {
-        About::Step(i, Concern::Stall) => ("stall", i),
-        About::Step(i, Concern::Sequence) => ("sequence", i),
-        About::Step(i, Concern::Uncertain) => ("uncertain", i),
-        About::Gate(k) => ("gate", k),
-    };
+    let (concern, of) = about.written();
     let concern = concern.to_owned();
     written::Burning { rollout, concern, of, id, labels, annotations, since, deadline, starts_at }
 }

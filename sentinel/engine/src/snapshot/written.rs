@@ -13,6 +13,8 @@ use crate::rollout::Status;
 use crate::spoken::Saying;
 use crate::step::{Answer, Proof};
 
+use super::domain;
+
 /// The newest format that this program reads, and the one that it writes.
 pub const FORMAT: u32 = 1;
 
@@ -38,6 +40,8 @@ pub(super) struct Line {
     pub(super) held: Option<Number>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) blind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) own: Option<Box<domain::Own>>,
     /// A plan, in front of the first rollout that dances it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) plan: Option<String>,
@@ -169,6 +173,8 @@ pub(super) struct Stall {
     pub(super) raw: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) missing: Option<String>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) in_hand: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) metric: Option<Evidence>,
 }
@@ -228,7 +234,7 @@ pub(super) struct Verdict {
 pub(super) struct Burning {
     /// The place of its rollout among those above.
     pub(super) rollout: usize,
-    /// `stall`, `sequence`, `uncertain` of a step, or `gate` of a phase.
+    /// What it is about, in a word.
     pub(super) concern: String,
     /// The place of the step or phase.
     pub(super) of: usize,

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use pavane_choreography::Plan;
 use pavane_events::{Body, Entry, EventId, EventType, Timestamp};
-use pavane_sentinel_engine::{Alert, Counter, Effect, Engine, Input, RolloutView, Status, StepStatus};
+use pavane_sentinel_engine::{
+    Alert, AlertStatus, Counter, Effect, Engine, Input, RolloutView, Status, StepStatus,
+};
 
 use crate::floor::{Log, domain, heartbeat, rollout_id, word};
 
@@ -140,6 +142,26 @@ impl Stage {
             Entry::Unreadable(_) => None,
         });
         bodies.filter(|body| body.event_type() == event).collect()
+    }
+
+    /// The names of the alerts that burn, in order.
+    pub(crate) fn burning(&self) -> Vec<String> {
+        let mut burning = BTreeMap::new();
+        for alert in &self.alerts {
+            match alert.status {
+                AlertStatus::Firing => drop(burning.insert(&alert.id, alert.labels["alertname"].clone())),
+                AlertStatus::Resolved => drop(burning.remove(&alert.id)),
+            }
+        }
+        let mut names: Vec<String> = burning.into_values().collect();
+        names.sort();
+        names
+    }
+
+    /// The alert of this name that was told last.
+    pub(crate) fn alert(&self, name: &str) -> &Alert {
+        let named = |alert: &&Alert| alert.labels["alertname"] == name;
+        self.alerts.iter().rev().find(named).unwrap_or_else(|| panic!("no {name} was told"))
     }
 
     /// The codes of what was refused.

@@ -130,7 +130,10 @@ fn something_happens(stage: &mut Stage, dice: &mut Dice, plans: &[Plan]) {
             let body = match dice.below(3) {
                 0 => held(),
                 1 => released(),
-                _ => DomainConfigured { grace_ms: 400, ..DomainConfigured::default() }.into(),
+                _ => {
+                    let rollback_budget = i64::try_from(dice.below(4)).expect("small");
+                    DomainConfigured { grace_ms: 400, rollback_budget, ..DomainConfigured::default() }.into()
+                }
             };
             stage.log.person(&id, body);
         }

@@ -90,8 +90,8 @@ fn step(state: &mut StepState, written: written::Step) {
     state.full = written.full.map(Into::into);
     state.attempt = written.attempts.get() + 1;
     state.overridden = written.overridden;
-    if let Some(written::Stall { proof, cause, raw, missing, metric }) = written.stall {
-        state.stall = Some(Stall { proof, cause, raw, missing, metric });
+    if let Some(written::Stall { proof, cause, raw, missing, in_hand, metric }) = written.stall {
+        state.stall = Some(Stall { proof, cause, raw, missing, in_hand, metric });
     }
     if let Some(written::Rejection { offset, instance, detail }) = written.rejection {
         state.rejection = Some(Rejection { offset: offset.get(), instance, detail });
