@@ -3,7 +3,7 @@
 //! rollout is forgotten.
 
 use pavane_events::command::RolloutPaused;
-use pavane_events::{EventId, Record, identity};
+use pavane_events::{Record, identity};
 
 use crate::alert::{About, Concern, Matter};
 use crate::effect::{Counter, Effect};
@@ -74,7 +74,7 @@ impl Fold {
         let rollout = &self.rollouts[n];
         let frozen: Vec<usize> = (0..rollout.steps.len()).filter(|i| rollout.is_frozen(*i)).collect();
         let Some(&first) = frozen.first() else { return };
-        let id = alert_id(rollout, None, "RollbackFrozen", rollout.attempt);
+        let id = identity::decision_id(&rollout.id, rollout.epoch, None, "RollbackFrozen", rollout.attempt);
         let mut alert = self.alert(rollout, "RollbackFrozen", Some(first), "failed", &id, record.at);
         page(&mut alert);
         let name = |i: &usize| format!("{} ({})", rollout.plan_step(*i).id, rollout.expects(*i));
@@ -106,11 +106,12 @@ impl Fold {
         let Some((heard, Some(i))) = awaited else { return };
         let is_awaited = heard.word(rollout, i).saying == Saying::Awaited;
         // a further instance of a rollout that is complete is no news
-        if !is_awaited || rollout.status == Status::Completed {
+        let told = self.burning.contains_key(&(n, About::Step(i, Concern::Late)));
+        if !is_awaited || told || rollout.status == Status::Completed {
             return;
         }
-        let id = alert_id(rollout, Some(i), "LateEvent", rollout.steps[i].attempt);
-        let mut alert = self.alert(rollout, "LateEvent", Some(i), "conflict", &id, record.at);
+        let id = &record.event.envelope.id;
+        let mut alert = self.alert(rollout, "LateEvent", Some(i), "conflict", id, record.at);
         alert.labels.insert("severity".to_owned(), "ticket".to_owned());
         let (who, what) = (&heard.instance, rollout.expects(i));
         let version = record.event.envelope.version.as_ref();
@@ -157,9 +158,4 @@ impl Rollout {
 
 fn page(alert: &mut crate::effect::Alert) {
     alert.labels.insert("severity".to_owned(), "page".to_owned());
-}
-
-fn alert_id(rollout: &Rollout, i: Option<usize>, name: &str, attempt: i64) -> EventId {
-    let step = i.map(|i| &rollout.plan_step(i).id);
-    identity::decision_id(&rollout.id, rollout.epoch, step, name, attempt)
 }
