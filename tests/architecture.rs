@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("pavane-sentinel-engine", &["pavane-events", "pavane-choreography"]),
     ("pavane-alerts", &["pavane-events", "pavane-sentinel-engine"]),
     ("pavane-sidecar-engine", &["pavane-events", "pavane-choreography"]),
-    ("pavane-review", &["pavane-events", "pavane-choreography", "pavane-contracts"]),
+    ("pavane-review", &["pavane-events", "pavane-choreography", "pavane-contracts", "pavane-schemas"]),
     (
         "pavane-rehearsal",
         &["pavane-events", "pavane-choreography", "pavane-sentinel-engine", "pavane-sidecar-engine"],

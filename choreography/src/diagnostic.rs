@@ -78,7 +78,8 @@ macro_rules! codes {
 
 // 0xx: any file. 1xx: choreographies. 2xx: the sidecar's file. 3xx: the sentinel's file. 4xx: what is found when
 // sound files are held against each other, and a sound plan against what one may want of it: 40x files, 41x who says
-// what, 42x windows, 43x the way back, 44x people, 45x noise. A code that was published is never given to another
+// what, 42x windows, 43x the way back, 44x people, 45x noise. 5xx: schemas: 50x by themselves, 52x against the versions
+// before them, 53x against who reads them. A code that was published is never given to another
 // meaning.
 codes! {
     NotYaml: "PAV001", "the text is not YAML";
@@ -166,6 +167,27 @@ codes! {
     EventSoup: "PAV450", "two steps await two words for one thing";
     StrangeEvent: "PAV451", "a schema is of an event that is not in the vocabulary";
     ManyEvents: "PAV452", "a service says many kinds of events";
+    SchemaNotJson: "PAV500", "a schema is not JSON";
+    SchemaBroken: "PAV501", "a schema is none that Avro knows";
+    SchemaDangerous: "PAV502", "a schema could hurt whoever reads by it";
+    SchemaDefault: "PAV503", "a default is no value of its field's type";
+    SchemaSymbol: "PAV504", "an enum has no default symbol";
+    SchemaDoc: "PAV505", "nothing says what a field or a type is for";
+    SchemaOptional: "PAV506", "an optional field cannot be left out";
+    SchemaName: "PAV507", "a schema has another name than its file, or one that is taken";
+    SchemaForm: "PAV508", "a service's own form of an event cannot be read as that event";
+    SchemaAlike: "PAV509", "two names say one thing";
+    ChangeNoDefault: "PAV520", "a field without a default came or went";
+    ChangeType: "PAV521", "a field is of another type than before";
+    ChangeUnion: "PAV522", "a union takes less than before";
+    ChangeSymbol: "PAV523", "an enum has another set of symbols, and no default";
+    ChangeName: "PAV524", "a type has another name or size than before";
+    ChangeMeaning: "PAV525", "the same bytes mean something else than before";
+    ChangeAlias: "PAV526", "an alias makes it doubtful which field is meant";
+    SchemaGone: "PAV527", "a schema is gone or has another name";
+    ConsumerBreaks: "PAV530", "a service cannot read a changed event that it waits for";
+    ConsumerOrder: "PAV531", "a changed event asks for an order of roll-out";
+    ConsumesNothing: "PAV532", "a service reads what nobody writes";
 }
 
 impl Diagnostic {

@@ -35,7 +35,7 @@ pub(crate) enum Command {
     /// Makes or verifies the topics.
     #[command(subcommand)]
     Topics(topics::Topics),
-    /// Registers the schemas, or lists the extensions that readers allow.
+    /// Checks a change of schemas, registers schemas, or lists the extensions that readers allow.
     #[command(subcommand)]
     Schemas(schemas::Schemas),
     Check(check::Check),

@@ -58,6 +58,12 @@ impl Connection {
         Ok(settings)
     }
 
+    /// The settings of a registry alone, for who needs no Kafka.
+    pub fn registry_settings(&self) -> Result<Settings, Failure> {
+        let nowhere = Self { kafka: Some(String::new()), ..self.clone() };
+        nowhere.settings()
+    }
+
     /// The domain, or that it is missing.
     pub fn domain(&self) -> Result<Domain, Failure> {
         given(self.domain.as_ref(), "which domain is meant", "--domain NAME", "PAVANE_DOMAIN").cloned()

@@ -4,6 +4,7 @@
 
 pub mod advise;
 pub mod check;
+pub mod contracts;
 pub mod difference;
 pub mod graph;
 pub mod participant;

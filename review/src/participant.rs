@@ -5,10 +5,11 @@
 
 use pavane_choreography::Expect;
 use pavane_choreography::diagnostic::Place;
+use pavane_contracts::Schema;
 use pavane_events::{Domain, EventType, Millis, Service, Zone};
 
 /// A service as its sidecar's file tells of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Participant {
     /// The file as it is named to the reader.
     pub file: String,
@@ -24,6 +25,33 @@ pub struct Participant {
     pub zone: Option<Zone>,
     /// What the service does when an event comes.
     pub reactions: Vec<Reaction>,
+    /// What the service reads of other services' events, as far as it says so.
+    pub consumes: Vec<Consumed>,
+}
+
+/// An event of another service that a service reads.
+#[derive(Clone, Debug)]
+pub struct Consumed {
+    /// The event.
+    pub event: Expect,
+    /// Where it is named.
+    pub place: Place,
+    /// What of it is read.
+    pub reads: Reads,
+}
+
+/// What of an event is read.
+#[derive(Clone, Debug)]
+pub enum Reads {
+    /// These fields.
+    Fields(Vec<String>),
+    /// All that a schema holds.
+    Schema {
+        /// The file as it is named to the reader.
+        file: String,
+        /// The schema, or why there is none.
+        schema: Result<Schema, String>,
+    },
 }
 
 /// What a service does when an event comes.

@@ -166,6 +166,7 @@ fn service(name: &str, on: On) -> Participant {
             reaction(on, EventType::DeploymentComplete),
             reaction(On::RollbackRequested, EventType::RollbackComplete),
         ],
+        consumes: Vec::new(),
     }
 }
 

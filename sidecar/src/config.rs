@@ -23,9 +23,12 @@
 //!     emit: DeploymentComplete
 //!   - on: RollbackRequested
 //!     run: { exec: ["./revert.sh"], env: { MODE: fast } }
+//! consumes:                             # what is read of others' events, for those who change them
+//!   - { event: user-db.Ready, fields: [prerequisite] }   # or schema: FILE
 //! ```
 
 mod check;
+mod consumes;
 mod door;
 mod outage;
 mod process;
@@ -43,6 +46,7 @@ use pavane_events::{Domain, EventType, Instance, Service, Zone};
 
 pub use crate::line::Limits;
 pub use check::{Check, Probe, Queue};
+pub use consumes::{Consumed, Reads};
 pub use door::Listen;
 pub use outage::{Drain, Outage};
 pub use process::{Keeping, Restart};
@@ -91,6 +95,8 @@ pub struct Config {
     pub ready: Option<Ready>,
     /// What the service does when an event comes.
     pub reactions: Vec<Reaction>,
+    /// What the service reads of other services' events; nobody acts on it but those who check their changes.
+    pub consumes: Vec<Consumed>,
 }
 
 impl Config {
@@ -149,6 +155,7 @@ fn config(
         let version = f.required("version", reaction::version);
         let ready = f.optional("ready", ready::ready);
         let reactions = f.optional("reactions", reaction::reactions);
+        let consumes = f.optional("consumes", consumes::consumes);
         let (service, team, reactions) = (service?, team?, reactions?.unwrap_or_default());
         let places = Places {
             service: service.item.place(),
@@ -172,6 +179,7 @@ fn config(
             process: process?.unwrap_or_default(),
             version: version?,
             reactions: reactions.into_iter().map(|placed| placed.reaction).collect(),
+            consumes: consumes?.unwrap_or_default(),
             ready: ready?,
         };
         let config = config.held();

@@ -1,21 +1,21 @@
 //! `pavane check`: everything that is wrong with choreographies and the files beside them, before anything moves.
 
-mod pages;
-mod reading;
+pub(crate) mod pages;
+pub(crate) mod reading;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use pavane_choreography::diagnostic::Code;
 use pavane_review::check::{self, allowed};
-use pavane_review::report::sarif::Tool;
-use pavane_review::report::{Report, github, human, json, junit, sarif};
+use pavane_review::report::Report;
 
 use crate::commands::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
+use crate::form::{Form, Telling};
 
 /// Finds what is wrong with choreographies, sidecar files and sentinel files, each and together.
 ///
@@ -68,21 +68,6 @@ pub struct Check {
     explain: Option<String>,
 }
 
-/// The form of the findings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
-    /// Text for people, with the lines.
-    Human,
-    /// One JSON object.
-    Json,
-    /// Workflow commands: GitHub shows each beside its line.
-    Github,
-    /// SARIF 2.1.0, for code scanning.
-    Sarif,
-    /// XML as test runners write it: one case a file.
-    Junit,
-}
-
 impl Check {
     /// Reads, checks and tells.
     pub fn run(self, context: Context<'_>) -> Result<(), Failure> {
@@ -102,7 +87,13 @@ impl Check {
         let mut findings = allowed::apply(findings, &found.texts);
         findings.retain(|finding| !allow.contains(finding.code.as_str()));
         let report = Report { findings, texts: found.texts };
-        context.console.print(&self.told(&report, context))?;
+        let telling = Telling {
+            notes: self.notes || context.console.is_verbose(),
+            strict: self.warnings_as_errors,
+            docs_url: self.docs_url.as_deref(),
+            summary: None,
+        };
+        context.console.print(&Form::or_default(self.format, context.console).told(&report, telling))?;
         unread?;
         let count = report.count();
         if count.errors == 0 && !(self.warnings_as_errors && count.warnings > 0) {
@@ -125,24 +116,10 @@ impl Check {
         }
         Ok(allow)
     }
-
-    fn told(&self, report: &Report, context: Context<'_>) -> String {
-        let default = if context.console.is_json() { Form::Json } else { Form::Human };
-        match self.format.unwrap_or(default) {
-            Form::Human => human::human(report, self.notes || context.console.is_verbose()),
-            Form::Json => json::json(report),
-            Form::Github => github::github(report),
-            Form::Sarif => {
-                let (version, docs) = (env!("CARGO_PKG_VERSION"), self.docs_url.as_deref());
-                sarif::sarif(report, Tool { version, docs, page: pages::page })
-            }
-            Form::Junit => junit::junit(report, self.warnings_as_errors),
-        }
-    }
 }
 
 /// The code with this name, in any case.
-fn known(name: &str) -> Result<Code, Failure> {
+pub(crate) fn known(name: &str) -> Result<Code, Failure> {
     let code = Code::ALL.iter().find(|code| code.as_str().eq_ignore_ascii_case(name));
     code.copied().ok_or_else(|| {
         Failure::usage(format!("there is no code {name:?}")).help("codes stand in the findings, e.g. PAV104")

@@ -1,5 +1,7 @@
 //! `pavane schemas`: the wire contract, brought to the registry and to the readers' allow-list.
 
+pub mod check;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -19,6 +21,8 @@ const DEFAULT: &str = "schemas";
 /// What one can do with schemas.
 #[derive(Debug, Subcommand)]
 pub enum Schemas {
+    /// Says what a change of schemas breaks, which services of which teams, and in what order to roll it out.
+    Check(check::Check),
     /// Registers the lifecycle's schemas and the services' own extensions of them.
     Push(Push),
     /// Lists the schemas that readers allow beside the built-in ones.
@@ -71,6 +75,7 @@ impl Schemas {
     /// Pushes or lists.
     pub async fn run(self, context: Context<'_>) -> Result<(), Failure> {
         match self {
+            Self::Check(check) => check.run(context).await,
             Self::Push(push) => push.run(context).await,
             Self::List => list(context).await,
         }
@@ -81,7 +86,8 @@ impl Push {
     async fn run(self, context: Context<'_>) -> Result<(), Failure> {
         let request = PushRequest { services: services(self.folder.as_deref())?, dry_run: self.dry_run };
         let pushed = if self.dry_run {
-            let registry = Registry::new(&context.connection.settings()?).map_err(outage::of_registry)?;
+            let registry =
+                Registry::new(&context.connection.registry_settings()?).map_err(outage::of_registry)?;
             push(&registry, &request).await.map_err(outage::of_registry)?
         } else {
             publish(&context.connection.bus().await?, &request).await?.0

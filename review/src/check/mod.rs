@@ -31,6 +31,7 @@ use pavane_events::{Domain, Service, StepId};
 
 pub use windows::PACE;
 
+use crate::contracts::{Offered, consumers, lint};
 use crate::participant::Participant;
 
 /// All that was read in one run.
@@ -44,6 +45,8 @@ pub struct Project {
     pub watchers: Vec<Watcher>,
     /// The schemas of services' own events.
     pub schemas: Vec<OwnEvent>,
+    /// The schemas as they are offered, services' own and others.
+    pub offered: Vec<Offered>,
 }
 
 /// A choreography with the places of what stands in it.
@@ -93,10 +96,18 @@ pub fn check(project: &Project) -> Vec<Diagnostic> {
         back::findings,
         people::findings,
         noise::findings,
+        contracts,
     ];
     let mut found: Vec<Diagnostic> = rooms.iter().flat_map(|room| room(project)).collect();
     sort(&mut found);
     gather(found)
+}
+
+fn contracts(project: &Project) -> Vec<Diagnostic> {
+    let mut found = lint::findings(&project.offered);
+    let sound = project.offered.iter().filter_map(|one| Some((one, one.schema().ok()?)));
+    found.extend(consumers::unwritten(project, &sound.collect::<Vec<_>>()));
+    found
 }
 
 /// Steps that were written out of one place have one cause: of their findings of a code the first is told, and how

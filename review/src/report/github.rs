@@ -1,13 +1,15 @@
 //! Findings as workflow commands: GitHub shows each beside its line.
 
-use pavane_choreography::diagnostic::Severity;
+use pavane_choreography::diagnostic::{Diagnostic, Severity};
 
 use super::{Report, tame};
 
-/// One command a line. Values are escaped so that no text of a file becomes a command or a property of its own.
+/// One command a line, the worst first: no more than ten of a kind are shown of a step. Values are escaped so that no text of a file becomes a command or a property of its own.
 pub fn github(report: &Report) -> String {
     let mut text = String::new();
-    for finding in &report.findings {
+    let mut findings: Vec<&Diagnostic> = report.findings.iter().collect();
+    findings.sort_by_key(|finding| finding.severity);
+    for finding in findings {
         let command = match finding.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",

@@ -6,12 +6,16 @@
 //! | [`json`] | a program of one's own |
 //! | [`github`] | a pull request on GitHub, through the log of a workflow |
 //! | [`sarif`] | code scanning: SARIF 2.1.0 |
+//! | [`gitlab`] | a merge request on GitLab: its code quality report |
+//! | [`markdown`] | a person beside a pull request, with what changed |
 //! | [`junit`] | whatever shows test results: one case a file |
 
 pub mod github;
+pub mod gitlab;
 pub mod human;
 pub mod json;
 pub mod junit;
+pub mod markdown;
 pub mod sarif;
 
 use std::collections::BTreeMap;

@@ -8,7 +8,7 @@ use pavane_choreography::yaml::{self, Fields, Item, Reported};
 use pavane_events::{Domain, Instance, Service, Zone};
 use pavane_sidecar_engine::Reaction as Terms;
 
-use super::{Config, Question, config};
+use super::{Config, Consumed, Question, config};
 
 /// What a sidecar's file says, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Survey {
     pub version: Question,
     /// The reactions, in the order of the file.
     pub reactions: Vec<Surveyed>,
+    /// What the service reads of other services' events.
+    pub consumes: Vec<Consumed>,
 }
 
 /// One reaction of a sidecar's file, and where it stands.
@@ -47,7 +49,7 @@ pub struct Surveyed {
 pub fn survey(text: &str, file: &str) -> Result<Survey, Vec<Diagnostic>> {
     yaml::read(text, file, |item| {
         let (config, places) = config(item, any_instance)?;
-        let Config { service, domain, team, zone, version, reactions, .. } = config;
+        let Config { service, domain, team, zone, version, reactions, consumes, .. } = config;
         let reactions = reactions.into_iter().zip(places.reactions);
         Ok(Survey {
             service,
@@ -56,6 +58,7 @@ pub fn survey(text: &str, file: &str) -> Result<Survey, Vec<Diagnostic>> {
             team: places.team.map(|at| (team, at)),
             zone,
             version,
+            consumes,
             reactions: reactions
                 .map(|(reaction, [at, on_at, emit_at])| Surveyed {
                     terms: reaction.terms,

@@ -5,7 +5,7 @@ use pavane_choreography::diagnostic::Code;
 macro_rules! pages {
     ($($code:literal,)*) => {
         /// Every page with its code.
-        pub(super) const PAGES: &[(&str, &str)] =
+        const PAGES: &[(&str, &str)] =
             &[$(($code, include_str!(concat!("../../../../docs/codes/", $code, ".md"))),)*];
     };
 }
@@ -96,10 +96,31 @@ pages! {
     "PAV450",
     "PAV451",
     "PAV452",
+    "PAV500",
+    "PAV501",
+    "PAV502",
+    "PAV503",
+    "PAV504",
+    "PAV505",
+    "PAV506",
+    "PAV507",
+    "PAV508",
+    "PAV509",
+    "PAV520",
+    "PAV521",
+    "PAV522",
+    "PAV523",
+    "PAV524",
+    "PAV525",
+    "PAV526",
+    "PAV527",
+    "PAV530",
+    "PAV531",
+    "PAV532",
 }
 
 /// The page of a code: what it means, an example, and what to do.
-pub(super) fn page(code: Code) -> &'static str {
+pub(crate) fn page(code: Code) -> &'static str {
     let page = PAGES.iter().find(|(known, _)| *known == code.as_str());
     page.map_or(code.meaning(), |(_, page)| page)
 }

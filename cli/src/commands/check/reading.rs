@@ -1,29 +1,32 @@
 //! From files to what is checked: each by its own reader, every defect kept.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use pavane_choreography::diagnostic::{Code, Diagnostic, Place};
+use pavane_contracts::Schema;
 use pavane_events::Service;
 use pavane_rehearsal::{Piece, scenario};
 use pavane_review::check::{Choreography, OwnEvent, Project, Watcher};
+use pavane_review::contracts::Offered;
 use pavane_review::participant::{Hook, On, Participant, Reaction};
-use pavane_sidecar::config::{Survey, Surveyed};
+use pavane_sidecar::config::{Consumed, Reads, Survey, Surveyed};
 use pavane_sidecar_engine::Trigger;
 
 use crate::document;
-use crate::files::{File, Files, Kind};
+use crate::files::{self, File, Files, Kind};
 
 /// What the files say, and what each of them has wrong by itself.
 #[derive(Default)]
-pub(super) struct Found {
-    pub(super) project: Project,
-    pub(super) defects: Vec<Diagnostic>,
-    pub(super) texts: BTreeMap<String, String>,
+pub(crate) struct Found {
+    pub(crate) project: Project,
+    pub(crate) defects: Vec<Diagnostic>,
+    pub(crate) texts: BTreeMap<String, String>,
 }
 
 /// Reads all files of ours in the order of their names, and those that are not and were named.
-pub(super) fn read(mut files: Files) -> Found {
+pub(crate) fn read(mut files: Files) -> Found {
     let mut found = Found { defects: files.garbled, ..Found::default() };
     files.read.retain(|file| file.named || file.kind != Kind::Other);
     files.read.sort_by(|a, b| a.name.cmp(&b.name));
@@ -52,7 +55,7 @@ impl Found {
             }
             Kind::Sidecar => {
                 let survey = pavane_sidecar::config::survey(text, name)?;
-                self.project.participants.push(participant(name, survey));
+                self.project.participants.push(participant(name, &file.path, survey));
             }
             Kind::Sentinel => {
                 let config = pavane_sentinel::Config::from_yaml(text, name)?;
@@ -69,6 +72,8 @@ impl Found {
                     let help = "name the folder after the service";
                     vec![Diagnostic::new(Code::BadName, name, Place::START, error.to_string(), help)]
                 })?;
+                let own = Some((service.clone(), event.clone()));
+                self.project.offered.push(Offered { file: name.clone(), text: text.clone(), own });
                 self.project.schemas.push(OwnEvent { file: name.clone(), service, event: event.clone() });
             }
             Kind::Other => {}
@@ -92,7 +97,12 @@ fn domains_of(text: &str) -> Place {
 }
 
 /// A sidecar's file as it can be held against plans.
-pub(super) fn participant(file: &str, survey: Survey) -> Participant {
+pub(crate) fn participant(file: &str, path: &Path, survey: Survey) -> Participant {
+    let consumed = |one: Consumed| pavane_review::participant::Consumed {
+        event: one.event,
+        place: one.at,
+        reads: reads(one.reads, path),
+    };
     Participant {
         file: file.to_owned(),
         service: survey.service,
@@ -101,6 +111,23 @@ pub(super) fn participant(file: &str, survey: Survey) -> Participant {
         team: survey.team.map(|(team, _)| team).unwrap_or_default(),
         zone: survey.zone,
         reactions: survey.reactions.into_iter().map(reaction).collect(),
+        consumes: survey.consumes.into_iter().map(consumed).collect(),
+    }
+}
+
+/// What is read of an event; a schema's file lies where the sidecar's file says, seen from its folder.
+fn reads(reads: Reads, beside: &Path) -> pavane_review::participant::Reads {
+    match reads {
+        Reads::Fields(fields) => pavane_review::participant::Reads::Fields(fields),
+        Reads::Schema(path) => {
+            let place = beside.parent().unwrap_or(Path::new("")).join(&path);
+            let file = path.display().to_string();
+            let schema = files::one(&place).map_err(|failure| failure.to_string()).and_then(|file| {
+                Schema::parse(&file.text)
+                    .map_err(|defects| defects.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+            });
+            pavane_review::participant::Reads::Schema { file, schema }
+        }
     }
 }
 

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use pavane_choreography::diagnostic::{Code, Diagnostic, Severity};
+use pavane_contracts::Mode;
 use pavane_review::check::{self, allowed};
 
 use super::super::reading;
 use super::*;
+use crate::contracts::{Earlier, judge};
 use crate::files;
 
 /// Codes of files that are too large for a page. Each is found in a file that is made here.
@@ -111,11 +113,16 @@ fn blocks(text: &str) -> Vec<(String, String)> {
     found
 }
 
-/// What a check of these files finds when each of them is named.
+/// What a check of these files finds when each of them is named; those below `before/` are what was there before.
 fn findings(files: &[(String, String)]) -> Vec<Diagnostic> {
     let folder = tempfile::tempdir().unwrap();
     let mut paths: Vec<PathBuf> = Vec::new();
+    let mut earlier = Earlier::default();
     for (file, text) in files {
+        if let Some(file) = file.strip_prefix("before/") {
+            earlier.add_file(&folder.path().join(file).display().to_string(), "main", text);
+            continue;
+        }
         let path = folder.path().join(file);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
@@ -126,5 +133,8 @@ fn findings(files: &[(String, String)]) -> Vec<Diagnostic> {
     let found = reading::read(files);
     let mut all = found.defects;
     all.extend(check::check(&found.project));
+    all.extend(
+        judge(&found.project, &earlier, Mode::FullTransitive, |file| Path::new(file).exists()).findings,
+    );
     allowed::apply(all, &found.texts)
 }

@@ -1,0 +1,89 @@
+//! The schemas of a change against what was there before: from the merge base in Git, and from the registry.
+
+pub mod git;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pavane_choreography::diagnostic::Diagnostic;
+use pavane_contracts::{Mode, Schema};
+use pavane_review::check::Project;
+use pavane_review::contracts::{Before, Offered, Summary, breaches, consumers, gone, summary};
+
+/// Schemas that were there before.
+#[derive(Debug, Default)]
+pub struct Earlier {
+    /// By the full name of the record, oldest first.
+    versions: BTreeMap<String, Vec<Before>>,
+    /// The files that held them in the merge base: the file, the full name, where it was found.
+    files: Vec<(String, String, String)>,
+    /// What was held against, for a person.
+    pub against: Vec<String>,
+}
+
+/// What came of holding schemas against earlier ones.
+#[derive(Debug)]
+pub struct Judged {
+    /// Everything that breaks.
+    pub findings: Vec<Diagnostic>,
+    /// What has changed.
+    pub summary: Summary,
+}
+
+impl Earlier {
+    /// Adds a file of the merge base. One that is no schema there has nothing to be held against.
+    pub fn add_file(&mut self, file: &str, label: &str, text: &str) {
+        if let Some(name) = self.add(label, text) {
+            self.files.push((file.to_owned(), name, label.to_owned()));
+        }
+    }
+
+    /// Adds a version; gives its full name, if it is a schema with one.
+    pub fn add(&mut self, label: &str, text: &str) -> Option<String> {
+        let schema = Schema::parse(text).ok()?;
+        let name = Some(schema.full_name().to_owned()).filter(|name| !name.is_empty())?;
+        self.versions.entry(name.clone()).or_default().push(Before { label: label.to_owned(), schema });
+        Some(name)
+    }
+
+    fn of(&self, name: &str) -> &[Before] {
+        self.versions.get(name).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Holds all schemas of a project against earlier ones. `is_there` says whether a file still is.
+pub fn judge(project: &Project, earlier: &Earlier, mode: Mode, is_there: impl Fn(&str) -> bool) -> Judged {
+    let sound: Vec<(&Offered, Schema)> =
+        project.offered.iter().filter_map(|one| Some((one, one.schema().ok()?))).collect();
+    let mut findings = Vec::new();
+    let mut rows = Vec::new();
+    for (offered, new) in &sound {
+        let before = earlier.of(new.full_name());
+        let old = before.last().map(|one| &one.schema);
+        rows.push((*offered, new, old));
+        findings.extend(breaches(&offered.file, new, before, mode));
+        let changed = before.iter().any(|one| one.schema.text() != new.text());
+        let change = consumers::Change { offered, new, before };
+        if changed {
+            findings.extend(consumers::findings(project, &change, mode));
+        }
+    }
+    findings.extend(missing(&sound, earlier, is_there));
+    let summary = summary(project, &rows, earlier.against.clone());
+    Judged { findings, summary }
+}
+
+/// Schemas of the merge base that are not there any more.
+fn missing(
+    sound: &[(&Offered, Schema)],
+    earlier: &Earlier,
+    is_there: impl Fn(&str) -> bool,
+) -> Vec<Diagnostic> {
+    let names: BTreeSet<&str> = sound.iter().map(|(_, schema)| schema.full_name()).collect();
+    let lost = earlier.files.iter().filter(|(_, name, _)| !names.contains(name.as_str()));
+    lost.filter_map(|(file, name, label)| {
+        let now = sound.iter().find(|(one, _)| one.file == *file).map(|(_, schema)| schema.full_name());
+        // A file that is there and was not read, or holds no schema now, is told of elsewhere.
+        (now.is_some() || !is_there(file)).then(|| gone(name, file, label, now))
+    })
+    .collect()
+}

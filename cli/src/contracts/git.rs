@@ -1,0 +1,175 @@
+//! What Git knows of an earlier state, asked of the `git` program itself.
+//!
+//! A pull request may come from anyone, and so may all that lies in the checkout. So: arguments, never a shell; names that
+//! begin with a dash are no options; objects are read by their ids alone, so that no filter, hook, pager, external
+//! difference or attribute of the repository is ever run; nothing is fetched, and nothing is written.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// The most files that are read of one state.
+const MOST_FILES: usize = 20_000;
+
+/// The most bytes that are read of one file: more is no schema.
+const MOST_BYTES: u64 = 256 * 1024;
+
+/// A checkout.
+#[derive(Clone, Debug)]
+pub struct Checkout {
+    /// Its outermost folder, without links in the path.
+    pub top: PathBuf,
+}
+
+/// A file of an earlier state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blob {
+    /// The path from the outermost folder, with `/` between its parts.
+    pub path: String,
+    /// What it held.
+    pub text: String,
+}
+
+impl Checkout {
+    /// The checkout that a folder lies in; none where there is none, or no Git.
+    pub fn around(folder: &Path) -> Option<Self> {
+        let output = git(folder).args(["rev-parse", "--show-toplevel"]).output().ok()?;
+        let top = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
+        let top = PathBuf::from(top.trim_end_matches(['\n', '\r']));
+        Some(Self { top: std::fs::canonicalize(&top).unwrap_or(top) })
+    }
+
+    /// The commit in which the checkout and a revision part; or why there is none.
+    pub fn merge_base(&self, revision: &str) -> Result<String, Failure> {
+        let commit = self.commit(revision).ok_or_else(|| {
+            Failure::new(Exit::Invalid, format!("Git knows no commit {revision:?}"))
+                .help("fetch it (in CI: the full history, `fetch-depth: 0`), or name another with --base")
+        })?;
+        let base = self.ask(&["merge-base", &commit, "HEAD"]);
+        base.ok_or_else(|| {
+            Failure::new(Exit::Invalid, format!("{revision} and the checkout have no commit in common"))
+                .help("fetch the full history (`fetch-depth: 0`, `git fetch --unshallow`): a shallow one hides where they part")
+        })
+    }
+
+    /// The first of the usual names of the main branch that Git knows; the last commit where it knows none.
+    pub fn usual_base(&self) -> Option<String> {
+        let usual = ["origin/HEAD", "origin/main", "origin/master", "main", "master", "HEAD"];
+        usual.into_iter().find(|name| self.commit(name).is_some()).map(str::to_owned)
+    }
+
+    fn commit(&self, revision: &str) -> Option<String> {
+        let peeled = format!("{revision}^{{commit}}");
+        let found = self.ask(&["rev-parse", "--verify", "--quiet", "--end-of-options", &peeled])?;
+        is_id(&found).then_some(found)
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Option<String> {
+        let output = git(&self.top).args(arguments).output().ok().filter(|output| output.status.success())?;
+        let line = String::from_utf8(output.stdout).ok()?;
+        Some(line.lines().next()?.trim().to_owned())
+    }
+
+    /// The files of a commit whose paths are wanted. Links and what is too large for a schema are left out.
+    pub fn files(&self, commit: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<Blob>, Failure> {
+        let tree = ["ls-tree", "-r", "-l", "-z", "--full-tree", commit];
+        let output = git(&self.top).args(tree).output().map_err(|error| broken("list the files", error))?;
+        if !output.status.success() {
+            return Err(broken("list the files", String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+        }
+        let rows = output.stdout.split(|byte| *byte == 0).filter_map(|row| row_of(row, &wanted));
+        let rows: Vec<(String, String)> = rows.take(MOST_FILES).collect();
+        self.read(&rows)
+    }
+
+    /// Reads objects by their ids, all through one process.
+    fn read(&self, rows: &[(String, String)]) -> Result<Vec<Blob>, Failure> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let failed = |error: std::io::Error| broken("read files", error);
+        let mut child = git(&self.top)
+            .args(["cat-file", "--batch"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        let mut input = child.stdin.take().expect("it was piped");
+        let ids = rows.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>().join("\n") + "\n";
+        // From a thread of its own: both sides would wait for each other once the pipes are full.
+        let asking = std::thread::spawn(move || input.write_all(ids.as_bytes()));
+        let mut answers = BufReader::new(child.stdout.take().expect("it was piped"));
+        let mut blobs = Vec::with_capacity(rows.len());
+        for (id, path) in rows {
+            let text = answer(&mut answers, id).map_err(failed)?;
+            blobs.extend(text.map(|text| Blob { path: path.clone(), text }));
+        }
+        drop(answers);
+        let asked =
+            asking.join().map_err(|_| broken("read files", "the thread that asks has ended".to_owned()))?;
+        asked.map_err(failed)?;
+        child.wait().map_err(failed)?;
+        Ok(blobs)
+    }
+}
+
+/// `git`, so that nothing of a hostile checkout is run and nobody is asked for a password.
+fn git(folder: &Path) -> Command {
+    let mut command = Command::new("git");
+    command
+        .args(["--no-pager", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"])
+        .args(["-c", "core.quotePath=false", "-c", "protocol.allow=never"])
+        .env("GIT_NO_LAZY_FETCH", "1")
+        .env("GIT_NO_REPLACE_OBJECTS", "1")
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("LC_ALL", "C")
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// `<mode> blob <id> <size>\t<path>` of a plain file that is wanted.
+fn row_of(row: &[u8], wanted: &impl Fn(&str) -> bool) -> Option<(String, String)> {
+    let (facts, path) = std::str::from_utf8(row).ok()?.split_once('\t')?;
+    let facts: Vec<&str> = facts.split_ascii_whitespace().collect();
+    let [mode, "blob", id, size] = facts[..] else { return None };
+    let plain = mode.starts_with("100") && is_id(id);
+    let fits = size.parse::<u64>().is_ok_and(|size| size <= MOST_BYTES);
+    (plain && fits && wanted(path)).then(|| (id.to_owned(), path.to_owned()))
+}
+
+/// One answer of `cat-file --batch`: `<id> blob <size>`, the bytes, a line's end. None for what is no text.
+fn answer(answers: &mut impl BufRead, id: &str) -> std::io::Result<Option<String>> {
+    let broken = |what: String| Err(std::io::Error::other(what));
+    let mut head = String::new();
+    answers.by_ref().take(200).read_line(&mut head)?;
+    let facts: Vec<&str> = head.split_ascii_whitespace().collect();
+    let [_, "blob", size] = facts[..] else {
+        return broken(format!("Git does not have the object {id}: {}", head.trim()));
+    };
+    let Some(size) = size.parse::<u64>().ok().filter(|size| *size <= MOST_BYTES) else {
+        return broken(format!("Git answered {}", head.trim()));
+    };
+    let mut bytes = Vec::new();
+    answers.by_ref().take(size + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 != size + 1 {
+        return broken(format!("Git broke off in the middle of {id}"));
+    }
+    bytes.pop();
+    Ok(String::from_utf8(bytes).ok())
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() >= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn broken(doing: &str, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
+    Failure::new(Exit::Invalid, format!("Git could not {doing}"))
+        .because(why)
+        .help("see whether `git fsck` is content; a partial clone lacks objects: clone it whole")
+}
