@@ -21,6 +21,7 @@ use crate::step::{Proof, Stall};
 impl Fold {
     pub(crate) fn proposed(
         &mut self,
+        n: Option<u64>,
         record: &Record,
         proposed: &Proposed,
         out: &mut Vec<Effect>,
@@ -28,7 +29,6 @@ impl Fold {
         if proposed.kind == ProposalKind::ClockStepped {
             return self.step_clock(record, proposed, out);
         }
-        let n = record.event.envelope.rollout.as_ref().and_then(|id| self.find(id));
         let rollout = n.and_then(|n| self.rollouts.get(n));
         let accepted = rollout.is_some_and(|r| judge::accepts(self, r, proposed, self.clock.now()));
         let kind = proposed.kind.as_str();

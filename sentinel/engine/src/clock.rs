@@ -1,5 +1,7 @@
 //! The time of a partition: the running maximum of its append times, with the leaps of the broker's clock taken out.
 
+use std::num::NonZeroI64;
+
 use pavane_events::{Millis, Timestamp};
 
 /// How often a sentinel proves its sight while something is open.
@@ -8,11 +10,27 @@ pub const PULSE: Millis = 2_000;
 /// How long after a deadline a stall is accepted, unless the domain declares a broker skew.
 pub const GRACE: Millis = 250;
 
-/// A point on the log: partition time and offset.
+/// A point on the log: partition time and offset. One that may be missing takes no more room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) at: Timestamp,
-    pub(crate) offset: i64,
+    /// The offset with its sign turned.
+    place: NonZeroI64,
+}
+
+impl Mark {
+    /// The smallest number there is is no offset; it counts as -1, before the first.
+    pub(crate) const fn new(at: Timestamp, offset: i64) -> Self {
+        let place = match NonZeroI64::new(offset ^ i64::MIN) {
+            Some(place) => place,
+            None => NonZeroI64::MAX,
+        };
+        Self { at, place }
+    }
+
+    pub(crate) const fn offset(self) -> i64 {
+        self.place.get() ^ i64::MIN
+    }
 }
 
 /// Neighbouring records part by more than a pulse and the grace: time, or a leap of the broker's clock?

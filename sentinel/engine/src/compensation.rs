@@ -18,7 +18,7 @@ impl Rollout {
         self.ended = None;
         self.take_pending();
         self.attempt += 1;
-        self.decision = Some(mark.offset);
+        self.decision = Some(mark.offset());
         for (i, goes_back) in self.would_go_back().into_iter().enumerate() {
             let state = &mut self.steps[i];
             if state.stall.take().is_some() {

@@ -141,7 +141,7 @@ impl Fold {
 
     /// Now, on the log.
     pub(crate) const fn mark(&self) -> Mark {
-        Mark { at: self.clock.now(), offset: self.offset }
+        Mark::new(self.clock.now(), self.offset)
     }
 
     /// The rollout with this id.
@@ -171,11 +171,13 @@ impl Fold {
     pub(crate) fn open_from(&self) -> Option<i64> {
         let open = if self.open > 0 { self.open().next() } else { None };
         let oldest = [open, self.queued.first().copied()].into_iter().flatten();
-        let starts = oldest.filter_map(|n| Some(self.rollouts.get(n)?.started.offset));
+        let starts = oldest.filter_map(|n| Some(self.rollouts.get(n)?.started.offset()));
         starts.chain(self.held).min()
     }
 
     fn event(&mut self, record: &Record, out: &mut Vec<Effect>) -> Touched {
+        // looked up before anything depends on it: both tables are large, and the processor waits for both at once
+        let n = record.event.envelope.rollout.as_ref().and_then(|id| self.find(id));
         if !self.seen.take(&record.event.envelope.source, &record.event.envelope.id) {
             out.push(Effect::Count(Counter::Duplicate));
             return Touched::Nothing;
@@ -190,7 +192,7 @@ impl Fold {
             }
         }
         match &record.event.body {
-            Body::Proposed(proposed) => self.proposed(record, proposed, out),
+            Body::Proposed(proposed) => self.proposed(n, record, proposed, out),
             Body::Pulse(_) | Body::Progress(_) | Body::ClockStepped(_) | Body::TrustChanged(_) => {
                 Touched::Nothing
             }
@@ -225,7 +227,7 @@ impl Fold {
             | Body::RolloutCompleted(_)
             | Body::RolloutRolledBack(_)
             | Body::RolloutPartial(_)
-            | Body::CommandRefused(_) => self.of_rollout(record, out),
+            | Body::CommandRefused(_) => self.of_rollout(n, record, out),
         }
     }
 
@@ -242,12 +244,12 @@ impl Fold {
     }
 
     /// An event about one rollout: kept when the rollout has not started, refused when it cannot.
-    fn of_rollout(&mut self, record: &Record, out: &mut Vec<Effect>) -> Touched {
+    fn of_rollout(&mut self, n: Option<u64>, record: &Record, out: &mut Vec<Effect>) -> Touched {
         let Some(rollout) = &record.event.envelope.rollout else {
             out.push(Effect::Count(Counter::Stranger));
             return Touched::Nothing;
         };
-        let Some(n) = self.find(rollout) else {
+        let Some(n) = n else {
             out.push(Effect::Count(Counter::Stranger));
             match record.event.body.event_type().speaker() {
                 Speaker::Service => self.keep_early(record),

@@ -1,39 +1,27 @@
 //! The identities of the newest records: one that was read before does not count again.
 //!
-//! Every record is looked for, and nearly none is found, in memory that is read at no other place: what it costs is the
-//! lines that are touched. So all that may be the same lies in one line, and what is forgotten is not taken out: it is
-//! known by its age and written over.
+//! Every record is looked for and nearly none is found. What is forgotten is not taken out of the table: it is known by
+//! its age and written over.
 
-use pavane_events::{EventId, Places, Source, fingerprint};
+use pavane_events::{EventId, Source, fingerprint};
+
+use crate::lines::Lines;
 
 /// How many identities are remembered.
 pub(crate) const REMEMBERED: usize = WINDOW as usize;
-/// How many marks lie in a line of memory.
-const LINE: usize = 8;
-/// How many lines there are at first.
-const FEW: usize = 16;
+const WINDOW: u32 = 1 << 18;
 
 /// 128 bits of the identity of an event. Whoever could make two of them collide could as well repeat one.
 pub(crate) type Identity = [u64; 2];
-
-/// Where an identity may stand in the ring: a part of it, and its number in the order of reading.
-#[derive(Clone, Copy, Debug, Default)]
-struct Mark {
-    part: u32,
-    number: u32,
-}
 
 /// The newest identities, in the order in which they were read first.
 #[derive(Debug, Default)]
 pub(crate) struct Identities {
     /// A ring, once it is full.
     ring: Vec<Identity>,
-    /// How many were taken, one that wraps around.
+    /// How many were taken. They are numbered, and numbers wrap around; places in the ring do so too.
     taken: u32,
-    /// A power of two of them, at most half full.
-    lines: Vec<[Mark; LINE]>,
-    /// The numbers of those that found no room in their line: one in fifty at most.
-    others: Places<u32>,
+    numbers: Lines,
 }
 
 impl Identities {
@@ -47,20 +35,18 @@ impl Identities {
         if self.find(identity) {
             return false;
         }
+        if self.numbers.is_full(self.ring.len()) {
+            self.grow();
+        }
         if self.ring.len() < REMEMBERED {
             self.ring.push(identity);
         } else {
-            let (ring, place) = (&mut self.ring, place(self.taken));
-            let old = std::mem::replace(&mut ring[place], identity);
-            let number = self.taken.wrapping_sub(WINDOW);
-            self.others.remove(old[0], |other| other == number);
+            let oldest = &mut self.ring[place(self.taken)];
+            let old = std::mem::replace(oldest, identity);
+            self.numbers.forget_other(old[0], self.taken.wrapping_sub(WINDOW));
         }
         self.taken = self.taken.wrapping_add(1);
-        if self.ring.len() * 2 > self.lines.len() * LINE {
-            self.grow();
-        } else {
-            self.mark(identity, self.taken.wrapping_sub(1));
-        }
+        self.note(self.taken.wrapping_sub(1));
         true
     }
 
@@ -76,39 +62,25 @@ impl Identities {
     }
 
     fn find(&self, identity: Identity) -> bool {
-        if self.lines.is_empty() {
-            return false;
-        }
         let is_it = |number: u32| self.ring.get(place(number)) == Some(&identity);
-        let line = &self.lines[line(identity, self.lines.len())];
-        let part = part(identity);
-        line.iter().any(|mark| mark.part == part && is_it(mark.number))
-            || self.others.find(identity[0], is_it).is_some()
+        self.numbers.find(identity[0], is_it).is_some()
     }
 
-    /// Notes where an identity stands: over one that is forgotten, or apart where its line has none.
-    fn mark(&mut self, identity: Identity, number: u32) {
-        let (lines, taken) = (self.lines.len(), self.taken);
-        let line = &mut self.lines[line(identity, lines)];
-        let is_over = |mark: &&mut Mark| taken.wrapping_sub(mark.number).wrapping_sub(1) >= WINDOW;
-        if let Some(mark) = line.iter_mut().find(is_over) {
-            *mark = Mark { part: part(identity), number };
-        } else {
-            let ring = &self.ring;
-            self.others.insert(identity[0], number, |number| ring[place(number)][0]);
-        }
+    fn note(&mut self, number: u32) {
+        let (ring, taken) = (&self.ring, self.taken);
+        let is_forgotten = |number: u32| taken.wrapping_sub(number).wrapping_sub(1) >= WINDOW;
+        let hash_of = |number: u32| ring[place(number)][0];
+        self.numbers.put(hash_of(number), number, is_forgotten, hash_of);
     }
 
     fn grow(&mut self) {
-        let lines = (2 * self.lines.len()).max(FEW);
-        let forgotten = Mark { part: 0, number: self.taken.wrapping_sub(2 * WINDOW) };
-        self.lines = vec![[forgotten; LINE]; lines];
-        self.others = Places::default();
-        let oldest = self.oldest();
-        for i in 0..self.ring.len() {
-            let at = (oldest + i) % self.ring.len();
-            let back = u32::try_from(self.ring.len() - i).expect("the ring is smaller");
-            self.mark(self.ring[at], self.taken.wrapping_sub(back));
+        self.numbers.grow(self.taken.wrapping_sub(2 * WINDOW));
+        let mut number =
+            self.taken.wrapping_sub(u32::try_from(self.ring.len()).expect("the ring is smaller"));
+
+        while number != self.taken {
+            self.note(number);
+            number = number.wrapping_add(1);
         }
     }
 
@@ -118,21 +90,8 @@ impl Identities {
     }
 }
 
-/// How many numbers back something is remembered.
-const WINDOW: u32 = 1 << 18;
-
 const fn place(number: u32) -> usize {
     number as usize % REMEMBERED
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "a part of it is wanted")]
-const fn part(identity: Identity) -> u32 {
-    identity[1] as u32
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "a part of it is wanted")]
-const fn line(identity: Identity, lines: usize) -> usize {
-    identity[0] as usize & (lines - 1)
 }
 
 fn identity_of(source: &Source, id: &EventId) -> Identity {

@@ -50,6 +50,7 @@ mod identities;
 mod input;
 mod judge;
 mod leftover;
+mod lines;
 mod missing;
 mod phase;
 mod propose;

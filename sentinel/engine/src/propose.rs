@@ -46,6 +46,7 @@ pub(crate) fn proposals(
             }
             if rollout.steps.are_full() {
                 let evidence = watched(known, n, rollout, rollout.phases.len().checked_sub(1));
+                wanted.reserve_exact(1);
                 wanted.push(Proposed { evidence, ..decision(rollout, ProposalKind::RolloutCompleted) });
             }
         }

@@ -1,28 +1,48 @@
 //! The rollouts of a domain, by number and by id.
 //!
-//! Rollouts are numbered in the order of their start, so they lie in a line: a number is a place in it. The table of ids
-//! holds numbers alone and compares with the rollout at that place.
+//! Rollouts are numbered in the order of their start, so they lie in a line: a number is a place in it. The line is made of
+//! blocks, and a block of which every rollout is forgotten is let go. The table of ids holds numbers alone and compares
+//! with the rollout that has the number.
 
 use std::collections::VecDeque;
 use std::ops::Index;
 
-use pavane_events::{Places, Timestamp, hash_of};
+use pavane_events::{Timestamp, hash_of};
 
+use crate::lines::Lines;
 use crate::rollout::Rollout;
+
+/// How many rollouts lie side by side.
+const BLOCK: usize = 32;
+/// What no rollout has for a number in the table of ids.
+const FREE: u32 = u32::MAX;
 
 /// The rollouts of a domain, those that ended a while ago included.
 #[derive(Debug, Default)]
 pub(crate) struct Rollouts {
-    /// From the oldest that is remembered; a gap where one that is younger was forgotten.
-    line: VecDeque<Slot>,
+    /// From the oldest that is remembered; a gap where those of a block were forgotten.
+    blocks: VecDeque<Block>,
     /// The number of the first in the line.
     first: u64,
-    by_id: Places<u64>,
+    /// The number of the next rollout.
+    end: u64,
+    /// How many there are.
+    len: usize,
+    /// The low bits of numbers, by the hash of the id.
+    by_id: Lines,
+}
+
+/// Rollouts side by side, in room that is taken at once.
+#[derive(Debug, Default)]
+struct Block {
+    slots: Vec<Slot>,
+    /// How many of them are remembered.
+    len: usize,
 }
 
 #[derive(Debug)]
 struct Slot {
-    rollout: Option<Box<Rollout>>,
+    rollout: Option<Rollout>,
     /// When the engine looks at it again, in partition time. No part of what is judged.
     next: Option<Timestamp>,
 }
@@ -30,62 +50,86 @@ struct Slot {
 impl Rollouts {
     /// The rollout with this number.
     pub(crate) fn get(&self, n: u64) -> Option<&Rollout> {
-        self.slot(n)?.rollout.as_deref()
+        self.slot(n)?.rollout.as_ref()
     }
 
     /// The rollout with this number.
     pub(crate) fn get_mut(&mut self, n: u64) -> Option<&mut Rollout> {
-        self.slot_mut(n)?.rollout.as_deref_mut()
+        self.slot_mut(n)?.rollout.as_mut()
     }
 
     /// The number of the rollout with this id.
     pub(crate) fn find(&self, id: &str) -> Option<u64> {
-        self.by_id.find(hash_of(id), |n| self.get(n).is_some_and(|rollout| rollout.id.as_str() == id))
+        let is_it = |low: u32| self.get(self.whole(low)).is_some_and(|rollout| rollout.id.as_str() == id);
+        self.by_id.find(hash_of(id), is_it).map(|low| self.whole(low))
     }
 
     /// Takes a rollout whose id is new, and numbers it.
     pub(crate) fn push(&mut self, rollout: Rollout) -> u64 {
-        let (n, hash) = (self.end(), hash_of(rollout.id.as_str()));
-        self.line.push_back(Slot { rollout: Some(Box::new(rollout)), next: None });
-        let (line, first) = (&self.line, self.first);
-        let hash_at = |n: u64| {
-            let slot = place(n, first).and_then(|place| line.get(place));
-            slot.and_then(|slot| slot.rollout.as_ref()).map_or(0, |rollout| hash_of(rollout.id.as_str()))
-        };
-        self.by_id.insert(hash, n, hash_at);
+        if self.by_id.is_full(self.len) {
+            self.by_id.grow(FREE);
+            for n in self.iter().map(|(n, _)| n).collect::<Vec<_>>() {
+                self.note(n);
+            }
+        }
+        if low(self.end) == FREE {
+            self.append(None);
+        }
+        let n = self.end;
+        self.append(Some(rollout));
+        self.len += 1;
+        self.note(n);
         n
+    }
+
+    fn append(&mut self, rollout: Option<Rollout>) {
+        if self.blocks.back().is_none_or(|block| block.slots.len() == BLOCK) {
+            self.blocks.push_back(Block { slots: Vec::with_capacity(BLOCK), len: 0 });
+        }
+        if let Some(block) = self.blocks.back_mut() {
+            block.len += usize::from(rollout.is_some());
+            block.slots.push(Slot { rollout, next: None });
+        }
+        self.end += 1;
     }
 
     /// Forgets a rollout.
     pub(crate) fn forget(&mut self, n: u64) {
         let Some(rollout) = self.slot_mut(n).and_then(|slot| slot.rollout.take()) else { return };
-        self.by_id.remove(hash_of(rollout.id.as_str()), |other| other == n);
-        while self.line.front().is_some_and(|slot| slot.rollout.is_none()) {
-            self.line.pop_front();
-            self.first += 1;
+        self.by_id.free(hash_of(rollout.id.as_str()), low(n), FREE);
+        self.len -= 1;
+        let Some((block, _)) = place(n, self.first) else { return };
+        let block = &mut self.blocks[block];
+        block.len -= 1;
+        if block.len == 0 && block.slots.len() == BLOCK {
+            block.slots = Vec::new();
+        }
+        while self.blocks.front().is_some_and(|block| block.len == 0 && block.slots.is_empty()) {
+            self.blocks.pop_front();
+            self.first += BLOCK as u64;
         }
     }
 
     /// All rollouts with their numbers, in the order of their start.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &Rollout)> {
-        let numbered = (self.first..self.end()).zip(&self.line);
-        numbered.filter_map(|(n, slot)| Some((n, slot.rollout.as_deref()?)))
+        let starts = (self.first..).step_by(BLOCK);
+        let numbered = starts.zip(&self.blocks).flat_map(|(start, block)| (start..).zip(&block.slots));
+        numbered.filter_map(|(n, slot)| Some((n, slot.rollout.as_ref()?)))
     }
 
     /// All rollouts, in the order of their start.
     pub(crate) fn values(&self) -> impl DoubleEndedIterator<Item = &Rollout> {
-        self.line.iter().filter_map(|slot| slot.rollout.as_deref())
+        self.blocks.iter().flat_map(|block| &block.slots).filter_map(|slot| slot.rollout.as_ref())
     }
 
     /// All rollouts, in the order of their start.
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Rollout> {
-        self.line.iter_mut().filter_map(|slot| slot.rollout.as_deref_mut())
+        self.blocks.iter_mut().flat_map(|block| &mut block.slots).filter_map(|slot| slot.rollout.as_mut())
     }
 
     /// The rollouts that started after another.
     pub(crate) fn after(&self, n: u64) -> impl Iterator<Item = &Rollout> {
-        let from = place(n + 1, self.first).unwrap_or(0).min(self.line.len());
-        self.line.range(from..).filter_map(|slot| slot.rollout.as_deref())
+        (n + 1..self.end).filter_map(|n| self.get(n))
     }
 
     /// When the engine looks at a rollout again.
@@ -98,17 +142,28 @@ impl Rollouts {
         self.slot_mut(n).is_some_and(|slot| std::mem::replace(&mut slot.next, next) != next)
     }
 
-    /// The number of the next rollout.
-    fn end(&self) -> u64 {
-        self.first + self.line.len() as u64
+    fn note(&mut self, n: u64) {
+        let (blocks, first, end) = (&self.blocks, self.first, self.end);
+        let rollout = |low: u32| {
+            let (block, slot) = place(whole(low, end), first)?;
+            blocks.get(block)?.slots.get(slot)?.rollout.as_ref()
+        };
+        let hash_of = |low: u32| rollout(low).map_or(0, |rollout| hash_of(rollout.id.as_str()));
+        self.by_id.put(hash_of(low(n)), low(n), |low| low == FREE, hash_of);
+    }
+
+    fn whole(&self, low: u32) -> u64 {
+        whole(low, self.end)
     }
 
     fn slot(&self, n: u64) -> Option<&Slot> {
-        place(n, self.first).and_then(|place| self.line.get(place))
+        let (block, slot) = place(n, self.first)?;
+        self.blocks.get(block)?.slots.get(slot)
     }
 
     fn slot_mut(&mut self, n: u64) -> Option<&mut Slot> {
-        place(n, self.first).and_then(|place| self.line.get_mut(place))
+        let (block, slot) = place(n, self.first)?;
+        self.blocks.get_mut(block)?.slots.get_mut(slot)
     }
 }
 
@@ -120,8 +175,21 @@ impl Index<u64> for Rollouts {
     }
 }
 
-fn place(n: u64, first: u64) -> Option<usize> {
-    usize::try_from(n.checked_sub(first)?).ok()
+/// The block of a number, and the place in it.
+fn place(n: u64, first: u64) -> Option<(usize, usize)> {
+    let place = usize::try_from(n.checked_sub(first)?).ok()?;
+    Some((place / BLOCK, place % BLOCK))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the low bits are wanted")]
+const fn low(n: u64) -> u32 {
+    n as u32
+}
+
+/// The newest number below `end` with these low bits.
+fn whole(low: u32, end: u64) -> u64 {
+    let back = self::low(end).wrapping_sub(low).wrapping_sub(1);
+    end.wrapping_sub(u64::from(back) + 1)
 }
 
 #[cfg(test)]
@@ -145,7 +213,7 @@ mod tests {
     fn push(rollouts: &mut Rollouts, score: &Arc<Score>, n: usize) -> u64 {
         let (id, by) = (RolloutId::new(format!("r{n}")), EventId::new("e"));
         let (at, offset) = (Timestamp(0), 0);
-        let mark = Mark { at, offset };
+        let mark = Mark::new(at, offset);
         let (id, by) = (id.expect("a name"), by.expect("a name"));
         rollouts.push(Rollout::new(id, Arc::clone(score), by, mark, at))
     }
@@ -165,7 +233,7 @@ mod tests {
             assert_eq!(found, kept.then_some(n as u64), "{n}");
             assert_eq!(rollouts.get(n as u64).is_some(), kept, "{n}");
         }
-        assert_eq!(rollouts.first, 100, "the line begins at the oldest that is remembered");
+        assert_eq!(rollouts.first, 96, "the line begins with the block of the oldest that is remembered");
         assert_eq!(rollouts.iter().map(|(n, _)| n).next(), Some(100));
         assert_eq!(rollouts.after(100).next().map(|rollout| rollout.id.to_string()), Some("r103".to_owned()));
         assert_eq!(push(&mut rollouts, &score, 1_000), 1_000);

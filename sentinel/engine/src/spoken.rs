@@ -73,15 +73,25 @@ impl Word {
     }
 }
 
-/// The last word of each instance. They are few, so a sorted list is smaller and quicker than a tree.
+/// The last word of each instance. They are few, so a sorted list is smaller and quicker than a tree; and mostly there is
+/// one, which lies in place.
 #[derive(Clone, Debug)]
-pub(crate) struct Words(Vec<(Instance, Word)>);
+pub(crate) struct Words(Kept);
+
+type Said = (Instance, Word);
+
+#[derive(Clone, Debug)]
+enum Kept {
+    None,
+    One(Said),
+    Many(Vec<Said>),
+}
 
 impl Words {
-    pub(crate) const NONE: Self = Self(Vec::new());
+    pub(crate) const NONE: Self = Self(Kept::None);
 
     pub(crate) fn get(&self, instance: &Instance) -> Option<&Word> {
-        self.place(instance).ok().map(|place| &self.0[place].1)
+        self.place(instance).ok().map(|place| &self.all()[place].1)
     }
 
     pub(crate) fn contains_key(&self, instance: &Instance) -> bool {
@@ -90,33 +100,78 @@ impl Words {
 
     pub(crate) fn insert(&mut self, instance: Instance, word: Word) {
         match self.place(&instance) {
-            Ok(place) => self.0[place].1 = word,
-            Err(place) => {
-                if self.0.is_empty() {
-                    self.0.reserve_exact(1);
-                }
-                self.0.insert(place, (instance, word));
-            }
+            Ok(place) => self.all_mut()[place].1 = word,
+            Err(place) => self.add(place, (instance, word)),
         }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Instance, &Word)> {
-        self.0.iter().map(|(instance, word)| (instance, word))
+        self.all().iter().map(|(instance, word)| (instance, word))
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Instance> {
-        self.0.iter().map(|(instance, _)| instance)
+        self.all().iter().map(|(instance, _)| instance)
     }
 
     pub(crate) fn values(&self) -> impl Iterator<Item = &Word> {
-        self.0.iter().map(|(_, word)| word)
+        self.all().iter().map(|(_, word)| word)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub(crate) const fn is_empty(&self) -> bool {
+        matches!(self.0, Kept::None)
+    }
+
+    fn add(&mut self, place: usize, said: Said) {
+        if let Kept::Many(many) = &mut self.0 {
+            many.insert(place, said);
+            return;
+        }
+        self.0 = match std::mem::replace(&mut self.0, Kept::None) {
+            Kept::One(one) => {
+                let mut many = vec![one];
+                many.insert(place, said);
+                Kept::Many(many)
+            }
+            Kept::None | Kept::Many(_) => Kept::One(said),
+        };
+    }
+
+    fn all(&self) -> &[Said] {
+        match &self.0 {
+            Kept::None => &[],
+            Kept::One(one) => std::slice::from_ref(one),
+            Kept::Many(many) => many,
+        }
+    }
+
+    fn all_mut(&mut self) -> &mut [Said] {
+        match &mut self.0 {
+            Kept::None => &mut [],
+            Kept::One(one) => std::slice::from_mut(one),
+            Kept::Many(many) => many,
+        }
     }
 
     fn place(&self, instance: &Instance) -> Result<usize, usize> {
-        self.0.binary_search_by(|(other, _)| other.cmp(instance))
+        self.all().binary_search_by(|(other, _)| other.cmp(instance))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_stand_in_the_order_of_names_whoever_spoke_first() {
+        let name = |name: &str| Instance::new(name).expect("a name");
+        let word = |offset| Word { saying: Saying::Awaited, moved: true, offset, version: None, more: None };
+        let mut words = Words::NONE;
+        assert!(words.is_empty());
+        for (offset, by) in (0..).zip(["b", "b", "c", "a", "c"]) {
+            words.insert(name(by), word(offset));
+        }
+        let said: Vec<_> = words.iter().map(|(by, word)| (by.as_str(), word.offset)).collect();
+        assert_eq!(said, [("a", 3), ("b", 1), ("c", 4)]);
+        assert!(words.contains_key(&name("a")) && words.get(&name("d")).is_none());
     }
 }

@@ -218,6 +218,18 @@ impl Steps {
         &self.touched
     }
 
+    /// Takes room for so many: exactly so for the first, since many a rollout is young, and for all of a small plan after.
+    fn grow(&mut self, needed: usize) {
+        const SMALL: usize = 8;
+        let further = needed.max(2 * self.touched.len());
+        let room = match self.touched.len() {
+            0 => needed,
+            _ if self.len <= SMALL => self.len,
+            _ => further.min(self.len),
+        };
+        self.touched.reserve_exact(room - self.touched.len());
+    }
+
     /// The steps that something may be known of.
     pub(crate) fn touched_mut(&mut self) -> &mut [StepState] {
         &mut self.touched
@@ -236,7 +248,9 @@ impl Index<usize> for Steps {
 impl IndexMut<usize> for Steps {
     fn index_mut(&mut self, i: usize) -> &mut StepState {
         if i >= self.touched.len() {
-            self.touched.reserve_exact(i + 1 - self.touched.len());
+            if i >= self.touched.capacity() {
+                self.grow(i + 1);
+            }
             self.touched.resize(i + 1, StepState::UNTOUCHED);
         }
         &mut self.touched[i]

@@ -152,7 +152,7 @@ impl Fold {
             paused: rollout.stopped.is_some(),
             stopped_at: rollout.stopped.map(|mark| mark.at),
             epoch: rollout.epoch,
-            offset: rollout.started.offset,
+            offset: rollout.started.offset(),
             started_at: rollout.started_raw,
             ended_at: rollout.ended,
             trace_id: identity::hex(&identity::trace_id(&rollout.id)),
@@ -210,6 +210,9 @@ impl Rollout {
     pub(crate) fn note(&mut self, verdict: Verdict) {
         const KEPT: usize = 200;
         if self.verdicts.len() < KEPT {
+            if self.verdicts.is_empty() {
+                self.verdicts.reserve_exact(1);
+            }
             self.verdicts.push(verdict);
         }
     }

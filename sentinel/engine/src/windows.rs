@@ -87,7 +87,7 @@ impl Rollout {
             (false, Some(since)) => {
                 self.stopped = None;
                 let left = mark.at.since(since.at);
-                self.shift(|old| if old.offset <= since.offset { old.at.plus(left) } else { mark.at });
+                self.shift(|old| if old.offset() <= since.offset() { old.at.plus(left) } else { mark.at });
             }
             (true, Some(_)) | (false, None) => {}
         }
@@ -95,7 +95,7 @@ impl Rollout {
 
     /// Moves what was set at or after a leap by the part of the leap that was no time.
     pub(crate) fn step_clock(&mut self, leap: i64, by: Millis) {
-        let moved = |old: Mark| if old.offset >= leap { old.at.plus(-by) } else { old.at };
+        let moved = |old: Mark| if old.offset() >= leap { old.at.plus(-by) } else { old.at };
         self.shift(moved);
         if let Some(stopped) = self.seldom_mut().and_then(|seldom| seldom.stopped.as_mut()) {
             stopped.at = moved(*stopped);

@@ -350,13 +350,13 @@ pub(super) struct Point(Timestamp, Number);
 
 impl From<Mark> for Point {
     fn from(mark: Mark) -> Self {
-        Self(mark.at, Number(mark.offset))
+        Self(mark.at, Number(mark.offset()))
     }
 }
 
 impl From<Point> for Mark {
     fn from(point: Point) -> Self {
-        Self { at: point.0, offset: point.1.0 }
+        Self::new(point.0, point.1.0)
     }
 }
 
