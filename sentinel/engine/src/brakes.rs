@@ -56,7 +56,7 @@ impl Brakes {
 
     /// The one that was accepted there lost its ground before it was said.
     pub(crate) fn withdrawn(&mut self, offset: i64) {
-        self.accepted.retain(|mark| mark.offset != offset);
+        self.accepted.retain(|mark| mark.offset() != offset);
     }
 
     /// A service is asked back where its turn came. Saying it again changes nothing.
@@ -72,7 +72,7 @@ impl Brakes {
     /// Moves what was noted at or after a leap by the part of the leap that was no time.
     pub(crate) fn step_clock(&mut self, leap: i64, by: Millis) {
         let asked = self.asked.values_mut().flatten().map(|asked| &mut asked.mark);
-        for mark in self.accepted.iter_mut().chain(asked).filter(|mark| mark.offset >= leap) {
+        for mark in self.accepted.iter_mut().chain(asked).filter(|mark| mark.offset() >= leap) {
             mark.at = mark.at.plus(-by);
         }
     }

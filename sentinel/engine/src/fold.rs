@@ -233,7 +233,7 @@ impl Fold {
 
     /// What holds from here on.
     fn configure(&mut self, configured: &DomainConfigured) {
-        let oldest = self.rollouts.values().next().map_or(self.offset, |rollout| rollout.started.offset);
+        let oldest = self.rollouts.values().next().map_or(self.offset, |rollout| rollout.started.offset());
         self.settings.configure(self.offset, configured.clone(), oldest);
         self.clock.grace = self.settings.newest().grace_ms;
     }

@@ -152,7 +152,7 @@ impl Rollout {
     pub(crate) fn lateness(&self, i: usize) -> Option<String> {
         let state = &self.steps[i];
         let full = state.full.filter(|_| !state.overridden)?;
-        Some(format!("{} came after it had been told missing, at offset {}", self.expects(i), full.offset))
+        Some(format!("{} came after it had been told missing, at offset {}", self.expects(i), full.offset()))
     }
 }
 

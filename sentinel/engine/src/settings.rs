@@ -47,7 +47,7 @@ impl Settings {
 
     /// How long after a deadline a stall of this rollout is accepted.
     pub(crate) fn grace(&self, rollout: &Rollout) -> Millis {
-        let after = self.configured.partition_point(|(from, _)| *from < rollout.started.offset);
+        let after = self.configured.partition_point(|(from, _)| *from < rollout.started.offset());
         let in_force = after.checked_sub(1).map(|place| &self.configured[place].1);
         in_force.map_or(crate::clock::GRACE, |said| said.grace_ms)
     }
