@@ -91,19 +91,18 @@ impl Rollout {
         state.turns += 1;
     }
 
-    /// Opens every turn that has come. The steps stand after their prerequisites, so one walk from the end does.
+    /// Opens every turn that has come: all that stands above is back, however far above. The steps stand after their
+    /// prerequisites, so one walk from the end does.
     fn open_turns(&mut self, mark: Mark) {
+        let mut back = vec![true; self.steps.len()];
         for i in (0..self.steps.len()).rev() {
-            let clear = |d: usize| {
-                let above: &StepState = &self.steps[d];
-                !above.goes_back || (above.turn.is_some() && above.compensated())
-            };
-            let comes = self.steps[i].goes_back && self.score.above(i).all(clear);
+            let clear = self.score.above(i).all(|d| back[d]);
             let state = &mut self.steps[i];
-            if comes && state.turn.is_none() {
+            if clear && state.goes_back && state.turn.is_none() {
                 state.turn = Some(mark);
                 state.turns += 1;
             }
+            back[i] = clear && (!state.goes_back || (state.turn.is_some() && state.compensated()));
         }
     }
 

@@ -90,7 +90,7 @@ impl Fold {
             let now = state.attempt;
             return Err(("wrong_attempt", format!("it is about attempt {attempt}; the gate is at {now}")));
         }
-        if rollout.status != Status::Open || !rollout.gate_is_open(k, self.clock.now()) {
+        if rollout.status != Status::Open || !rollout.gate_is_open(k, rollout.time(self.clock.now())) {
             return Err(("gate_not_open", format!("the gate of phase {gate} is not open")));
         }
         Ok(k)

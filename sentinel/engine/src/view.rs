@@ -141,6 +141,7 @@ impl Fold {
     }
 
     pub(crate) fn show(&self, rollout: &Rollout) -> RolloutView {
+        let now = rollout.time(self.clock.now());
         let plan = &rollout.score.plan;
         RolloutView {
             id: rollout.id.clone(),
@@ -158,8 +159,8 @@ impl Fold {
             trace_id: identity::hex(&identity::trace_id(&rollout.id)),
             deciding: rollout.pending.as_ref().map(|pending| pending.accepted),
             behind: self.behind(rollout).filter(|_| rollout.status == Status::Queued),
-            phases: (0..rollout.phases.len()).map(|k| PhaseView::of(rollout, k, self.clock.now())).collect(),
-            steps: (0..rollout.steps.len()).map(|i| StepView::of(rollout, i, self.clock.now())).collect(),
+            phases: (0..rollout.phases.len()).map(|k| PhaseView::of(rollout, k, now)).collect(),
+            steps: (0..rollout.steps.len()).map(|i| StepView::of(rollout, i, now)).collect(),
             verdicts: rollout.verdicts.iter().map(|verdict| verdict.shown(rollout)).collect(),
         }
     }

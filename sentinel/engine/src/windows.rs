@@ -7,6 +7,11 @@ use crate::reminder::UNHEARD;
 use crate::rollout::{Rollout, Status};
 
 impl Rollout {
+    /// What its clocks show: where they stood still, or partition time.
+    pub(crate) fn time(&self, now: Timestamp) -> Timestamp {
+        self.stopped.map_or(now, |stopped| stopped.at)
+    }
+
     /// The deadline of a step, derived from state alone; none when nothing is awaited of it.
     pub(crate) fn deadline(&self, i: usize) -> Option<Timestamp> {
         let (state, step) = (&self.steps[i], self.plan_step(i));

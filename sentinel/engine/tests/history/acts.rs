@@ -1,5 +1,6 @@
 //! What is done in a world: by services, by people, by chance.
 
+use pavane_events::control::DomainConfigured;
 use pavane_events::service::RollbackRefused;
 use pavane_events::{Body, Entry, Event, EventType};
 use pavane_sentinel_engine::{PhaseStatus, RolloutView, Status, StepStatus, StepView};
@@ -46,7 +47,7 @@ impl World {
             (some(10), Act::Reject),
             (some(8), Act::Uncertain),
             (some(6), Act::Leap),
-            (some(4), Act::Configure),
+            (some(8), Act::Configure),
             (some(12), Act::Crash),
             (some(8), Act::Freeze),
             (some(40), Act::Mood),
@@ -258,11 +259,14 @@ impl World {
         self.append(event);
     }
 
-    fn configure(&mut self) {
-        let grace_ms = self.dice.pick(&[250, 250, 400, 1_000]);
-        let configured = pavane_events::control::DomainConfigured {
-            grace_ms,
-            ..pavane_events::control::DomainConfigured::default()
+    /// What holds for the domain changes: how patient it is, and how many rollbacks the sentinel may ask for by itself.
+    pub(crate) fn configure(&mut self) {
+        let configured = DomainConfigured {
+            grace_ms: self.dice.pick(&[250, 250, 400, 1_000]),
+            rollback_budget: self.dice.pick(&[0, 1, 3, 100, 100]),
+            rollback_window_ms: self.dice.pick(&[10_000, 3_600_000]),
+            cool_down_ms: self.dice.pick(&[0, 0, 5_000, 600_000]),
+            ..DomainConfigured::default()
         };
         let event = self.event(|log| log.person("r1", configured));
         self.append(event);

@@ -82,6 +82,9 @@ impl World {
     }
 
     pub(crate) fn turn(mut self) -> Self {
+        if self.dice.chance(60) {
+            self.configure();
+        }
         self.start();
         for _ in 0..ROUNDS {
             let ms = self.dice.pick(&[0, 5, 5, 40, 40, 300, 900]);
