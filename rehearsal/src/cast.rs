@@ -136,12 +136,13 @@ fn forward(on: Trigger, step: &Step) -> Reaction {
         instances: 1,
         hook: true,
         timeout: step.within.max(1_000),
-        retry: Retry { attempts: 1, first: 1_000, cap: 1_000 },
+        retry: Retry { attempts: 1, first: 1_000, cap: 1_000, pause: None },
         ready: Some(Readiness { within, successes: 1, every: 1_000 }),
         hold: None,
         emit: step.expect.event,
         prerequisite: String::new(),
         once: false,
+        stagger: 0,
     }
 }
 
@@ -151,11 +152,12 @@ fn back() -> Reaction {
         instances: 1,
         hook: true,
         timeout: 600_000,
-        retry: Retry { attempts: 1, first: 1_000, cap: 1_000 },
+        retry: Retry { attempts: 1, first: 1_000, cap: 1_000, pause: None },
         ready: None,
         hold: None,
         emit: EventType::RollbackComplete,
         prerequisite: String::new(),
         once: false,
+        stagger: 0,
     }
 }

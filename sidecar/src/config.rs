@@ -34,6 +34,7 @@ mod outage;
 mod process;
 mod reaction;
 mod ready;
+mod run;
 mod survey;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -50,8 +51,9 @@ pub use consumes::{Consumed, Reads};
 pub use door::Listen;
 pub use outage::{Drain, Outage};
 pub use process::{Keeping, Restart};
-pub use reaction::{Command, Hook, Question, Reaction};
+pub use reaction::{Question, Reaction};
 pub use ready::Ready;
+pub use run::{Breaker, Command, Hook, Post, Rate, Run, Timed};
 pub use survey::{Survey, Surveyed, survey};
 
 /// Where the sidecar answers unless the file says otherwise.
@@ -235,13 +237,19 @@ reactions:
         let ready = Expect { service: Service::new("user-db").unwrap(), event: EventType::Ready };
         assert_eq!(forward.terms.on, Trigger::Event(ready));
         assert_eq!((forward.terms.instances, forward.terms.timeout), (2, 45_000));
-        assert_eq!(forward.terms.retry, Retry { attempts: 5, first: 2_000, cap: 20_000 });
+        assert_eq!(forward.terms.retry, Retry { attempts: 5, first: 2_000, cap: 20_000, pause: None });
         assert_eq!(forward.terms.ready, Some(Readiness { within: 120_000, successes: 3, every: 1_000 }));
-        let Some(Hook::Exec(command)) = &back.hook else { panic!("a program") };
+        let Some(Hook::Exec(command)) = back.run.as_ref().map(|run| &run.main.hook) else {
+            panic!("a program")
+        };
         assert_eq!(command.argv, ["./revert.sh", "--now"]);
         assert_eq!(command.env["MODE"], "fast");
         assert_eq!(back.terms.emit, EventType::RollbackComplete);
-        assert_eq!(back.terms.retry, Retry { attempts: 3, first: 1_000, cap: 30_000 }, "by default");
+        assert_eq!(
+            back.terms.retry,
+            Retry { attempts: 3, first: 1_000, cap: 30_000, pause: None },
+            "by default"
+        );
     }
 
     #[test]
@@ -262,14 +270,20 @@ reactions:
         fields.extend(asked("service: a\noutbox: { zzzzzz: 1 }\n", 2));
         fields.extend(asked("service: a\nprocess: { zzzzzz: 1 }\n", 2));
         fields.extend(known("{ on: b.Ready, run: { exec: [a], zzzzzz: 1 } }"));
+        fields.extend(known("{ on: b.Ready, run: { http: { post: \"http://a\", zzzzzz: 1 } } }"));
+        fields.extend(known("{ on: b.Ready, run: { exec: [a], breaker: { failures: 1, zzzzzz: 1 } } }"));
+        fields.extend(known("{ on: b.Ready, run: { exec: [a], rate: { calls: 1, every: 1s, zzzzzz: 1 } } }"));
         fields.extend(known("{ on: b.Ready, retry: { zzzzzz: 1 } }"));
         fields.extend(known("{ on: b.Ready, ready: { http: \"http://a\", zzzzzz: 1 } }"));
         fields.extend(asked("team: a\nready: { all: [{ name: a, tcp: \"a:1\" }], zzzzzz: 1 }\n", 2));
         fields.extend(asked("team: a\nready: { all: [{ name: a, tcp: \"a:1\", zzzzzz: 1 }] }\n", 2));
         assert!(fields.len() > 25, "{fields:?}");
         for field in fields {
-            let rows = ["", "retry.", "ready.", "http.", "outbox.", "process."]
-                .map(|before| format!("| `{before}{field}"));
+            let rows = [
+                "", "retry.", "ready.", "http.", "outbox.", "process.", "breaker.", "rate.", "before.",
+                "outage.",
+            ]
+            .map(|before| format!("| `{before}{field}"));
             assert!(rows.iter().any(|row| page.contains(row)), "`{field}` has no row");
         }
     }

@@ -100,7 +100,11 @@ fn router(door: Door, desk: Desk, near: bool) -> Router {
         response
     };
     let pages = Router::new().route("/v1/events", post(say)).with_state(door);
-    pages.merge(service).merge(desk.router()).merge(admin_router(ready))
+    pages
+        .merge(service)
+        .merge(desk.caller.callbacks.clone().router())
+        .merge(desk.router())
+        .merge(admin_router(ready))
 }
 
 impl Door {

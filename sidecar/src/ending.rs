@@ -21,7 +21,7 @@ const RESERVE: Duration = Duration::from_secs(8);
 /// What is left to the client when everything has been answered for.
 const LAST: Duration = Duration::from_millis(250);
 /// How long after the end of its process it may take until the checks say so.
-const TOLD: Duration = Duration::from_secs(2);
+const TOLD: Duration = Duration::from_secs(5);
 /// What is waited for however long it takes.
 const EVER: Duration = Duration::from_hours(24 * 365);
 
@@ -140,6 +140,7 @@ impl Sidecar {
             | Input::Observed(_)
             | Input::CaughtUp { .. }
             | Input::VersionObserved { .. }
+            | Input::HookReported { .. }
             | Input::Probed { .. }
             | Input::Assessed { .. }
             | Input::Tick => self.tell(fact),

@@ -59,6 +59,11 @@ impl Sidecar {
                     if let Stage::Over(ending) = job.stage {
                         telemetry::ended(&job.key.reaction, &job.key.rollout, ending);
                     }
+                    if job.stage != Stage::Running
+                        && let Some(run) = &job.announced
+                    {
+                        self.caller.callbacks.forget(run.as_str());
+                    }
                     batch.jobs.push((**job).clone());
                 }
                 Effect::WriteRejected(offset) => {
@@ -127,22 +132,21 @@ impl Sidecar {
     }
 
     fn run_hook(&mut self, call: Call) {
-        let found = self.config.reactions.iter().find(|known| known.terms.on.name() == call.reaction);
-        let hook = found.and_then(|reaction| reaction.hook.clone());
-        let restart = found.is_some_and(|reaction| reaction.restart);
-        let shared = self.shared.clone();
+        let (config, shared) = (self.config.clone(), self.shared.clone());
         let (caller, facts, cut) = (self.caller.clone(), self.facts.clone(), CancellationToken::new());
         self.hooks.insert(call.ticket, cut.clone());
         let (span, traceparent) = self.spans.hook(&call);
         let within = span.clone();
         let errand = async move {
-            let outcome = match &hook {
-                Some(hook) => caller.call(hook, &call, traceparent.as_deref(), &cut).await,
+            let found = config.reactions.iter().find(|known| known.terms.on.name() == call.reaction);
+            let outcome = match found {
+                Some(reaction) => caller.carry_out(reaction, &call, traceparent.as_deref(), &cut).await,
                 None => HookOutcome::Failed(Failure {
-                    reason: format!("the sidecar's file has no hook on {}", call.reaction),
+                    reason: format!("the sidecar's file has no reaction on {}", call.reaction),
                     ..Failure::default()
                 }),
             };
+            let restart = found.and_then(|reaction| reaction.run.as_ref()).is_some_and(|run| run.restart);
             let restarts = restart && outcome == HookOutcome::Done;
             let outcome = if restarts { restarted(&shared).await } else { outcome };
             within.record("pavane.hook.outcome", word(&outcome));

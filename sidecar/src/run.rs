@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::door::Door;
 use crate::error::Error;
 use crate::heartbeat;
-use crate::hook::Caller;
+use crate::hook::{self, Callbacks, Caller};
 use crate::journal::{Journal, Recalled};
 use crate::outbox::{self, Closer, Outbox};
 use crate::probe;
@@ -87,6 +87,10 @@ pub(crate) async fn work(
         zone: config.zone.clone(),
         source: settings.source(),
         roster,
+        valves: hook::valves(&config),
+        callbacks: Callbacks::default(),
+        progress: hook::Progress::default(),
+        url: config.http.tcp.map(|address| format!("http://{address}")),
     };
     let desk = Desk::new(door.clone(), caller);
     door.open(&desk, &mut parts, &stop).await?;
@@ -125,6 +129,7 @@ fn assemble(found: Found, connected: Connected) -> Result<(Sidecar, Sources), Er
     let Connected { bus, writer, reader, topic } = connected;
     let (facts, told) = mpsc::unbounded_channel();
     let (beats, beaten) = watch::channel(None);
+    desk.caller.callbacks.open(facts.clone());
     outbox.open(outbox::carrier(writer.clone()));
     let tending = outbox.clone().tend();
     parts.spawn(async { ("its outbox", tending.await) });

@@ -120,7 +120,7 @@ impl Desk {
                 return Err(format!("work was still in flight after {} s", drain.timeout.as_secs()));
             }
             let call = self.call(&run, attempt, left);
-            let wait = match self.caller.call(&drain.hook, &call, None, cut).await {
+            let wait = match self.caller.ask(&drain.hook, &call, None, cut).await {
                 HookOutcome::Done => return Ok(()),
                 HookOutcome::InProgress { after } => Duration::from_millis(after.max(0).unsigned_abs()),
                 HookOutcome::Retry(failure) => {

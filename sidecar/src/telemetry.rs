@@ -27,6 +27,7 @@ counters! {
     SAID: "pavane.sidecar.events", "Events that the broker has, by event.";
     DEAD_LETTERS: "pavane.sidecar.dead_letters", "Records that were set aside, by outcome.";
     DOOR: "pavane.sidecar.door", "Requests at the service's door, by status.";
+    SHUT: "pavane.sidecar.hook.shut", "Calls of hooks that were put off, by reaction and by what put them off.";
     STARTS: "pavane.sidecar.process.starts", "Starts of the wrapped process, by whether it had died.";
     ORPHANS: "pavane.sidecar.orphans", "Programs of hooks that a killed sidecar left running, and that were ended.";
 }
@@ -94,13 +95,24 @@ pub(crate) fn ended(reaction: &str, rollout: &dyn Display, ending: Ending) {
 
 /// The engine has something to tell that changes nothing.
 pub(crate) fn odd(notice: &Notice) {
-    RECORDS.add(1, &[KeyValue::new("kind", notice.kind)]);
     let Notice { offset, kind, detail } = notice;
+    if *kind == pavane_sidecar_engine::STAGGERED {
+        tracing::info!("{detail}");
+        return;
+    }
+    RECORDS.add(1, &[KeyValue::new("kind", notice.kind)]);
     if *kind == "duplicate" {
         tracing::debug!(offset, kind, "{detail}");
     } else {
         tracing::warn!(offset, kind, "the record changes nothing: {detail}");
     }
+}
+
+/// A hook is not called at present.
+pub(crate) fn shut(reaction: &str, why: &'static str, wait: Duration) {
+    SHUT.add(1, &[KeyValue::new("reaction", reaction.to_owned()), KeyValue::new("why", why)]);
+    let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    tracing::warn!(reaction, why, wait_ms, "the hook is not called at present");
 }
 
 /// The wrapped process runs.

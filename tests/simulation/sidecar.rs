@@ -200,12 +200,13 @@ fn reaction(on: Trigger, emit: EventType) -> Reaction {
         instances: 1,
         hook: true,
         timeout: 30_000,
-        retry: Retry { attempts: 1, first: 100, cap: 1_000 },
+        retry: Retry { attempts: 1, first: 100, cap: 1_000, pause: None },
         ready: None,
         hold: None,
         emit,
         prerequisite: String::new(),
         once: false,
+        stagger: 0,
     }
 }
 

@@ -135,11 +135,12 @@ fn no_reaction() -> Reaction {
         instances: 1,
         hook: false,
         timeout: 0,
-        retry: Retry { attempts: 1, first: 0, cap: 0 },
+        retry: Retry { attempts: 1, first: 0, cap: 0, pause: None },
         ready: None,
         hold: None,
         emit: Body::from(pavane_events::service::RollbackComplete::default()).event_type(),
         prerequisite: String::new(),
         once: false,
+        stagger: 0,
     }
 }

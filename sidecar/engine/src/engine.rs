@@ -105,6 +105,7 @@ impl Engine {
             }
             Input::VersionObserved { ticket, version } => self.version_observed(ticket, &version, &mut out),
             Input::HookEnded { ticket, outcome } => self.hook_ended(ticket, outcome, &mut out),
+            Input::HookReported { run, outcome } => self.hook_reported(&run, outcome, &mut out),
             Input::Probed { ticket, result } => self.probed(ticket, result),
             Input::Assessed { ticket, verdict } => self.assessed(ticket, verdict),
             Input::Tick => {}
@@ -150,7 +151,11 @@ impl Engine {
             jobs.max_by_key(|job| (job.key.epoch, job.target.is_some())).map(|job| job.stage)
         };
         let word = match (&self.work, owner.and_then(over)) {
-            (Some(work), _) if self.waits_for_others(work) => "waiting",
+            (Some(work), _)
+                if self.waits_for_others(work) || work.turn.is_some_and(|turn| turn > self.now) =>
+            {
+                "waiting"
+            }
             (Some(work), _) => work.phase(),
             (None, Some(Stage::Over(Ending::Succeeded | Ending::Yielded))) => "done",
             (
@@ -263,6 +268,7 @@ impl Engine {
             Wait::Well { .. } => self.ask_well(work, out),
             Wait::Hold { .. } => self.hold(work, out),
             Wait::Barrier => self.pass_barrier(work, out),
+            Wait::Call { until, .. } if self.now >= until => self.end_attempt(work, out),
             Wait::Call { at, until } if self.now >= at => self.call(work, until, out),
             Wait::Rest { at } if self.now >= at => self.try_again(work, out),
             Wait::Hook { .. } | Wait::Call { .. } | Wait::Rest { .. } => self.work = Some(work),

@@ -2,7 +2,7 @@
 
 use pavane_events::{Millis, Record};
 
-use crate::effect::{Call, Effect};
+use crate::effect::{Call, Effect, Notice};
 use crate::engine::Engine;
 use crate::forward::trigger_of;
 use crate::input::{Failure, HookOutcome};
@@ -10,6 +10,9 @@ use crate::journal::{Ending, Stage};
 use crate::rollout::{Rollout, Status};
 use crate::speech::exact;
 use crate::work::{Wait, Work};
+
+/// The kind of the notice that an instance waits its turn.
+pub const STAGGERED: &str = "staggered";
 
 impl Engine {
     /// A hook begins only after the own announcement has been read back, with nothing in force against it.
@@ -24,9 +27,30 @@ impl Engine {
         }
         let read = announced.is_some_and(|id| rollout.read_back.contains_key(id));
         if read && !self.fold.is_stopped(rollout) && !self.waits_for_others(&work) {
-            self.begin(work, out);
+            self.take_turn(work, out);
         } else {
             self.work = Some(work);
+        }
+    }
+
+    /// Begins when it is this instance's turn among those that could all begin.
+    fn take_turn(&mut self, mut work: Work, out: &mut Vec<Effect>) {
+        let stagger = if work.goes_back() { 0 } else { work.reaction.stagger };
+        let at = *work.turn.get_or_insert_with(|| {
+            let wait = self.settings.turn(stagger);
+            if wait > 0 {
+                let detail = format!(
+                    "{} waits its turn: it begins in {wait} ms of at most {stagger} ms, by the name of the instance",
+                    work.job.key.reaction
+                );
+                out.push(Effect::Tell(Notice { offset: -1, kind: STAGGERED, detail }));
+            }
+            self.now.saturating_add(wait)
+        });
+        if self.now < at {
+            self.work = Some(work);
+        } else {
+            self.begin(work, out);
         }
     }
 
@@ -139,17 +163,36 @@ impl Engine {
 
     pub(crate) fn hook_ended(&mut self, number: u64, outcome: HookOutcome, out: &mut Vec<Effect>) {
         let called = |wait: &Wait| matches!(wait, Wait::Hook { ticket, .. } if *ticket == number);
-        let Some(mut work) = self.take_work(called) else { return };
-        let Wait::Hook { until, .. } = work.wait else { return };
+        if let Some(work) = self.take_work(called) {
+            self.take_outcome(work, outcome, out);
+        }
+    }
+
+    /// A hook has told its result by itself. A call of it that has not been answered yet is not waited for.
+    pub(crate) fn hook_reported(&mut self, run: &str, outcome: HookOutcome, out: &mut Vec<Effect>) {
+        let awaited = |work: &mut Work| {
+            let waits = matches!(work.wait, Wait::Hook { cut: false, .. } | Wait::Call { .. });
+            waits && work.job.announced.as_ref().is_some_and(|id| id.as_str() == run)
+        };
+        if let Some(work) = self.work.take_if(awaited) {
+            self.take_outcome(work, outcome, out);
+        }
+    }
+
+    /// The time of an attempt is over, and the hook works on.
+    pub(crate) fn end_attempt(&mut self, work: Work, out: &mut Vec<Effect>) {
+        let reason = format!("it was still in progress after {} ms", work.reaction.timeout);
+        self.rest(work, Failure { reason, ..Failure::default() }, out);
+    }
+
+    fn take_outcome(&mut self, mut work: Work, outcome: HookOutcome, out: &mut Vec<Effect>) {
+        let (Wait::Hook { until, .. } | Wait::Call { until, .. }) = work.wait else { return };
         match outcome {
             HookOutcome::Done => self.check(work, out),
-            HookOutcome::InProgress { after } if self.now.saturating_add(after) < until => {
-                work.wait = Wait::Call { at: self.now + after.max(1), until };
+            HookOutcome::InProgress { after } => {
+                // Its own word may still come before the next call is due.
+                work.wait = Wait::Call { at: self.now.saturating_add(after.max(1)).min(until), until };
                 self.work = Some(work);
-            }
-            HookOutcome::InProgress { .. } => {
-                let reason = format!("it was still in progress after {} ms", work.reaction.timeout);
-                self.rest(work, Failure { reason, ..Failure::default() }, out);
             }
             HookOutcome::Retry(failure) => self.rest(work, failure, out),
             HookOutcome::Failed(failure) => self.fail(work, "hook", failure, out),
@@ -158,7 +201,7 @@ impl Engine {
 
     /// Waits before the next attempt, or gives up after the last one.
     fn rest(&mut self, mut work: Work, failure: Failure, out: &mut Vec<Effect>) {
-        if work.job.attempts >= work.reaction.retry.attempts {
+        if !work.reaction.retry.goes_on(work.job.attempts) {
             return self.fail(work, "hook", failure, out);
         }
         let wait = work.reaction.retry.wait(work.job.attempts, self.settings.seed);

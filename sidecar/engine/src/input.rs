@@ -29,6 +29,13 @@ pub enum Input {
         /// How it ended.
         outcome: HookOutcome,
     },
+    /// A hook has told its result by itself.
+    HookReported {
+        /// The run that it was called for.
+        run: String,
+        /// How it ended, or that it works on.
+        outcome: HookOutcome,
+    },
     /// The service was asked whether it is well.
     Probed {
         /// The order that this answers.

@@ -50,6 +50,7 @@ mod work;
 pub use effect::{Call, Effect, Notice};
 pub use engine::{Engine, Phase};
 pub use health::{Health, Verdict};
+pub use hook::STAGGERED;
 pub use input::{HookOutcome, Input};
 pub use journal::{Ending, Job, JobKey, Memory, Stage};
 pub use score::Score;

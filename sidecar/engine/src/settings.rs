@@ -49,6 +49,9 @@ pub struct Reaction {
     pub prerequisite: String,
     /// Whether one instance runs it for the whole service.
     pub once: bool,
+    /// Over how long a time the instances of the service are spread that could all begin at the same moment, in
+    /// milliseconds; 0 spreads nothing.
+    pub stagger: Millis,
 }
 
 /// What a reaction reacts to. Whatever it is, a reaction that goes forward waits until its step is due and, where
@@ -78,6 +81,8 @@ pub struct Retry {
     pub first: Millis,
     /// The longest wait, in milliseconds.
     pub cap: Millis,
+    /// How long to wait after the last attempt before as many begin anew, in milliseconds; none gives up then.
+    pub pause: Option<Millis>,
 }
 
 /// How the service is seen to be well.
@@ -149,6 +154,7 @@ impl Reaction {
     /// last moment, the waits between them, and the waits until the service is well.
     pub fn longest(&self) -> Millis {
         let hook = if self.hook { self.retry.longest(self.timeout) } else { 0 };
+        let hook = hook.saturating_add(self.stagger);
         let waits = [self.ready.map_or(0, |ready| ready.within), self.hold.map_or(0, |hold| hold.within)];
         waits.into_iter().fold(hook, Millis::saturating_add)
     }
@@ -165,20 +171,40 @@ impl Retry {
     /// How long to wait after this attempt (from 1), in milliseconds: doubled each time, capped, spread over
     /// its upper half by the seed.
     pub fn wait(&self, attempt: u32, seed: u64) -> Millis {
+        if let Some(pause) = self.pause.filter(|_| attempt.is_multiple_of(self.attempts.max(1))) {
+            return pause;
+        }
         let whole = self.whole(attempt);
         let half = whole / 2;
         let spread = mix(seed ^ u64::from(attempt)) % (half.unsigned_abs() + 1);
         whole - half + i64::try_from(spread).unwrap_or(0)
     }
 
-    /// The longest wait after this attempt.
+    /// Whether there is another attempt after this one.
+    pub const fn goes_on(&self, attempt: u32) -> bool {
+        self.pause.is_some() || attempt < self.attempts
+    }
+
+    /// The longest wait after this attempt of a series.
     fn whole(&self, attempt: u32) -> Millis {
+        let attempt = (attempt.max(1) - 1) % self.attempts.max(1) + 1;
         let doubled = self.first.saturating_mul(1_i64 << attempt.saturating_sub(1).min(30));
         doubled.clamp(0, self.cap.max(0))
     }
 }
 
 impl Settings {
+    /// How long this instance waits of the time that a reaction is spread over, in milliseconds: by its name, the same at
+    /// every start and in every rollout, so that a person can tell it beforehand.
+    pub fn turn(&self, stagger: Millis) -> Millis {
+        let name = format!("{}/{}/{}", self.domain, self.service, self.instance);
+        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let whole = stagger.max(0).unsigned_abs();
+        i64::try_from(mix(hash) % (whole + 1)).unwrap_or(0)
+    }
+
     /// Where this sidecar's events come from: `/pavane/<domain>/<service>/<instance>`.
     pub fn source(&self) -> Source {
         Source::new(format!("/pavane/{}/{}/{}", self.domain, self.service, self.instance))
@@ -205,8 +231,8 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_cap_and_stay_in_their_upper_half() {
-        let retry = Retry { attempts: 9, first: 1_000, cap: 30_000 };
-        for (attempt, whole) in [(1, 1_000), (2, 2_000), (3, 4_000), (6, 30_000), (80, 30_000)] {
+        let retry = Retry { attempts: 9, first: 1_000, cap: 30_000, pause: None };
+        for (attempt, whole) in [(1, 1_000), (2, 2_000), (3, 4_000), (6, 30_000), (9, 30_000)] {
             for seed in 0..50 {
                 let wait = retry.wait(attempt, seed);
                 assert!((whole / 2..=whole).contains(&wait), "attempt {attempt}: {wait}");

@@ -13,6 +13,8 @@ pub(crate) struct Work {
     pub(crate) reaction: Reaction,
     pub(crate) began: Millis,
     pub(crate) wait: Wait,
+    /// When it is this instance's turn to begin, once everything else lets it.
+    pub(crate) turn: Option<Millis>,
     /// Why the last attempt failed.
     pub(crate) failure: Failure,
 }
@@ -49,7 +51,7 @@ pub(crate) enum Purpose {
 
 impl Work {
     pub(crate) fn new(job: Job, reaction: Reaction, now: Millis, wait: Wait) -> Self {
-        Self { job, reaction, began: now, wait, failure: Failure::default() }
+        Self { job, reaction, began: now, wait, turn: None, failure: Failure::default() }
     }
 
     /// Whether it takes the service back.
@@ -61,7 +63,8 @@ impl Work {
     pub(crate) fn deadline(&self) -> Option<Millis> {
         match &self.wait {
             Wait::Version { again, .. } => *again,
-            Wait::Barrier | Wait::Hook { .. } => None,
+            Wait::Barrier => self.turn,
+            Wait::Hook { .. } => None,
             Wait::Hold { until, .. } => Some(*until),
             Wait::Call { at, .. } | Wait::Rest { at } => Some(*at),
             Wait::Well { ticket, at, until, .. } => {

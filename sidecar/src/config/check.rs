@@ -10,7 +10,7 @@ use pavane_events::{Instance, Millis};
 use pavane_sidecar_engine::health::{Amount, Bound, Check as Terms, Side};
 
 use super::Command;
-use super::reaction::argv;
+use super::run::argv;
 
 /// What holds where the file says nothing.
 const EVERY: Millis = 2_000;

@@ -4,21 +4,16 @@ use std::time::Duration;
 
 use pavane_choreography::yaml::{Fields, Item, Reported};
 
-use super::reaction::{Hook, hook};
+use super::run::{Timed, hook};
 
 /// Below the 30 s after which Kubernetes kills, with room for the last log lines.
 pub(super) const GRACE: Duration = Duration::from_secs(25);
 const HOLD: Duration = Duration::from_mins(10);
 const SENTINEL: Duration = Duration::from_mins(2);
 
-/// What the service does before it is stopped: it ends its work and takes no more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Drain {
-    /// How the service is asked.
-    pub hook: Hook,
-    /// How long it may take until nothing is in flight.
-    pub timeout: Duration,
-}
+/// What the service does before it is stopped: it ends its work and takes no more. The time is that until nothing is in
+/// flight.
+pub type Drain = Timed;
 
 /// How long what is away is borne.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,8 +34,7 @@ impl Default for Outage {
 
 /// Reads `drain`: a hook as a reaction's.
 pub(super) fn drain(item: &Item<'_>) -> Result<Drain, Reported> {
-    let (hook, timeout) = hook(item)?;
-    Ok(Drain { hook, timeout: Duration::from_millis(timeout.max(0).unsigned_abs()) })
+    hook(item)
 }
 
 /// Reads `outage`.

@@ -10,13 +10,16 @@ use pavane_choreography::yaml::{Fields, Item, Reader, Reported, Spanned};
 use pavane_events::{EventType, Millis};
 use pavane_sidecar_engine::{Reaction as Terms, Readiness, Retry, Trigger};
 
+use super::Command;
+use super::run::{Run, TIMEOUT, argv, run};
+
 /// The most that a reaction may ask for.
 const MAX_INSTANCES: u32 = 10_000;
 const MAX_ATTEMPTS: u32 = 100;
 const MAX_SUCCESSES: u32 = 1_000;
 /// What holds where the file says nothing.
-const TIMEOUT: Millis = 60_000;
-const RETRY: Retry = Retry { attempts: 3, first: 1_000, cap: 30_000 };
+const RETRY: Retry = Retry { attempts: 3, first: 1_000, cap: 30_000, pause: None };
+const INTERVAL: Millis = 600_000;
 const WITHIN: Millis = 120_000;
 const EVERY: Millis = 1_000;
 
@@ -26,29 +29,9 @@ pub struct Reaction {
     /// What the engine must know of it.
     pub terms: Terms,
     /// How the service is changed; none when it is only looked at.
-    pub hook: Option<Hook>,
-    /// Whether the process that the sidecar wraps is started anew once the hook has done its work.
-    pub restart: bool,
+    pub run: Option<Run>,
     /// How the service is seen to be well.
     pub ready: Option<Question>,
-}
-
-/// How the service is changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Hook {
-    /// By a POST to this URL.
-    Http(String),
-    /// By a program.
-    Exec(Command),
-}
-
-/// A program to start, without a shell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Command {
-    /// The program and its arguments; at least the program.
-    pub argv: Vec<String>,
-    /// Variables of its environment, beside those of the sidecar and `PAVANE_*`.
-    pub env: BTreeMap<String, String>,
 }
 
 /// How something is asked of the service.
@@ -127,7 +110,7 @@ fn reaction<'d>(item: &Item<'d>) -> Result<Spanned<'d, Placed>, Reported> {
                 trigger(i)
             });
             let instances = f.optional("instances", |i| i.count(1..=MAX_INSTANCES));
-            let run = run(f, on.as_ref().ok());
+            let run = how(f, on.as_ref().ok());
             let retry = f.optional("retry", retry);
             let ready = f.optional("ready", readiness);
             let mut emit_at = item.place();
@@ -137,23 +120,23 @@ fn reaction<'d>(item: &Item<'d>) -> Result<Spanned<'d, Placed>, Reported> {
             });
             let prerequisite = f.optional("prerequisite", Item::text);
             let once = f.optional("once", Item::boolean);
+            let stagger = f.optional("stagger", Item::duration);
             let (on, run, ready) = (on?, run?, ready?);
-            let restart = run.as_ref().is_some_and(|run| run.restart);
-            let (hook, timeout) = run.map_or((None, TIMEOUT), |run| (Some(run.hook), run.timeout));
             let (question, ready) = ready.unzip();
             let terms = Terms {
                 emit: emit?.unwrap_or_else(|| says(&on)[0]),
                 on,
                 instances: instances?.unwrap_or(1),
-                hook: hook.is_some(),
-                timeout,
+                hook: run.is_some(),
+                timeout: run.as_ref().map_or(TIMEOUT, Run::longest),
                 retry: retry?.unwrap_or(RETRY),
                 ready,
                 hold: None,
                 prerequisite: prerequisite?.unwrap_or_default(),
                 once: once?.unwrap_or(false),
+                stagger: stagger?.unwrap_or(0),
             };
-            let reaction = Reaction { terms, hook, restart, ready: question };
+            let reaction = Reaction { terms, run, ready: question };
             Ok(Placed { reaction, at: item.place(), on: on_at, emit: emit_at })
         })
     })
@@ -225,78 +208,28 @@ fn emit(item: &Item<'_>, on: Option<&Trigger>) -> Result<EventType, Reported> {
     Err(item.refuse(Code::BadEvent, message, "leave it out to take the first"))
 }
 
-/// How the service is changed, and what goes with it.
-#[derive(Debug)]
-struct Run {
-    hook: Hook,
-    timeout: Millis,
-    restart: bool,
-}
-
-fn run(f: &mut Fields<'_>, on: Option<&Trigger>) -> Result<Option<Run>, Reported> {
-    let whole = |item: &Item<'_>| {
-        item.fields(|f| {
-            let restart = f.optional("restart", Item::boolean);
-            let (hook, timeout) = hook_of(f)?;
-            Ok(Run { hook, timeout, restart: restart?.unwrap_or(false) })
-        })
-    };
+fn how(f: &mut Fields<'_>, on: Option<&Trigger>) -> Result<Option<Run>, Reported> {
     if on == Some(&Trigger::RollbackRequested) {
-        return f.required("run", whole).map(Some);
+        return f.required("run", run).map(Some);
     }
-    f.optional("run", whole)
-}
-
-/// Reads how the service is asked for something, and how long that may take.
-pub(super) fn hook(item: &Item<'_>) -> Result<(Hook, Millis), Reported> {
-    item.fields(hook_of)
-}
-
-fn hook_of(f: &mut Fields<'_>) -> Result<(Hook, Millis), Reported> {
-    let hook = f.exactly_one(&[("http", hook_by_http as Reader<'_, Hook>), ("exec", hook_by_exec)]);
-    let env = f.optional("env", |i| i.entries(Item::text));
-    let timeout = f.optional("timeout", Item::duration);
-    let (hook, env, timeout) = (hook?, env?, timeout?.unwrap_or(TIMEOUT));
-    let hook = match (hook, env) {
-        (Hook::Exec(command), Some(env)) => Hook::Exec(Command { env, ..command }),
-        (Hook::Http(_), Some(_)) => {
-            let message = "`env` belongs to a program, and this hook is a request";
-            return Err(f.refuse(Code::Contradiction, message, "leave `env` out, or use `exec`"));
-        }
-        (hook, None) => hook,
-    };
-    Ok((hook, timeout))
-}
-
-fn hook_by_http(item: &Item<'_>) -> Result<Hook, Reported> {
-    item.fields(|f| f.required("post", Item::url).map(Hook::Http))
-}
-
-fn hook_by_exec(item: &Item<'_>) -> Result<Hook, Reported> {
-    Ok(Hook::Exec(Command { argv: argv(item)?, env: BTreeMap::new() }))
-}
-
-pub(super) fn argv(item: &Item<'_>) -> Result<Vec<String>, Reported> {
-    let argv = item.list(Item::text)?;
-    if argv.is_empty() {
-        let message = format!("`{}` names no program", item.field());
-        return Err(item.refuse(
-            Code::WrongType,
-            message,
-            "write e.g. `exec: [\"./upgrade.sh\", \"--fast\"]`",
-        ));
-    }
-    Ok(argv)
+    f.optional("run", run)
 }
 
 fn retry(item: &Item<'_>) -> Result<Retry, Reported> {
     item.fields(|f| {
         let attempts = f.optional("attempts", |i| i.count(1..=MAX_ATTEMPTS));
         let backoff = f.optional("backoff", Item::duration_range);
-        let (attempts, backoff) = (attempts?, backoff?);
+        let mode = f.optional("mode", |i| i.one_of(&[("fail", false), ("delay", true)]));
+        let interval = f.optional("interval", Item::duration);
+        let (attempts, backoff, delays, interval) = (attempts?, backoff?, mode?.unwrap_or(false), interval?);
+        if interval.is_some() && !delays {
+            let message = "`interval` is how long `mode: delay` waits, and the mode is `fail`";
+            return Err(f.refuse(Code::Contradiction, message, "add `mode: delay`, or leave `interval` out"));
+        }
         let backoff = backoff.unwrap_or(RETRY.first..=RETRY.cap);
         let attempts = attempts.unwrap_or(RETRY.attempts);
-        Ok(Retry { attempts, first: *backoff.start(), cap: *backoff.end() })
+        let pause = delays.then_some(interval.unwrap_or(INTERVAL));
+        Ok(Retry { attempts, first: *backoff.start(), cap: *backoff.end(), pause })
     })
 }
 

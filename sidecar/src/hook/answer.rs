@@ -53,6 +53,11 @@ pub(super) fn of_exit(code: i32, stdout: &str, output: &str) -> HookOutcome {
     }
 }
 
+/// The result that a hook tells by itself; none when the text is no result.
+pub(super) fn of_callback(body: &str) -> Option<HookOutcome> {
+    stated(body, &|reason: String| Failure { reason, exit_code: None, output: end_of(body) })
+}
+
 /// What a JSON answer states; none when the text is no such answer.
 fn stated(text: &str, failure: &impl Fn(String) -> Failure) -> Option<HookOutcome> {
     let answer: Value = serde_json::from_str(text.trim()).ok()?;

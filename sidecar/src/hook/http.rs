@@ -1,13 +1,16 @@
 //! A hook that is a request to the service.
 
+use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use pavane_sidecar_engine::input::Failure;
 use pavane_sidecar_engine::{Call, HookOutcome};
 use reqwest::{RequestBuilder, Response, header};
 use tokio_util::sync::CancellationToken;
 
-use super::{Caller, answer, told};
+use super::{Caller, answer, signature, told};
+use crate::config::Post;
 
 /// The most that is read of an answer, in bytes.
 const LONGEST: usize = 64 * 1024;
@@ -15,13 +18,22 @@ const LONGEST: usize = 64 * 1024;
 /// Posts the event to the service and takes its answer.
 pub(super) async fn call(
     caller: &Caller,
-    url: &str,
+    post: &Post,
     call: &Call,
     traceparent: Option<&str>,
     limit: Duration,
     cut: &CancellationToken,
 ) -> HookOutcome {
+    let (url, failure) = (&post.url, |reason: String| Failure { reason, ..Failure::default() });
     let body = told::event(caller, call).to_string();
+    let signed = match &post.secret_file {
+        Some(file) => signed(file, call, &body).await.map(Some),
+        None => Ok(None),
+    };
+    let signed = match signed {
+        Ok(signed) => signed,
+        Err(why) => return HookOutcome::Retry(failure(format!("POST {url}: {why}"))),
+    };
     let mut request = caller
         .client
         .post(url)
@@ -29,11 +41,17 @@ pub(super) async fn call(
         .header("pavane-run", &call.run)
         .header("pavane-attempt", call.attempt)
         .header("pavane-timeout-ms", call.limit)
+        .header("pavane-deadline", (Timestamp::now() + limit).to_string())
         .body(body);
     if let Some(traceparent) = traceparent {
         request = request.header("traceparent", traceparent);
     }
-    let failure = |reason: String| Failure { reason, ..Failure::default() };
+    if let Some((url, token)) = caller.callback(call) {
+        request = request.header("pavane-callback", url).header("pavane-callback-token", token);
+    }
+    for (name, value) in signed.into_iter().flatten() {
+        request = request.header(name, value);
+    }
     tokio::select! {
         answered = answered(request) => match answered {
             Ok((status, body)) => answer::of_response(status, &body),
@@ -44,6 +62,14 @@ pub(super) async fn call(
         }
         () = cut.cancelled() => HookOutcome::Failed(failure(format!("POST {url}: cut off before its answer"))),
     }
+}
+
+/// The headers of a signed request. An attempt is a message of its own, and so is each call of it.
+async fn signed(file: &Path, call: &Call, body: &str) -> Result<[(&'static str, String); 3], String> {
+    let timestamp = Timestamp::now().as_second();
+    let id = format!("{}.{}.{}", call.run, call.attempt, call.ticket);
+    let signature = signature::sign(file, &id, timestamp, body).await?;
+    Ok([("webhook-id", id), ("webhook-timestamp", timestamp.to_string()), ("webhook-signature", signature)])
 }
 
 async fn answered(request: RequestBuilder) -> Result<(u16, String), reqwest::Error> {

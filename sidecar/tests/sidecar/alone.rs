@@ -20,7 +20,7 @@ const DB: Option<(&str, &str, &str)> = Some(("user-db", "user-db-0", "2.0.0"));
 async fn a_service_is_drained_once_and_that_is_said_when_nothing_is_in_flight() {
     let (mut shop, service) = (Shop::open().await, Workload::start().await);
     let mut config = shop.config(&service);
-    let hook = Hook::Http(format!("{}/upgrade", service.url));
+    let hook = Hook::post(format!("{}/upgrade", service.url));
     config.drain = Some(Drain { hook, timeout: Duration::from_secs(20) });
     service.with(|state| {
         state.answers = vec![(202, r#"{"status":"IN_PROGRESS","callbackDelaySeconds":0.1}"#.to_owned())];
@@ -42,7 +42,7 @@ async fn a_service_is_drained_once_and_that_is_said_when_nothing_is_in_flight() 
 async fn a_sidecar_that_is_stopped_drains_its_service_first() {
     let (mut shop, service) = (Shop::open().await, Workload::start().await);
     let mut config = shop.config(&service);
-    let hook = Hook::Http(format!("{}/revert", service.url));
+    let hook = Hook::post(format!("{}/revert", service.url));
     config.drain = Some(Drain { hook, timeout: Duration::from_secs(20) });
     let sidecar = shop.sidecar(config).await;
     until_open(&sidecar).await;

@@ -5,6 +5,7 @@
 mod alone;
 mod beside;
 mod door;
+mod hooks;
 mod peers;
 mod phases;
 mod process;

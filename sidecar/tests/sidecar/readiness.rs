@@ -32,12 +32,12 @@ async fn every_kind_of_check_asks_its_peer_and_says_what_it_answered() {
     let page = until_all_but_the_port_are_sick(&sidecar).await;
     for (check, reason) in [
         ("web", "answered 503: warming up"),
-        ("program", "test: exit status: 1"),
+        ("program", "test exited with 1"),
         ("grpc", "NOT_SERVING"),
         ("database", "sorry, too many clients already (53300)"),
         ("cache", "LOADING Redis is loading the dataset in memory"),
         ("jobs", "140, where at most 100 is"),
-        ("files", "cat: exit status: 1"),
+        ("files", "cat exited with 1"),
         ("lag", "3, where at most 2 is"),
         ("errors", "0.5, where at most 0.01 is"),
     ] {

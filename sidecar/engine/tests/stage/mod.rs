@@ -328,12 +328,13 @@ pub(crate) fn reaction(on: Trigger, emit: EventType) -> Reaction {
         instances: 1,
         hook: true,
         timeout: 60_000,
-        retry: Retry { attempts: 3, first: 1_000, cap: 30_000 },
+        retry: Retry { attempts: 3, first: 1_000, cap: 30_000, pause: None },
         ready: None,
         hold: None,
         emit,
         prerequisite: String::new(),
         once: false,
+        stagger: 0,
     }
 }
 
