@@ -86,6 +86,63 @@ fn a_file_that_is_no_log_is_refused_with_its_line() {
     assert_eq!(replay(&["--file", &file, "--from", "soon"]).status.code(), Some(2));
 }
 
+#[test]
+fn a_longer_window_turns_a_stall_and_a_shorter_one_makes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = record(&folder, "log.jsonl", &play("cascade.yaml", LATE).log);
+    let longer =
+        other(&folder, "cascade.yaml", "within: 2m\n    owner: identity", "within: 5m\n    owner: identity");
+    let told = replay(&["--file", &file, "--plan", &longer]);
+    assert_eq!((told.status.code(), text(&told.stderr).as_str()), (Some(1), ""));
+    assert_eq!(text(&told.stdout), text(&replay(&["--file", &file, "--plan", &longer]).stdout));
+    golden("longer-window.txt", &text(&told.stdout));
+    let shorter =
+        other(&folder, "cascade.yaml", "within: 2m\n    owner: identity", "within: 3s\n    owner: identity");
+    golden("shorter-window.txt", &text(&replay(&["--file", &file, "--plan", &shorter]).stdout));
+}
+
+#[test]
+fn the_same_plan_decides_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    for (plan, timeline) in
+        [("cascade.yaml", LATE), ("users-v2.yaml", DOES_NOT_START), ("hybrid.yaml", APPROVED)]
+    {
+        let file = record(&folder, "log.jsonl", &play(plan, timeline).log);
+        let same = other(&folder, plan, "apiVersion", "apiVersion");
+        let told = replay(&["--file", &file, "--plan", &same]);
+        assert_eq!(told.status.code(), Some(0), "{plan}: {}{}", text(&told.stdout), text(&told.stderr));
+        assert!(text(&told.stdout).contains("0 of 1 rollout would have gone otherwise"), "{plan}");
+    }
+}
+
+#[test]
+fn what_rests_on_a_rollback_that_another_plan_does_not_ask_for_is_marked_as_unknown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = record(&folder, "log.jsonl", &play("users-v2.yaml", DOES_NOT_START).log);
+    let patient = other(&folder, "users-v2.yaml", "started_within: 30s", "started_within: 4m");
+    let told = replay(&["--file", &file, "--plan", &patient]);
+    assert_eq!(told.status.code(), Some(1));
+    golden("no-rollback.txt", &text(&told.stdout));
+    let json = json(&replay(&["--file", &file, "--plan", &patient, "--output", "json"]));
+    assert!(json[0]["rollouts"][0]["unknown_from"].is_i64(), "{json:#?}");
+    let unknown = other(&folder, "users-v2.yaml", "name: users-v2", "name: users-v9");
+    assert_eq!(replay(&["--file", &file, "--plan", &unknown]).status.code(), Some(0), "nobody danced that");
+    let named = replay(&["--file", &file, "--plan", &unknown, "--rollout", "first"]);
+    assert!(text(&named.stdout).contains("of 1 rollout"), "{}", text(&named.stdout));
+}
+
+#[test]
+fn a_rollback_that_only_another_plan_asks_for_ends_what_can_be_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let file =
+        record(&folder, "log.jsonl", &play("users-v2.yaml", "  - at: 0s\n    start: { by: ada }\n").log);
+    let hasty = other(&folder, "users-v2.yaml", "started_within: 30s\n    within: 5m", "within: 5s");
+    golden("hasty.txt", &text(&replay(&["--file", &file, "--plan", &hasty]).stdout));
+}
+
+const LATE: &str = "  - at: 0s\n    start: { by: ada }\n  - at: 0s\n    delay: { event: users.DeploymentComplete, by: 150s }\n";
+const APPROVED: &str =
+    "  - at: 0s\n    start: { by: ada }\n  - at: 10m\n    approve: { phase: till, by: grace }\n";
 const DOES_NOT_START: &str =
     "  - at: 0s\n    start: { by: ada }\n  - at: 30s\n    fail: { service: user-service, how: start }\n";
 
@@ -113,15 +170,24 @@ fn plan_text(name: &str) -> String {
     std::fs::read_to_string(if own.exists() { own } else { other }).expect("the plan is there")
 }
 
+/// A plan with one thing changed, as a file.
+fn other(folder: &tempfile::TempDir, plan: &str, from: &str, to: &str) -> String {
+    let text = plan_text(plan);
+    assert!(text.contains(from), "{plan} does not say {from}");
+    let path = folder.path().join("other.yaml");
+    std::fs::write(&path, text.replacen(from, to, 1)).expect("it can be written");
+    path.to_str().expect("text").to_owned()
+}
+
 fn record(folder: &tempfile::TempDir, name: &str, log: &[Entry]) -> String {
-    let domain = Domain::new("rehearsal").unwrap();
+    let domain = Domain::new("rehearsal").expect("it can be written");
     let head = Head { format: FORMAT.to_owned(), domain, partition: 0, begins: 0 };
-    let head = serde_json::to_string(&head).unwrap();
-    let lines = log.iter().map(|entry| line::write(entry, None).unwrap());
+    let head = serde_json::to_string(&head).expect("it can be written");
+    let lines = log.iter().map(|entry| line::write(entry, None).expect("it can be written"));
     let all: Vec<String> = std::iter::once(head).chain(lines).collect();
     let path = folder.path().join(name);
-    std::fs::write(&path, all.join("\n") + "\n").unwrap();
-    path.to_str().unwrap().to_owned()
+    std::fs::write(&path, all.join("\n") + "\n").expect("it can be written");
+    path.to_str().expect("it can be written").to_owned()
 }
 
 fn replay(arguments: &[&str]) -> Output {

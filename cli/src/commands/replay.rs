@@ -6,14 +6,16 @@ use std::path::PathBuf;
 
 use clap::Args;
 use pavane_bus::Raw;
-use pavane_events::Entry;
+use pavane_events::{Domain, Entry, RolloutId};
 use serde_json::json;
 
 use crate::commands::Context;
 use crate::commands::simulate::progress::Progress;
 use crate::console::Console;
+use crate::document;
 use crate::exit::Exit;
 use crate::failure::{Failure, counted};
+use crate::replay::comparison::{Compared, Comparison};
 use crate::replay::court::{Court, Told};
 use crate::replay::line;
 use crate::replay::range::Place;
@@ -32,8 +34,13 @@ Examples:
   pavane replay --rollout r-42 --output json                    one rollout, a JSON object a line
   pavane replay --export shop.jsonl                             and write the records into a file
   pavane replay --file shop.jsonl                               the same verdicts, without Kafka
+  pavane replay --plan users-v2.yaml --from 2026-01-01          what a changed plan would have decided
 
-Exit codes: 0 done, 1 something was said as a verdict that the log did not accept, 2 usage, 3 a file or a topic is
+With --plan the facts of services and people are replayed and judged by the other plan; what rests on a decision
+that was taken in one of the two alone is marked as unknown. How, is in docs/operations.md.
+
+Exit codes: 0 done, 1 something was said as a verdict that the log did not accept, or another plan would have
+decided otherwise, 2 usage, 3 a file or a topic is
 not as it must be, 4 Kafka or the registry cannot be reached.")]
 pub struct Replay {
     /// Read a file that --export wrote, instead of the domain's log.
@@ -50,7 +57,10 @@ pub struct Replay {
     to: Option<Place>,
     /// Print what concerns this rollout alone; may be given several times.
     #[arg(long, value_name = "ROLLOUT")]
-    rollout: Vec<pavane_events::RolloutId>,
+    rollout: Vec<RolloutId>,
+    /// Tell what this choreography would have decided on the rollouts of its name, or on those that --rollout names.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
 }
 
 impl Replay {
@@ -65,7 +75,9 @@ impl Replay {
                 records.head().begins
             ));
         }
-        let mut court = Court::new(&records.head().domain.clone(), records.head().begins);
+        let domain = records.head().domain.clone();
+        let mut court = Court::new(&domain, records.head().begins);
+        let mut comparison = self.comparison(&domain)?;
         let mut export = self.export(&records)?;
         let mut progress = Progress::default();
         while let Some((entry, raw)) = records.next().await? {
@@ -76,15 +88,36 @@ impl Replay {
                 export.put(&entry, raw.as_ref())?;
             }
             let told = court.read(&entry)?;
-            if self.from.is_none_or(|from| from.is_reached(&entry)) {
-                self.print(console, &told)?;
+            let is_asked_for = self.from.is_none_or(|from| from.is_reached(&entry));
+            match &mut comparison {
+                Some(comparison) => comparison.read(entry, told, is_asked_for),
+                None if is_asked_for => self.print(console, &told)?,
+                None => {}
             }
             let (done, total) = records.progress();
             progress.tell(done.min(total.saturating_sub(1)), total);
         }
         progress.tell(1, 1);
         export.map_or(Ok(()), Export::end)?;
-        Self::conclude(console, &court)
+        match comparison {
+            Some(comparison) => Self::compare(console, &comparison.conclude(&court.view())?),
+            None => Self::conclude(console, &court),
+        }
+    }
+
+    fn comparison(&self, domain: &Domain) -> Result<Option<Comparison>, Failure> {
+        let Some(file) = &self.plan else { return Ok(None) };
+        let plan = document::read(file)?.plan;
+        Ok(Some(Comparison::new(domain.clone(), plan, self.rollout.iter().cloned().collect())))
+    }
+
+    fn compare(console: &Console, compared: &Compared) -> Result<(), Failure> {
+        console.data(&compared.to_text(), compared)?;
+        if compared.rollouts.iter().all(|one| one.changes.is_empty()) {
+            Ok(())
+        } else {
+            Err(Failure::found())
+        }
     }
 
     async fn records(&self, context: Context<'_>) -> Result<Records, Failure> {

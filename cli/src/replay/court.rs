@@ -5,7 +5,9 @@
 use std::collections::BTreeSet;
 
 use pavane_events::control::Proposed;
-use pavane_events::{Body, Domain, Entry, EventType, Record, RolloutId, Speaker, Timestamp, identity};
+use pavane_events::{
+    Body, Domain, Entry, EventType, Millis, Record, RolloutId, Speaker, Timestamp, identity,
+};
 use pavane_sentinel_engine::diagnosis::lasting;
 use pavane_sentinel_engine::{Alert, AlertStatus, Counter, Effect, Ended, Engine, Input, View};
 use serde::Serialize;
@@ -77,8 +79,13 @@ impl Court {
 
     /// Reads the next record, and says what it decides.
     pub fn read(&mut self, entry: &Entry) -> Result<Vec<Told>, Failure> {
+        Ok(self.judge(0, entry)?.0)
+    }
+
+    /// Reads the next record at a moment of the engine's own time: what it decides, and what the engine orders.
+    pub(super) fn judge(&mut self, now: Millis, entry: &Entry) -> Result<(Vec<Told>, Vec<Effect>), Failure> {
         self.summary.records += 1;
-        let effects = self.engine.handle(0, Input::Read(entry.clone()));
+        let effects = self.engine.handle(now, Input::Read(entry.clone()));
         let duplicate = effects.iter().any(|effect| matches!(effect, Effect::Count(Counter::Duplicate)));
         let mut told = Vec::new();
         match entry {
@@ -95,10 +102,25 @@ impl Court {
                 told.push(line);
             }
         }
-        for effect in effects {
+        for effect in &effects {
             told.extend(self.followed(entry, effect)?);
         }
-        Ok(told)
+        Ok((told, effects))
+    }
+
+    /// Hands something over that is no record.
+    pub(super) fn hand(&mut self, now: Millis, input: Input) -> Vec<Effect> {
+        self.engine.handle(now, input)
+    }
+
+    /// When the engine wants to look again, in its own time.
+    pub(super) fn next_deadline(&self) -> Option<Millis> {
+        self.engine.next_deadline()
+    }
+
+    /// How many rollouts are open.
+    pub(super) fn open(&self) -> usize {
+        self.engine.open_rollouts()
     }
 
     /// How the domain stands.
@@ -177,16 +199,16 @@ impl Court {
     }
 
     /// What follows from a record.
-    fn followed(&mut self, entry: &Entry, effect: Effect) -> Result<Option<Told>, Failure> {
+    fn followed(&mut self, entry: &Entry, effect: &Effect) -> Result<Option<Told>, Failure> {
         Ok(match effect {
-            Effect::Raise(alert) => Some(raised(entry, &alert)),
+            Effect::Raise(alert) => Some(raised(entry, alert)),
             Effect::Ended(ended) => {
                 self.summary.ended += 1;
-                Some(over(entry, &ended))
+                Some(over(entry, ended))
             }
             Effect::Count(Counter::Withdrawn(event)) => {
                 let text = "what was decided lost its ground before it was said".to_owned();
-                Some(line(entry, "withdrawn", event.to_owned(), text))
+                Some(line(entry, "withdrawn", (*event).to_owned(), text))
             }
             Effect::Blind { cause, .. } if cause.lasts() => {
                 let what = format!(
@@ -266,9 +288,7 @@ fn raised(entry: &Entry, alert: &Alert) -> Told {
 }
 
 fn over(entry: &Entry, ended: &Ended) -> Told {
-    let length = lasting(ended.ended.since(ended.started));
-    let text =
-        format!("{} of {} after {length}", ended.status.as_str().replace('_', " "), ended.choreography);
+    let text = format!("{} after {}", ended.choreography, lasting(ended.ended.since(ended.started)));
     let mut told = line(entry, "ended", ended.status.as_str().to_owned(), text);
     told.rollout = Some(ended.rollout.clone());
     told
