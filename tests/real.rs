@@ -31,5 +31,7 @@ mod story_journal;
 mod story_migration;
 #[path = "real/story_restart.rs"]
 mod story_restart;
+#[path = "real/story_why.rs"]
+mod story_why;
 #[path = "real/trace.rs"]
 mod trace;
