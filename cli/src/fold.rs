@@ -34,10 +34,18 @@ pub enum Next {
 }
 
 impl Fold {
-    /// Begins at the beginning of the log.
+    /// Begins at the beginning of the log. Where that is cut off, what was folded of it is taken from the newest
+    /// snapshot that the rest of the log goes on from.
     pub async fn open(bus: &Bus, domain: &Domain) -> Result<Self, Failure> {
         let reader = reader(bus, domain).await.map_err(outage::of)?;
-        let engine = Engine::new(domain.clone(), "cli".to_owned());
+        let (low, _) = reader.bounds().await.map_err(outage::of)?;
+        let new = || Engine::new(domain.clone(), "cli".to_owned());
+        let engine = match low {
+            ..=0 => new(),
+            low => {
+                pavane_sentinel::kept(bus, domain, "cli", low).await.map_err(outage::of)?.unwrap_or_else(new)
+            }
+        };
         let begun = Instant::now();
         Ok(Self { engine, reader, begun, read: begun })
     }
@@ -61,8 +69,11 @@ impl Fold {
             Item::CaughtUp { .. } => Ok(Next::CaughtUp),
             Item::Entry { entry, .. } => {
                 self.read = Instant::now();
-                let effects = self.engine.handle(millis(self.begun), Input::Read(entry.clone()));
-                effects.iter().try_for_each(seeing)?;
+                // what a snapshot has folded already is read for its words alone
+                if entry.offset() > self.engine.position() {
+                    let effects = self.engine.handle(millis(self.begun), Input::Read(entry.clone()));
+                    effects.iter().try_for_each(seeing)?;
+                }
                 Ok(Next::Entry(Box::new(entry)))
             }
         }

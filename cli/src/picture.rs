@@ -336,6 +336,7 @@ pub(crate) mod tests {
             started_at: Timestamp(0),
             ended_at: None,
             trace_id: "abc".into(),
+            braked: None,
             deciding: None,
             plan_digest: String::new(),
             behind: None,

@@ -41,3 +41,4 @@ mod witness;
 
 pub use config::Config;
 pub use service::{Sentinel, run};
+pub use snapshot::kept;

@@ -21,3 +21,4 @@ pub(crate) mod keeper;
 pub(crate) mod rack;
 
 pub(crate) use form::{Manifest, Snapshot, Unusable};
+pub use rack::kept;

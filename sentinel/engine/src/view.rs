@@ -59,6 +59,8 @@ pub struct RolloutView {
     pub ended_at: Option<Timestamp>,
     /// The W3C trace id of the whole rollout.
     pub trace_id: String,
+    /// What keeps the sentinel from asking for a rollback by itself, where a step stands still.
+    pub braked: Option<String>,
     /// The offset at which an accepted decision waits to be said.
     pub deciding: Option<i64>,
     /// The rollout that it waits for while it is queued.
@@ -157,12 +159,18 @@ impl Fold {
             started_at: rollout.started_raw,
             ended_at: rollout.ended,
             trace_id: identity::hex(&identity::trace_id(&rollout.id)),
+            braked: self.braked(rollout),
             deciding: rollout.pending.as_ref().map(|pending| pending.accepted),
             behind: self.behind(rollout).filter(|_| rollout.status == Status::Queued),
             phases: (0..rollout.phases.len()).map(|k| PhaseView::of(rollout, k, now)).collect(),
             steps: (0..rollout.steps.len()).map(|i| StepView::of(rollout, i, now)).collect(),
             verdicts: rollout.verdicts.iter().map(|verdict| verdict.shown(rollout)).collect(),
         }
+    }
+
+    fn braked(&self, rollout: &Rollout) -> Option<String> {
+        let stands = rollout.status == Status::Open && rollout.steps.iter().any(|step| step.stall.is_some());
+        stands.then(|| self.brake(rollout, self.clock.now()))?.map(|brake| brake.to_string())
     }
 
     pub(crate) fn note_stall(&mut self, n: u64, said: &RolloutStalled) {

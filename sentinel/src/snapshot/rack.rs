@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pavane_bus::{Error, TableItem, TableReader, Topic};
+use pavane_bus::{Bus, Error, TableItem, TableReader, Topic};
 use pavane_events::Domain;
+use pavane_sentinel_engine::Engine;
 use tokio::sync::watch;
 
 use crate::connection::{Connection, Patience};
@@ -131,6 +132,27 @@ impl Rows {
     }
 }
 
+/// The engine of the newest snapshot of a domain from which a log that begins at `low` goes on without a gap, for
+/// whoever reads and never speaks. None where there is none.
+pub async fn kept(bus: &Bus, domain: &Domain, replica: &str, low: i64) -> Result<Option<Engine>, Error> {
+    let rack = Rack::new([domain.clone()]);
+    for (key, value) in bus.table(Topic::Snapshots).await?.load().await? {
+        rack.read(&key, Some(value));
+    }
+    rack.loaded.send_replace(true);
+    Ok(rack.take(domain).await.iter().find_map(|snapshot| goes_on(snapshot, replica, low)))
+}
+
+fn goes_on(snapshot: &Snapshot, replica: &str, low: i64) -> Option<Engine> {
+    match snapshot.open(replica.to_owned()) {
+        Ok((engine, _)) => Some(engine).filter(|engine| engine.position() + 1 >= low),
+        Err(error) => {
+            tracing::warn!(id = snapshot.id, %error, "a snapshot cannot be used and is passed over");
+            None
+        }
+    }
+}
+
 /// Reads all rows, then follows them, for as long as the process lives.
 pub(crate) async fn follow(connection: Connection, rack: Arc<Rack>) -> anyhow::Result<()> {
     let mut patience = Patience::new("read the snapshots");
@@ -176,6 +198,15 @@ mod tests {
     fn named(n: i64) -> Snapshot {
         let id = format!("{n:019}-x");
         Snapshot { id, ..empty(Vec::new()) }
+    }
+
+    #[test]
+    fn whoever_only_reads_goes_on_from_what_leaves_no_gap_to_the_rest_of_the_log() {
+        let read_nothing = named(1);
+        assert!(goes_on(&read_nothing, "cli", 0).is_some());
+        assert!(goes_on(&read_nothing, "cli", 1).is_none(), "the record at offset 0 is gone");
+        let torn = Snapshot { bytes: b"{}".to_vec(), ..named(2) };
+        assert!(goes_on(&torn, "cli", 0).is_none());
     }
 
     fn put(rack: &Rack, snapshot: &Snapshot, rows: usize) {

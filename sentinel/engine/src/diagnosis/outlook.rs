@@ -35,10 +35,22 @@ pub(super) fn of(
         }
         Status::Completed => {}
     }
+    lines.extend(stays(view));
     if stopped_by.iter().any(|halt| halt.kind == "approval") {
         lines.push("it opens the phase when it is approved".to_owned());
     }
     lines
+}
+
+/// The steps that moved and are never asked back.
+fn stays(view: &RolloutView) -> Option<String> {
+    if !matches!(view.status, Status::RollingBack | Status::RolledBack | Status::Partial) {
+        return None;
+    }
+    let stay = view.steps.iter().filter(|step| !step.reversible && !step.instances.is_empty());
+    let stay: Vec<String> = stay.map(|step| format!("{} ({})", step.id, step.service)).collect();
+    let what = words::listed(&stay, 4);
+    (!stay.is_empty()).then(|| format!("what the plan calls irreversible stays as it is: {what}"))
 }
 
 fn of_step(facts: &Facts<'_>, view: &RolloutView, first: &Awaited) -> String {
@@ -59,6 +71,10 @@ fn of_step(facts: &Facts<'_>, view: &RolloutView, first: &Awaited) -> String {
         return format!("in {} it tells {} ({loud}){then}", words::lasting(left), first.owner);
     };
     match remedy {
+        OnStall::Rollback if cause.allows_rollback() && view.braked.is_some() => {
+            let brake = view.braked.as_deref().unwrap_or_default();
+            format!("it pauses the rollout instead of asking for the way back: {brake}")
+        }
         OnStall::Rollback if cause.allows_rollback() => {
             "it asks everyone who moved to go back, as soon as a heartbeat after the stall bears the cause out".to_owned()
         }
