@@ -3,8 +3,8 @@
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    advise, apply, approve, bench, check, demo, dev, diff, dlq, emit, graph, orders, plan, replay, schemas,
-    sentinel, sidecar, simulate, start, status, test, topics, watch, why,
+    advise, apply, approve, bench, check, configure, demo, dev, diff, dlq, emit, graph, orders, plan, replay,
+    schemas, sentinel, sidecar, simulate, start, status, test, topics, watch, why,
 };
 use crate::connection::Connection;
 use crate::console::Manner;
@@ -70,6 +70,7 @@ pub(crate) enum Command {
     Hold(orders::Grounds),
     /// Lets the clocks of a held domain run on.
     Release(orders::Grounds),
+    Configure(configure::Configure),
     /// Measures how fast the sentinel judges.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -92,7 +93,7 @@ const ROOMS: [(&str, &[&str]); 3] = [
             "rollback", "abort", "override", "hold", "release",
         ],
     ),
-    ("Run it", &["demo", "dev", "topics", "schemas", "sentinel", "sidecar"]),
+    ("Run it", &["demo", "dev", "topics", "schemas", "configure", "sentinel", "sidecar"]),
 ];
 
 /// Reads the command line of this process; what is wrong with it ends the process with its exit code.

@@ -179,6 +179,7 @@ fn seeing(effect: &Effect) -> Result<(), Failure> {
         | Effect::DeadLetter { .. }
         | Effect::Sighted { .. }
         | Effect::Measure { .. }
+        | Effect::Remember(_)
         | Effect::Ended(_)
         | Effect::Count(_) => Ok(()),
     }

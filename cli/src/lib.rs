@@ -106,6 +106,7 @@ fn setup(cli: &Cli) -> Setup {
         | Command::Reject(_)
         | Command::Override(_)
         | Command::Hold(_)
+        | Command::Configure(_)
         | Command::Release(_)
         | Command::Dlq(_) => ("pavane", "warn,rdkafka=off,librdkafka=off"),
     };

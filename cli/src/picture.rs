@@ -174,6 +174,8 @@ fn step_lines(step: &StepView, rollout: &RolloutView, now: Timestamp) -> Vec<Str
         vec![line.trim_end().to_owned(), beneath(remarks)]
     };
     lines.extend(reason(step).map(beneath));
+    lines.extend(overriding(step).map(beneath));
+    lines.extend(contradictions(step).map(beneath));
     lines
 }
 
@@ -222,6 +224,18 @@ fn reason(step: &StepView) -> Option<String> {
     let cause = step.cause.filter(|_| step.state == StepStatus::Stalled)?;
     let missing = step.missing.as_deref().unwrap_or(&step.expects);
     Some(format!("missing {missing} · {} · owner {}", spaced(cause.as_str()), step.owner))
+}
+
+/// Who counted a step as met, and why.
+fn overriding(step: &StepView) -> Option<String> {
+    let by = step.overridden_by.as_ref().filter(|_| step.state == StepStatus::Overridden)?;
+    Some(format!("counted as met by {} at offset {}: {}", plain(&by.by), by.offset, plain(&by.reason)))
+}
+
+/// The instances whose word does not count, and why not.
+fn contradictions(step: &StepView) -> impl Iterator<Item = String> + '_ {
+    let wrong = step.instances.iter().filter(|word| word.said == "wrong_version");
+    wrong.map(|word| format!("{}: {}", word.instance, plain(&word.detail)))
 }
 
 fn spaced(word: &str) -> String {
@@ -379,6 +393,7 @@ pub(crate) mod tests {
             full_at: None,
             met_at: None,
             tainted_by: Vec::new(),
+            overridden_by: None,
             instances: Vec::new(),
         }
     }

@@ -131,6 +131,10 @@ pub enum SightingKind {
     MetricMissing,
     /// The metric has a value again.
     MetricBack,
+    /// A phase asks for a share of the instances of a service of which nobody is heard.
+    CohortUnheard,
+    /// Somebody is heard again.
+    CohortHeard,
     /// An instance reports another version than the last rollout of its service left.
     Drifted,
     /// It reports that version again, or is gone.

@@ -26,6 +26,7 @@ mod eye;
 mod happening;
 mod hearing;
 mod http;
+mod known_good;
 mod measure;
 mod partition;
 mod pen;

@@ -169,6 +169,7 @@ impl Partition {
 
     fn count(&self) {
         telemetry::open_rollouts(&self.domain, self.engine.open_rollouts());
+        telemetry::drifting(&self.domain, self.engine.drifting());
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pavane_bus::Raw;
 use pavane_events::identity::sha256_hex;
-use pavane_events::{Domain, Entry, EventId, RolloutId, Unreadable};
+use pavane_events::{Domain, Entry, EventId, RolloutId, ServiceRow, Unreadable};
 use pavane_sentinel_engine::{Alert, AlertStatus, BlindCause, Counter, Draft, Effect, Ended, Status};
 use pavane_telemetry::RootSpan;
 use tokio::sync::{mpsc, watch};
@@ -51,6 +51,7 @@ pub(crate) struct Ways {
     pub(crate) raise: mpsc::UnboundedSender<Raised>,
     pub(crate) letters: mpsc::UnboundedSender<Letter>,
     pub(crate) measure: mpsc::UnboundedSender<Wanted>,
+    pub(crate) known: mpsc::UnboundedSender<ServiceRow>,
     /// What was delivered to whom.
     pub(crate) marks: Arc<Marks>,
     /// Who is told.
@@ -139,6 +140,7 @@ impl Hands {
             Effect::Blind { cause, alert } => self.blind(cause, *alert, sight),
             Effect::Sighted { alert } => self.sighted(*alert, sight),
             Effect::Measure { query } => self.measure(query),
+            Effect::Remember(row) => self.remember(*row),
             Effect::Ended(ended) => self.ended(&ended),
             Effect::Count(what) => self.count(what),
         }
@@ -154,6 +156,11 @@ impl Hands {
         }
         Dropped { queue: "appends", domain: &self.domain }.emit();
         Some(BlindCause::Broker)
+    }
+
+    fn remember(&self, row: ServiceRow) {
+        // Whoever writes ends only with the process; the next one hands all rows out again.
+        let _ended = self.ways.known.send(row);
     }
 
     fn raise(&mut self, alert: Alert, way: Way) {

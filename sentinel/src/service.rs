@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use pavane_bus::{Bus, Settings};
-use pavane_events::Domain;
+use pavane_events::{Domain, ServiceRow};
 use pavane_sentinel_engine::Engine;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -34,7 +34,7 @@ use crate::snapshot::keeper;
 use crate::snapshot::rack::{self, Rack};
 use crate::supervise::Tasks;
 use crate::watchdog::Watchdog;
-use crate::{dead_letters, eye, hearing, pen, repertoire, share};
+use crate::{dead_letters, eye, hearing, known_good, pen, repertoire, share};
 
 /// How long the last appends may take when the sentinel stops.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -99,12 +99,15 @@ impl Sentinel {
         tasks.spawn("snapshots", rack::follow(connection.clone(), rack.clone()));
         let watchdog = Watchdog::new();
         let (measure, wanted) = mpsc::unbounded_channel();
+        let (known, rows) = mpsc::unbounded_channel();
+        tasks.spawn("services", known_good::write(connection.clone(), rows));
         let mut house = House {
             config: &config,
             connection: &connection,
             marks,
             raise,
             measure,
+            known,
             rack,
             watchdog,
             tasks: &mut tasks,
@@ -204,6 +207,7 @@ struct House<'a> {
     marks: Arc<Marks>,
     raise: mpsc::UnboundedSender<Raised>,
     measure: mpsc::UnboundedSender<Wanted>,
+    known: mpsc::UnboundedSender<ServiceRow>,
     rack: Arc<Rack>,
     watchdog: Watchdog,
     tasks: &'a mut Tasks,
@@ -243,8 +247,9 @@ impl House<'_> {
 
     fn ways(&self, orders: mpsc::Sender<Order>, letters: mpsc::UnboundedSender<Letter>) -> Ways {
         let (raise, measure, marks) = (self.raise.clone(), self.measure.clone(), self.marks.clone());
+        let known = self.known.clone();
         let receivers = self.config.receivers.iter().map(|receiver| receiver.name.clone()).collect();
-        Ways { orders, raise, letters, measure, marks, receivers }
+        Ways { orders, raise, letters, measure, known, marks, receivers }
     }
 
     /// Starts what writes a domain's snapshots.

@@ -53,6 +53,11 @@ static OPEN: LazyLock<Gauge<u64>> = LazyLock::new(|| {
     meter().u64_gauge("pavane.rollouts.open").with_description("Rollouts that have not ended.").build()
 });
 
+static DRIFTING: LazyLock<Gauge<u64>> = LazyLock::new(|| {
+    let drifting = meter().u64_gauge("pavane.versions.drifting");
+    drifting.with_description("Instances that run another version than the last rollout left.").build()
+});
+
 static LAG: LazyLock<Gauge<i64>> = LazyLock::new(|| {
     let lag = meter().i64_gauge("pavane.partition.lag");
     lag.with_description("Records of the partition that have not been read.").build()
@@ -354,6 +359,11 @@ impl Stand<'_> {
 /// How many rollouts of a domain are open.
 pub(crate) fn open_rollouts(domain: &Domain, open: usize) {
     OPEN.record(open as u64, &[label("domain", domain)]);
+}
+
+/// How many instances of a domain run another version than the last rollout of their service left.
+pub(crate) fn drifting(domain: &Domain, instances: usize) {
+    DRIFTING.record(instances as u64, &[label("domain", domain)]);
 }
 
 /// How many records of a domain's partition have not been read.

@@ -81,7 +81,8 @@ impl Partition {
                 | Effect::DeadLetter { .. }
                 | Effect::Measure { .. }
                 | Effect::Blind { .. }
-                | Effect::Sighted { .. } => {}
+                | Effect::Sighted { .. }
+                | Effect::Remember(_) => {}
             }
         }
         let accepted = Effect::Count(Counter::ProposalAccepted("RolloutStalled"));

@@ -178,7 +178,7 @@ impl World {
                     self.sentinels[k].watches[p].blind = None;
                     None
                 }
-                Effect::DeadLetter { .. } | Effect::Ended(_) | Effect::Count(_) => None,
+                Effect::DeadLetter { .. } | Effect::Ended(_) | Effect::Count(_) | Effect::Remember(_) => None,
             };
             if let Some(input) = more {
                 effects.extend(self.sentinels[k].watches[p].engine.handle(own, input));

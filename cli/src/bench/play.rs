@@ -114,6 +114,7 @@ impl Play {
                 | Effect::Blind { .. }
                 | Effect::Sighted { .. }
                 | Effect::Measure { .. }
+                | Effect::Remember(_)
                 | Effect::Ended(_)
                 | Effect::Count(_) => {}
             }

@@ -5,6 +5,7 @@ pub mod apply;
 pub mod approve;
 pub mod bench;
 pub mod check;
+pub mod configure;
 pub mod demo;
 pub mod dev;
 pub mod diff;
@@ -77,6 +78,7 @@ async fn carry_out(command: Command, context: Context<'_>) -> Result<(), Failure
         Command::Approve(approve) => approve.run(context).await,
         Command::Reject(reject) => reject.run(context).await,
         Command::Override(order) => order.run(context).await,
+        Command::Configure(configure) => configure.run(context).await,
         Command::Hold(grounds) => grounds.hold(context).await,
         Command::Release(grounds) => grounds.release(context).await,
         Command::Dlq(dlq) => dlq.run(context).await,

@@ -83,6 +83,11 @@ impl Override {
 }
 
 impl Grounds {
+    /// Who says it, and why.
+    pub(super) fn said(self) -> (String, String) {
+        (self.voice.by, self.reason)
+    }
+
     /// Stops the clocks of the domain.
     pub async fn hold(self, context: Context<'_>) -> Result<(), Failure> {
         let (bus, domain) = (context.connection.bus().await?, context.connection.domain()?);

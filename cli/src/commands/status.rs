@@ -1,9 +1,10 @@
 //! `pavane status`: how rollouts stand, at this moment.
 
 use clap::Args;
-use pavane_events::RolloutId;
+use pavane_events::{RolloutId, Version};
+use pavane_sentinel_engine::DriftView;
 
-use crate::commands::Context;
+use crate::commands::{Context, configure};
 use crate::failure::Failure;
 use crate::fold::Fold;
 use crate::picture;
@@ -41,6 +42,15 @@ impl Status {
     }
 }
 
+/// An instance that runs another version than the last rollout of its service left, in a line.
+fn drift(drift: &DriftView) -> String {
+    let left = drift.left.as_ref().map_or_else(String::new, |left| {
+        let versions: Vec<&str> = left.versions.iter().map(Version::as_str).collect();
+        format!("; {} left {}", left.rollout, versions.join(" or "))
+    });
+    format!("  {} of {} runs {}{left}\n", drift.instance, drift.service, drift.version)
+}
+
 /// The open rollouts of a domain as lists, and its newest ended ones in a line each.
 pub fn overview(fold: &Fold) -> String {
     let (view, now) = (fold.view(), fold.time());
@@ -58,5 +68,10 @@ pub fn overview(fold: &Fold) -> String {
     if !ended.is_empty() {
         parts.push(format!("ended:\n{ended}"));
     }
+    let drift: String = view.drift.iter().map(drift).collect();
+    if !drift.is_empty() {
+        parts.push(format!("runs another version than was left:\n{drift}"));
+    }
+    parts.push(configure::in_force(&view));
     parts.join("\n")
 }

@@ -223,6 +223,7 @@ impl Court {
             | Effect::Blind { .. }
             | Effect::Sighted { .. }
             | Effect::Measure { .. }
+            | Effect::Remember(_)
             | Effect::Count(_) => None,
         })
     }

@@ -112,7 +112,7 @@ impl World<'_> {
                 Effect::Blind { alert, .. } | Effect::Sighted { alert } => self.deliver_blind(*alert),
                 Effect::Measure { query } => self.later(20, Act::Measured(k, query)),
                 Effect::Ended(ended) => self.ended(*ended),
-                Effect::DeadLetter { .. } | Effect::Count(_) => {}
+                Effect::DeadLetter { .. } | Effect::Count(_) | Effect::Remember(_) => {}
             }
         }
     }

@@ -87,6 +87,11 @@ impl Clock {
         at.plus(-self.adjust)
     }
 
+    /// The moment of partition time that an unadjusted append time stands for.
+    pub(crate) const fn adjusted(&self, raw: Timestamp) -> Timestamp {
+        raw.plus(self.adjust)
+    }
+
     /// The leaps that nobody has explained yet. While there is one, nothing else is accepted.
     pub(crate) fn leaps(&self) -> &[Leap] {
         &self.leaps

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pavane_events::{Body, EventId, RolloutId, Service, Timestamp};
+use pavane_events::{Body, EventId, RolloutId, Service, ServiceRow, Timestamp};
 
 use crate::input::BlindCause;
 use crate::rollout::Status;
@@ -40,6 +40,9 @@ pub enum Effect {
         /// The query in the language of Prometheus.
         query: String,
     },
+    /// Write the row of a service to the table of services; the newest counts. All rows are handed out again to whoever
+    /// begins to speak, so one that is lost is written by the next.
+    Remember(Box<ServiceRow>),
     /// A rollout ended.
     Ended(Box<Ended>),
     /// Something to count.

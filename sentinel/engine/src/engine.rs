@@ -1,22 +1,23 @@
 //! The engine: one way in, one way out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use pavane_events::control::{ProposalKind, Proposed, Pulse};
-use pavane_events::{Body, Domain, Entry, Millis, Record, RolloutId, Timestamp};
+use pavane_events::control::{ProposalKind, Proposed, Pulse, Sighting};
+use pavane_events::{Body, Domain, Entry, Millis, Record, RolloutId, Service, Timestamp};
 
 use crate::agenda::Agenda;
 use crate::alert;
 use crate::asked::{AGAIN, Asked};
 use crate::clock::PULSE;
+use crate::drift::Drifts;
 use crate::effect::{AlertStatus, Counter, Draft, Effect};
 use crate::fold::{Fold, Touched};
 use crate::heartbeats::Heartbeats;
 use crate::input::{BlindCause, Input};
 use crate::propose::{Known, proposals};
-use crate::reminder::{self, Reminders};
-use crate::rollout::Rollout;
+use crate::rollout::{Rollout, Status};
 use crate::saying::Saying;
+use crate::seeing;
 use crate::sight::Sight;
 use crate::trigger::Triggers;
 use crate::view::{RolloutView, View};
@@ -34,7 +35,9 @@ pub struct Engine {
     sight: Sight,
     watches: Watches,
     triggers: Triggers,
-    reminders: Reminders,
+    drifts: Drifts,
+    /// The open rollouts that have phases.
+    phased: BTreeSet<u64>,
     now: Millis,
     last_read: Millis,
     caught_up: bool,
@@ -65,7 +68,8 @@ impl Engine {
             sight: Sight::default(),
             watches: Watches::default(),
             triggers: Triggers::default(),
-            reminders: Reminders::default(),
+            drifts: Drifts::default(),
+            phased: BTreeSet::new(),
             now: 0,
             last_read: 0,
             caught_up: false,
@@ -85,11 +89,13 @@ impl Engine {
     pub fn handle(&mut self, now: Millis, input: Input) -> Vec<Effect> {
         self.now = self.now.max(now);
         let mut out = Vec::new();
+        let anew = matches!(input, Input::CaughtUp | Input::Speaks(true));
         let touched = match input {
             // read where it lies: a record is large
             Input::Read(ref entry) => return self.read(now, entry),
             Input::Heartbeat { heartbeat, offset, at } => {
                 let owner = self.fold.owner(&heartbeat.service);
+                self.drifts.hear(&self.fold, &heartbeat, at);
                 self.heartbeats.hear(heartbeat, offset, at, self.now);
                 owner.map_or(Touched::Nothing, Touched::One)
             }
@@ -118,6 +124,7 @@ impl Engine {
             }
             Input::Tick => Touched::Nothing,
         };
+        self.remember(anew, &mut out);
         self.act(touched, &mut out);
         out
     }
@@ -128,6 +135,9 @@ impl Engine {
         self.now = self.now.max(now);
         let mut out = Vec::new();
         let touched = self.take(entry, &mut out);
+        if !self.fold.services.changed.is_empty() {
+            self.remember(false, &mut out);
+        }
         self.act(touched, &mut out);
         out
     }
@@ -158,6 +168,11 @@ impl Engine {
     /// How many rollouts are open.
     pub fn open_rollouts(&self) -> usize {
         self.fold.open
+    }
+
+    /// How many instances run another version than the last rollout of their service left.
+    pub fn drifting(&self) -> usize {
+        self.fold.drifting.len()
     }
 
     /// One rollout as it stands.
@@ -267,7 +282,7 @@ impl Engine {
         self.candidates = candidates;
     }
 
-    /// Asks for the metrics that matter, and tells what waits for people.
+    /// Asks for the metrics that matter, and notes which rollouts have phases.
     fn look(&mut self, candidates: &[u64], out: &mut Vec<Effect>) {
         let estimate = self.estimate();
         for &n in candidates {
@@ -280,9 +295,11 @@ impl Engine {
                 rollout.phase_open().filter(|k| self.speaks && rollout.is_watched(*k, estimate))
             });
             self.watches.follow(n, rollout, watched, self.now);
-            let known = Known { heard: &self.heartbeats, watches: &self.watches, own: self.now };
-            let sight = reminder::Sight { fold: &self.fold, known: &known, estimate };
-            self.reminders.look(&sight, n, out);
+            if rollout.is_some_and(|rollout| rollout.status == Status::Open) {
+                self.phased.insert(n);
+            } else {
+                self.phased.remove(&n);
+            }
         }
         self.watches.ask(self.now, out);
     }
@@ -362,9 +379,33 @@ impl Engine {
     fn pulse(&mut self, out: &mut Vec<Effect>) {
         if self.sight.pulse_due(self.fold.open > 0) <= self.now {
             self.sight.pulsed(self.now);
-            let body = Pulse { sent_ms: self.now, open_from: self.fold.open_from(), sightings: Vec::new() };
+            let body =
+                Pulse { sent_ms: self.now, open_from: self.fold.open_from(), sightings: self.sightings() };
             out.push(append(None, body.into()));
         }
+    }
+
+    /// What this replica sees beside the log and speaks of.
+    fn sightings(&self) -> Vec<Sighting> {
+        if !self.speaks || !self.sighted {
+            return Vec::new();
+        }
+        let known = Known { heard: &self.heartbeats, watches: &self.watches, own: self.now };
+        let mut seen = seeing::of_phases(&self.fold, &known, &self.phased, self.estimate());
+        seen.extend(self.drifts.sightings(&self.fold, &self.heartbeats, self.now));
+        seen
+    }
+
+    /// Hands the rows of services out: those that changed, or all where this replica has just begun to speak.
+    fn remember(&mut self, all: bool, out: &mut Vec<Effect>) {
+        let changed = std::mem::take(&mut self.fold.services.changed);
+        if !self.caught_up || !self.speaks {
+            return;
+        }
+        let row = |service: &Service| self.fold.row(service);
+        let rows: Vec<_> =
+            if all { self.fold.rows().collect() } else { changed.iter().filter_map(row).collect() };
+        out.extend(rows.into_iter().map(|row| Effect::Remember(Box::new(row))));
     }
 
     fn explain_leaps(&mut self, out: &mut Vec<Effect>) {

@@ -3,18 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Weak;
 
-use pavane_events::control::DomainConfigured;
+use pavane_events::control::{DomainConfigured, Sighting, SightingKind};
 use pavane_events::{
-    Body, Domain, Entry, EventId, EventType, Lookup, Record, RolloutId, Service, Source, Speaker, Unreadable,
-    UnreadableReason, identity,
+    Body, Domain, Entry, EventId, EventType, Instance, Lookup, Record, RolloutId, Service, Source, Speaker,
+    Unreadable, UnreadableReason, identity,
 };
 
 use crate::alert::About;
 use crate::brakes::Brakes;
 use crate::clock::{Clock, Mark};
+use crate::drift::Drifting;
 use crate::effect::{Alert, Counter, Draft, Effect};
 use crate::identities::Identities;
 use crate::input::BlindCause;
+use crate::known::Services;
+use crate::reminder::Reminders;
 use crate::rollout::Status;
 use crate::rollouts::Rollouts;
 use crate::score::Score;
@@ -70,6 +73,10 @@ pub(crate) struct Fold {
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
     pub(crate) brakes: Brakes,
+    pub(crate) services: Services,
+    /// The instances that run another version than was left.
+    pub(crate) drifting: BTreeMap<(Service, Instance), Drifting>,
+    pub(crate) reminders: Reminders,
     pub(crate) offset: i64,
     /// Where a person began to hold the domain.
     pub(crate) held: Option<i64>,
@@ -105,6 +112,9 @@ impl Fold {
             clock: Clock::default(),
             settings: Settings::default(),
             brakes: Brakes::default(),
+            services: Services::default(),
+            drifting: BTreeMap::new(),
+            reminders: Reminders::default(),
             offset: -1,
             held: None,
             rollouts: Rollouts::default(),
@@ -136,7 +146,9 @@ impl Fold {
         if self.open == 0 {
             self.clock.forget_leaps();
         }
-        if leaping || self.queued.len() < queued { Touched::All } else { touched }
+        let touched = if leaping || self.queued.len() < queued { Touched::All } else { touched };
+        self.remind(touched, out);
+        touched
     }
 
     /// Now, on the log.
@@ -193,6 +205,9 @@ impl Fold {
         }
         match &record.event.body {
             Body::Proposed(proposed) => self.proposed(n, record, proposed, out),
+            Body::Pulse(pulse) if envelope.source == self.sentinel => {
+                self.sighted(record, &pulse.sightings, out)
+            }
             Body::Pulse(_) | Body::Progress(_) | Body::ClockStepped(_) | Body::TrustChanged(_) => {
                 Touched::Nothing
             }
@@ -229,6 +244,38 @@ impl Fold {
             | Body::RolloutPartial(_)
             | Body::CommandRefused(_) => self.of_rollout(n, record, out),
         }
+    }
+
+    /// What the sentinel that speaks sees beside the log.
+    fn sighted(&mut self, record: &Record, seen: &[Sighting], out: &mut Vec<Effect>) -> Touched {
+        for seen in seen {
+            match seen.kind {
+                SightingKind::Drifted | SightingKind::Reconciled => self.drift(record, seen, out),
+                SightingKind::MetricMissing
+                | SightingKind::MetricBack
+                | SightingKind::CohortUnheard
+                | SightingKind::CohortHeard => self.seen_of_phase(seen, out),
+                SightingKind::Unknown => {}
+            }
+        }
+        Touched::Nothing
+    }
+
+    fn seen_of_phase(&mut self, seen: &Sighting, out: &mut Vec<Effect>) {
+        let Some(n) = seen.rollout.as_ref().and_then(|id| self.find(id)) else { return };
+        let Some(rollout) = self.rollouts.get_mut(n).filter(|rollout| rollout.status == Status::Open) else {
+            return;
+        };
+        let Some(k) = seen.phase.as_ref().and_then(|id| rollout.score.phase(id)) else { return };
+        let phase = &mut rollout.phases[k];
+        match seen.kind {
+            SightingKind::MetricMissing => phase.missing = Some(seen.detail.clone()),
+            SightingKind::CohortUnheard => phase.unheard = true,
+            SightingKind::MetricBack => phase.missing = None,
+            SightingKind::CohortHeard => phase.unheard = false,
+            SightingKind::Drifted | SightingKind::Reconciled | SightingKind::Unknown => {}
+        }
+        self.remind(Touched::One(n), out);
     }
 
     /// What holds from here on.

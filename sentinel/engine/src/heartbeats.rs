@@ -10,7 +10,7 @@ use crate::rollout::{Rollout, Status};
 use crate::spoken::Saying;
 
 /// An instance is alive when it was heard within this time of the deadline.
-const ALIVE: Millis = 3_000;
+pub(crate) const ALIVE: Millis = 3_000;
 /// An instance that was not heard for so long takes no part.
 const GONE: Millis = 60_000;
 /// How long after a heartbeat the log must have been read for a gap to be told.
@@ -55,6 +55,22 @@ impl Heartbeats {
     /// Whether everybody who is alive has had time to be heard.
     pub(crate) fn is_complete(&self, now: Millis) -> bool {
         self.since.is_some_and(|since| since + ROUND <= now)
+    }
+
+    /// Whether whoever is alive must have been heard by this time, and whoever was not is gone.
+    pub(crate) fn is_settled(&self, now: Millis) -> bool {
+        self.since.is_some_and(|since| since + GONE <= now)
+    }
+
+    /// When the newest heartbeat of all was appended.
+    pub(crate) const fn newest(&self) -> Timestamp {
+        self.newest
+    }
+
+    /// The newest heartbeat of an instance that is not gone.
+    pub(crate) fn of(&self, service: &Service, instance: &Instance) -> Option<&Heartbeat> {
+        let heard = self.heard.get(service)?.get(instance)?;
+        (self.newest.since(heard.at) < GONE).then_some(&heard.heartbeat)
     }
 
     /// Whether that has come about since this was asked last.

@@ -20,7 +20,8 @@
 //! | `judge` `brakes` `settings` | whether the log accepts a proposal; what keeps it from it; what holds for the domain |
 //! | `propose` `heartbeats` | what to propose, and on what evidence |
 //! | `rollouts` `identities` `agenda` | all rollouts by number and id; what was read before; when to look again |
-//! | `clock` `sight` | partition time; whether the sentinel sees at all |
+//! | `clock` `sight` `seeing` | partition time; whether the sentinel sees at all; what it sees beside the log |
+//! | `known` `drift` | which versions of a service are good, what was left running, and who runs another |
 //! | `snapshot` | what is folded, as bytes that outlive the process |
 //! | `watch` `trigger` | the metrics that phases are watched by; plans that start by an event |
 //! | `alert` `leftover` `reminder` `view` | what people are told, of ways back and what outlasts them too, reminded of and shown |
@@ -41,6 +42,7 @@ mod brakes;
 mod clock;
 mod compensation;
 pub mod diagnosis;
+mod drift;
 mod effect;
 mod engine;
 mod fold;
@@ -49,6 +51,7 @@ mod heartbeats;
 mod identities;
 mod input;
 mod judge;
+mod known;
 mod leftover;
 mod lines;
 mod missing;
@@ -60,6 +63,7 @@ mod rollout;
 mod rollouts;
 mod saying;
 mod score;
+mod seeing;
 mod settings;
 mod sight;
 mod snapshot;
@@ -79,4 +83,7 @@ pub use fold::RULES;
 pub use input::{BlindCause, Input};
 pub use rollout::Status;
 pub use snapshot::{FORMAT, SnapshotError};
-pub use view::{InstanceView, PhaseStatus, PhaseView, RolloutView, StepStatus, StepView, VerdictView, View};
+pub use step::Overriding;
+pub use view::{
+    DriftView, InstanceView, PhaseStatus, PhaseView, RolloutView, StepStatus, StepView, VerdictView, View,
+};

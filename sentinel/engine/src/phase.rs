@@ -17,11 +17,15 @@ pub(crate) struct PhaseState {
     pub(crate) attempt: i64,
     /// Who said that it may begin.
     pub(crate) approved: Option<String>,
+    /// Why the metric that it is watched by has no value, while a sentinel says so.
+    pub(crate) missing: Option<String>,
+    /// Whether nobody is heard of whom it asks for a share, as a sentinel says.
+    pub(crate) unheard: bool,
 }
 
 impl Default for PhaseState {
     fn default() -> Self {
-        Self { begun: None, attempt: 1, approved: None }
+        Self { begun: None, attempt: 1, approved: None, missing: None, unheard: false }
     }
 }
 

@@ -153,6 +153,7 @@ impl Fold {
         }
         let id = rollout.id.clone();
         self.own(n);
+        self.settle_drift(n, out);
         if self.early.is_empty() {
             return;
         }
@@ -176,6 +177,9 @@ impl Fold {
 
     /// Ends a rollout: its services are free again, its alerts are over, and whoever waited for it may begin.
     pub(crate) fn end(&mut self, n: u64, status: Status, raw: Timestamp, out: &mut Vec<Effect>) {
+        if self.rollouts.get(n).is_some_and(|rollout| rollout.status.is_open()) {
+            self.note_ended(n, status);
+        }
         let Some(rollout) = self.rollouts.get_mut(n) else { return };
         self.open -= usize::from(rollout.status.is_open());
         rollout.status = status;

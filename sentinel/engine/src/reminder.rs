@@ -1,152 +1,307 @@
-//! What people are told although nothing on the log says it: that a rollout waits for them, or cannot go on.
+//! What people are told although nobody says it: that a rollout waits for them, cannot go on, or is forgotten.
 //!
-//! A reminder is a condition, not a verdict: it is told while it holds, and is over when it no longer does. Its id
-//! and its words are computed from the log, so that all replicas tell the same.
+//! A reminder is a condition, not a verdict: it is told while it holds, and is over when it no longer does. All of it is
+//! folded from the log, and looked at where partition time has come: every replica tells the same under the same id, once,
+//! and one that was restored still knows what it has told. While the clocks of a rollout stand still, what held when they
+//! stopped goes on to hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use pavane_events::{EventId, Millis, Timestamp, identity};
+use pavane_events::{Millis, PhaseId, Timestamp, identity};
 
+use crate::alert::{About, Concern, Matter, Wait, spoken};
 use crate::effect::{Alert, Effect};
-use crate::fold::Fold;
-use crate::propose::{self, Known};
+use crate::fold::{Fold, Touched};
 use crate::rollout::{Rollout, Status};
-use crate::watch::Blind;
 
 /// How long there may be no value of a metric before someone is told.
-const BLIND: Millis = 60_000;
+pub(crate) const BLIND: Millis = 60_000;
 /// How long a phase may wait for heartbeats before someone is told.
 pub(crate) const UNHEARD: Millis = 10_000;
 
-/// The reminders that burn, by rollout and id.
+/// When to look at which rollout. It follows from the rest of the fold.
 #[derive(Debug, Default)]
-pub(crate) struct Reminders(BTreeMap<u64, BTreeMap<EventId, Alert>>);
-
-/// What a replica sees at a moment.
-pub(crate) struct Sight<'a> {
-    pub(crate) fold: &'a Fold,
-    pub(crate) known: &'a Known<'a>,
-    /// Partition time as it is likely to be.
-    pub(crate) estimate: Timestamp,
+pub(crate) struct Reminders {
+    due: BTreeSet<(Timestamp, u64)>,
+    at: BTreeMap<u64, Timestamp>,
 }
 
 impl Reminders {
-    /// Tells what holds of a rollout, and that what was told no longer does.
-    pub(crate) fn look(&mut self, sight: &Sight<'_>, n: u64, out: &mut Vec<Effect>) {
-        let fold = sight.fold;
-        let wanted = fold.rollouts.get(n).map(|rollout| conditions(sight, n, rollout)).unwrap_or_default();
-        let burning = self.0.remove(&n).unwrap_or_default();
-        for (id, alert) in &burning {
-            if wanted.iter().all(|alert| alert.id != *id) {
-                out.push(Effect::Raise(Box::new(alert.clone().over(fold.clock.raw()))));
+    fn put(&mut self, n: u64, at: Option<Timestamp>) {
+        if let Some(old) = self.at.remove(&n) {
+            self.due.remove(&(old, n));
+        }
+        if let Some(at) = at {
+            self.at.insert(n, at);
+            self.due.insert((at, n));
+        }
+    }
+}
+
+impl Fold {
+    /// Tells what holds of the rollouts that a record changed or whose time has come, and what no longer does.
+    pub(crate) fn remind(&mut self, touched: Touched, out: &mut Vec<Effect>) {
+        // while nobody knows what time it is, nothing is late
+        if !self.clock.leaps().is_empty() {
+            return;
+        }
+        match touched {
+            Touched::Nothing => {}
+            Touched::One(n) => self.look(n, out),
+            Touched::All => {
+                for n in self.remindable() {
+                    self.look(n, out);
+                }
             }
         }
-        let new = wanted.iter().filter(|alert| !burning.contains_key(&alert.id));
-        out.extend(new.map(|alert| Effect::Raise(Box::new(alert.clone()))));
-        if !wanted.is_empty() {
-            self.0.insert(n, wanted.into_iter().map(|alert| (alert.id.clone(), alert)).collect());
+        while let Some(&(at, n)) = self.reminders.due.first()
+            && at <= self.clock.now()
+        {
+            self.look(n, out);
+        }
+    }
+
+    /// Puts down when to look at whom, after a restart.
+    pub(crate) fn remind_again(&mut self) {
+        for n in self.remindable() {
+            let next = self.rollouts.get(n).and_then(|rollout| next_time(self, rollout));
+            self.reminders.put(n, next);
+        }
+    }
+
+    fn remindable(&self) -> Vec<u64> {
+        self.rollouts.iter().filter(|(_, rollout)| may_wait(rollout)).map(|(n, _)| n).collect()
+    }
+
+    fn look(&mut self, n: u64, out: &mut Vec<Effect>) {
+        let Some(rollout) = self.rollouts.get(n).filter(|rollout| may_wait(rollout)) else {
+            self.reminders.put(n, None);
+            return;
+        };
+        let (wanted, next) = (conditions(self, rollout), next_time(self, rollout));
+        let of_rollout = || self.burning.range((n, About::FIRST)..(n + 1, About::FIRST));
+        let burning: Vec<About> = if rollout.burning == 0 {
+            Vec::new()
+        } else {
+            of_rollout().map(|((_, about), _)| *about).filter(|about| about.is_reminder()).collect()
+        };
+        for about in burning.iter().filter(|about| !wanted.contains(about)) {
+            self.over(n, *about, out);
+        }
+        for about in wanted.into_iter().filter(|about| !burning.contains(about)) {
+            let alert = reminder(self, &self.rollouts[n], about);
+            self.burn(n, about, alert, out);
+        }
+        self.reminders.put(n, next);
+    }
+}
+
+/// Whether something of a rollout may wait for people: one that goes as planned has nothing of the kind.
+fn may_wait(rollout: &Rollout) -> bool {
+    rollout.status == Status::Queued || rollout.status.is_open() && !rollout.is_plain()
+}
+
+/// Partition time, as far as the clocks of a rollout have run.
+fn time_of(fold: &Fold, rollout: &Rollout) -> Timestamp {
+    let now = fold.clock.now();
+    rollout.stopped.map_or(now, |stopped| stopped.at.min(now))
+}
+
+/// What holds of a rollout.
+fn conditions(fold: &Fold, rollout: &Rollout) -> Vec<About> {
+    let (now, time) = (fold.clock.now(), time_of(fold, rollout));
+    let mut hold = Vec::new();
+    if rollout.status == Status::Open {
+        let next = rollout.phase_next().filter(|k| rollout.gate_is_open(*k, time));
+        hold.extend(next.and_then(|k| gate(rollout, k, time)));
+        let blind = |k: &usize| rollout.phases[*k].missing.is_some() && rollout.is_watched(*k, time);
+        hold.extend(rollout.phase_open().filter(blind).map(|k| About::Phase(k, Wait::Metric)));
+    }
+    let since = stands_since(rollout, time);
+    let forgotten = |since: Timestamp| now >= since.plus(fold.settings.newest().orphan_after_ms);
+    if since.is_some_and(forgotten) {
+        hold.push(About::Whole(Matter::Orphan));
+    } else {
+        let stalled =
+            (0..rollout.steps.touched()).filter_map(|i| Some((i, stalled_since(fold, rollout, i)?)));
+        let stalled = stalled.filter(|(_, since)| since.is_some_and(forgotten));
+        hold.extend(stalled.map(|(i, _)| About::Step(i, Concern::Orphan)));
+    }
+    hold
+}
+
+/// Why a phase whose gate is open does not begin by itself.
+fn gate(rollout: &Rollout, k: usize, time: Timestamp) -> Option<About> {
+    if rollout.closes.is_some_and(|closes| time >= closes) {
+        return Some(About::Phase(k, Wait::Maintenance));
+    }
+    if rollout.awaits_approval(k) {
+        return Some(About::Phase(k, Wait::Approval));
+    }
+    rollout.phases[k].unheard.then_some(About::Phase(k, Wait::Cohort))
+}
+
+/// Since when no clock of a rollout runs: it waits for another one, stands still, or asks for someone's word.
+fn stands_since(rollout: &Rollout, time: Timestamp) -> Option<Timestamp> {
+    if rollout.status == Status::Queued {
+        return Some(rollout.started.at);
+    }
+    let awaited = |k: &usize| rollout.gate_is_open(*k, time) && rollout.awaits_approval(*k);
+    let asked = rollout.phase_next().filter(|_| rollout.status == Status::Open).filter(awaited);
+    let asked = asked.and_then(|k| rollout.gate_opens(k));
+    rollout.stopped.map(|stopped| stopped.at).into_iter().chain(asked).min()
+}
+
+/// Since when a step stands still whose clocks would run; the outer none where it does not.
+fn stalled_since(fold: &Fold, rollout: &Rollout, i: usize) -> Option<Option<Timestamp>> {
+    let stall = rollout.steps[i].stall.as_ref()?;
+    Some(rollout.stopped.is_none().then(|| fold.clock.adjusted(stall.raw)))
+}
+
+/// When to look next, if nothing else happens.
+fn next_time(fold: &Fold, rollout: &Rollout) -> Option<Timestamp> {
+    let (now, time) = (fold.clock.now(), time_of(fold, rollout));
+    let later = |at: Timestamp| at.plus(fold.settings.newest().orphan_after_ms);
+    let gate = rollout.phase_next().filter(|_| rollout.status == Status::Open && rollout.stopped.is_none());
+    let opens = gate.and_then(|k| rollout.gate_opens(k));
+    let met = rollout.phase_open().filter(|_| gate.is_some() || rollout.phase_next().is_none());
+    let met = met.and_then(|k| rollout.phase_met(k)).filter(|_| rollout.stopped.is_none());
+    let closes = rollout.closes.filter(|_| gate.is_some());
+    let stands = stands_since(rollout, time).map(later);
+    let stalls = (0..rollout.steps.touched()).filter_map(|i| stalled_since(fold, rollout, i)?.map(later));
+    let all = [opens, met, closes, stands].into_iter().flatten().chain(stalls);
+    all.filter(|at| *at > now).min()
+}
+
+/// The words of a reminder that begins to hold at the record that was read last.
+fn reminder(fold: &Fold, rollout: &Rollout, about: About) -> Alert {
+    match about {
+        About::Phase(k, wait) => phase(fold, rollout, k, wait),
+        About::Step(i, _) => {
+            let (step, event) = (rollout.plan_step(i), rollout.missing(i));
+            let mut alert = alert(fold, rollout, "StepOrphaned", None, Some(i));
+            let long = spoken(fold.settings.newest().orphan_after_ms);
+            alert.say("summary", format!("{}: nobody has looked after step {}", plan(rollout), step.id));
+            alert.say(
+                "description",
+                format!(
+                    "Step {} of rollout {} has stood still for {long}: {event} is missing. Let the service report, or \
+                     `pavane override`, `pavane rollback` or `pavane abort` it.",
+                    step.id, rollout.id
+                ),
+            );
+            alert
+        }
+        About::Whole(_) => {
+            let mut alert = alert(fold, rollout, "RolloutOrphaned", None, None);
+            alert.labels.insert("severity".to_owned(), "ticket".to_owned());
+            let long = spoken(fold.settings.newest().orphan_after_ms);
+            let why = if fold.held.is_some() {
+                "the domain is held: `pavane release` lets it run on".to_owned()
+            } else if rollout.status == Status::Queued {
+                "it waits for another rollout to end".to_owned()
+            } else if rollout.stopped.is_some() {
+                format!("it is paused: `pavane resume {}` lets it run on", rollout.id)
+            } else {
+                format!("it waits for an approval: see `pavane status {}`", rollout.id)
+            };
+            alert.say("summary", format!("{}: no clock has run for {long}", plan(rollout)));
+            alert.say(
+                "description",
+                format!(
+                    "Rollout {} has stood for {long}, and keeps its services from others: {why}. `pavane abort {0}` \
+                     ends it where it stands.",
+                    rollout.id
+                ),
+            );
+            alert
         }
     }
 }
 
-fn conditions(sight: &Sight<'_>, n: u64, rollout: &Rollout) -> Vec<Alert> {
-    if rollout.status != Status::Open || rollout.stopped.is_some() {
-        return Vec::new();
+fn phase(fold: &Fold, rollout: &Rollout, k: usize, wait: Wait) -> Alert {
+    let (phase, plan) = (rollout.plan_phase(k), plan(rollout));
+    let name = match wait {
+        Wait::Approval | Wait::Rejected => "ApprovalAwaited",
+        Wait::Maintenance => "MaintenanceOver",
+        Wait::Cohort => "CohortUnknown",
+        Wait::Metric => "MetricMissing",
+    };
+    let mut alert = alert(fold, rollout, name, Some(&phase.id), None);
+    match wait {
+        Wait::Maintenance => {
+            alert.say("summary", format!("{plan}: phase {} is left over when the window closes", phase.id));
+            alert.say(
+                "description",
+                format!(
+                    "The maintenance window of rollout {} has closed before phase {} began. It begins in no window: \
+                     `pavane rollback {0}` goes back, `pavane abort {0}` leaves it as it is.",
+                    rollout.id, phase.id
+                ),
+            );
+        }
+        Wait::Approval | Wait::Rejected => {
+            let by = phase.approval.as_ref().map_or("someone", |approval| &approval.by);
+            alert.labels.insert("severity".to_owned(), "ticket".to_owned());
+            alert.labels.insert("owner".to_owned(), by.to_owned());
+            alert.say("summary", format!("{plan}: phase {} waits for the approval of {by}", phase.id));
+            alert.say(
+                "description",
+                format!(
+                    "What comes before phase {} of rollout {} is complete. It begins when someone approves: \
+                     `pavane approve {1} {0}`, or `pavane reject {1} {0} --reason …`.",
+                    phase.id, rollout.id
+                ),
+            );
+        }
+        Wait::Cohort => {
+            alert.say("summary", format!("{plan}: phase {} cannot begin, nobody is heard", phase.id));
+            alert.say(
+                "description",
+                format!(
+                    "Phase {} of rollout {} moves a share of the instances, and of one of its services no sidecar is \
+                     heard. It begins when they are: look whether they run.",
+                    phase.id, rollout.id
+                ),
+            );
+        }
+        Wait::Metric => {
+            let why = rollout.phases[k].missing.as_ref().map_or("no answer", String::as_str);
+            alert.say("summary", format!("{plan}: phase {} is watched blindly", phase.id));
+            alert.say(
+                "description",
+                format!(
+                    "There has been no value of the metric that phase {} of rollout {} is watched by for a minute: \
+                     {why}. Nothing is decided without it. Mend it, or count step {} as met by `pavane override`.",
+                    phase.id,
+                    rollout.id,
+                    rollout.plan_step(rollout.told_of(k)).id
+                ),
+            );
+        }
     }
-    let next = rollout.phase_next().filter(|k| rollout.gate_is_open(*k, sight.estimate));
-    let gate = next.and_then(|k| gate(sight, rollout, k));
-    let blind = rollout.phase_open().and_then(|k| blind(sight, n, rollout, k));
-    gate.into_iter().chain(blind).collect()
-}
-
-/// The gate of a phase is open, and the phase does not begin by itself.
-fn gate(sight: &Sight<'_>, rollout: &Rollout, k: usize) -> Option<Alert> {
-    let (phase, attempt) = (rollout.plan_phase(k), rollout.phases[k].attempt);
-    let opens = rollout.gate_opens(k)?;
-    let plan = &rollout.score.plan;
-    let about = |name, cause, attempt| about(sight, rollout, k, (name, attempt), cause, opens);
-    if rollout.closes.is_some_and(|closes| sight.estimate >= closes) {
-        let mut alert = about("MaintenanceOver", "not_started", attempt);
-        alert
-            .say("summary", format!("{}: phase {} is left over when the window closes", plan.name, phase.id));
-        alert.say(
-            "description",
-            format!(
-                "The maintenance window of rollout {} has closed before phase {} began. It begins in no window: \
-                 `pavane rollback {0}` goes back, `pavane abort {0}` leaves it as it is.",
-                rollout.id, phase.id
-            ),
-        );
-        return Some(alert);
-    }
-    if rollout.awaits_approval(k) {
-        let by = phase.approval.as_ref().map_or(plan.owner.as_str(), |approval| &approval.by);
-        let mut alert = about("ApprovalAwaited", "not_started", 1);
-        alert.labels.insert("severity".to_owned(), "ticket".to_owned());
-        alert.labels.insert("owner".to_owned(), by.to_owned());
-        alert.say("summary", format!("{}: phase {} waits for the approval of {by}", plan.name, phase.id));
-        alert.say(
-            "description",
-            format!(
-                "What comes before phase {} of rollout {} is complete. It begins when someone approves: \
-                 `pavane approve {1} {0}`, or `pavane reject {1} {0} --reason …`.",
-                phase.id, rollout.id
-            ),
-        );
-        return Some(alert);
-    }
-    let waited = sight.estimate >= opens.plus(UNHEARD);
-    let unheard = waited && propose::cohort(sight.fold, sight.known, rollout, k).is_none();
-    unheard.then(|| {
-        let mut alert = about("CohortUnknown", "unreachable", attempt);
-        alert.say("summary", format!("{}: phase {} cannot begin, nobody is heard", plan.name, phase.id));
-        alert.say(
-            "description",
-            format!(
-                "Phase {} of rollout {} moves a share of the instances, and of one of its services no sidecar is \
-                 heard. It begins when they are: look whether they run.",
-                phase.id, rollout.id
-            ),
-        );
-        alert
-    })
-}
-
-/// A phase is watched, and there has been no value for a while.
-fn blind(sight: &Sight<'_>, n: u64, rollout: &Rollout, k: usize) -> Option<Alert> {
-    let Blind { since, times, why } = sight.known.watches.blind(n, k)?;
-    if sight.known.own - since < BLIND {
-        return None;
-    }
-    let (phase, met) = (rollout.plan_phase(k), rollout.phase_met(k)?);
-    let mut alert = about(sight, rollout, k, ("MetricMissing", times), "unknown", met);
-    alert.say("summary", format!("{}: phase {} is watched blindly", rollout.score.plan.name, phase.id));
-    alert.say(
-        "description",
-        format!(
-            "There has been no value of the metric that phase {} of rollout {} is watched by for a minute: {why}. \
-             Nothing is decided without it. Mend it, or count step {} as met by `pavane override`.",
-            phase.id,
-            rollout.id,
-            rollout.plan_step(rollout.told_of(k)).id
-        ),
-    );
-    Some(alert)
-}
-
-/// An alert about a phase, with the id that all replicas give it: of its name and how often it has been told.
-fn about(
-    sight: &Sight<'_>,
-    rollout: &Rollout,
-    k: usize,
-    (name, attempt): (&str, i64),
-    cause: &str,
-    since: Timestamp,
-) -> Alert {
-    let phase = &rollout.plan_phase(k).id;
-    let id = identity::decision_id(&rollout.id, rollout.epoch, None, &format!("{name}/{phase}"), attempt);
-    let since = sight.fold.clock.unadjusted(since);
-    let mut alert = sight.fold.alert(rollout, name, None, cause, &id, since);
-    alert.labels.insert("phase".to_owned(), phase.to_string());
     alert
+}
+
+/// An alert with the id that every replica gives it: of its name, and of the record at which it began to hold.
+fn alert(fold: &Fold, rollout: &Rollout, name: &str, phase: Option<&PhaseId>, i: Option<usize>) -> Alert {
+    let what = phase.map_or_else(|| name.to_owned(), |phase| format!("{name}/{phase}"));
+    let step = i.map(|i| &rollout.plan_step(i).id);
+    let id = identity::decision_id(&rollout.id, rollout.epoch, step, &what, fold.offset);
+    let cause = match name {
+        "CohortUnknown" => "unreachable",
+        "MetricMissing" => "unknown",
+        _ => i
+            .and_then(|i| rollout.steps[i].stall.as_ref())
+            .map_or("not_started", |stall| stall.cause.as_str()),
+    };
+    let mut alert = fold.alert(rollout, name, i, cause, &id, fold.clock.raw());
+    if let Some(phase) = phase {
+        alert.labels.insert("phase".to_owned(), phase.to_string());
+    }
+    alert
+}
+
+fn plan(rollout: &Rollout) -> &str {
+    &rollout.score.plan.name
 }

@@ -214,6 +214,11 @@ impl Rollout {
         format!("{}.{}", self.service(i), self.plan_step(i).expect.event)
     }
 
+    /// Whether it has nothing but steps that go as planned.
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.seldom.is_none()
+    }
+
     /// What few rollouts have, if this one has it.
     pub(crate) fn seldom_mut(&mut self) -> Option<&mut Seldom> {
         self.seldom.as_deref_mut()

@@ -45,6 +45,11 @@ impl Settings {
         &self.newest
     }
 
+    /// Where it was said; none while nobody has said anything.
+    pub(crate) fn since(&self) -> Option<i64> {
+        self.configured.last().map(|(offset, _)| *offset)
+    }
+
     /// How long after a deadline a stall of this rollout is accepted.
     pub(crate) fn grace(&self, rollout: &Rollout) -> Millis {
         let after = self.configured.partition_point(|(from, _)| *from < rollout.started.offset());

@@ -1,7 +1,7 @@
 //! What a record about one rollout does to it.
 
 use pavane_choreography::OnStall;
-use pavane_events::command::{RollbackRequested, RolloutPaused};
+use pavane_events::command::{RollbackRequested, RolloutPaused, StepOverridden};
 use pavane_events::service::{EventRejected, HookUncertain};
 use pavane_events::{Body, EventType, Record, Speaker};
 
@@ -10,7 +10,7 @@ use crate::clock::Mark;
 use crate::effect::{Counter, Effect};
 use crate::fold::Fold;
 use crate::rollout::{Counted, Pending, Rollout, Status};
-use crate::step::{Answer, Rejection};
+use crate::step::{Answer, Overriding, Rejection};
 use crate::words;
 
 impl Fold {
@@ -46,7 +46,7 @@ impl Fold {
             Body::StepOverridden(body) => {
                 let step = self.rollouts.get(n).and_then(|r| r.score.place(&body.step));
                 match step.filter(|_| self.status(n) == Some(Status::Open)) {
-                    Some(i) => self.overridden(n, i, mark, out),
+                    Some(i) => self.overridden(n, i, record, body, out),
                     None => self.refuse(record, "unknown_step", format!("no step {} is open", body.step)),
                 }
             }
@@ -107,9 +107,21 @@ impl Fold {
         }
     }
 
-    fn overridden(&mut self, n: u64, i: usize, mark: Mark, out: &mut Vec<Effect>) {
+    /// A person counts a step as met. Who and why stays with it.
+    fn overridden(
+        &mut self,
+        n: u64,
+        i: usize,
+        record: &Record,
+        said: &StepOverridden,
+        out: &mut Vec<Effect>,
+    ) {
+        let mark = self.mark();
         let Some(rollout) = self.rollouts.get_mut(n) else { return };
+        let (by, reason) = (said.by.clone(), said.reason.clone());
         rollout.steps[i].overridden = true;
+        rollout.steps[i].overridden_by =
+            Some(Overriding { by, reason, offset: record.offset, at: record.at });
         let counted = rollout.count(i, mark);
         self.counted(n, &counted, out);
     }
@@ -264,7 +276,7 @@ impl Fold {
                 self.note_decision(n, record);
                 self.begin_rollback(n, mark);
             }
-            Some(Status::Completed) => self.late_rollback(n, record),
+            Some(Status::Completed) => self.late_rollback(n, record, out),
             Some(status) => {
                 let why =
                     format!("the rollout is {}; a rollback goes from open or completed", status.as_str());
@@ -281,7 +293,7 @@ impl Fold {
     }
 
     /// A rollback after completion is the next epoch, unless a later rollout has taken one of the services.
-    fn late_rollback(&mut self, n: u64, record: &Record) {
+    fn late_rollback(&mut self, n: u64, record: &Record, out: &mut Vec<Effect>) {
         let mark = self.mark();
         let Some(rollout) = self.rollouts.get(n) else { return };
         let steps = 0..rollout.steps.len();
@@ -294,6 +306,7 @@ impl Fold {
             return;
         }
         self.own(n);
+        self.settle_drift(n, out);
         let held = self.held.is_some();
         if let Some(rollout) = self.rollouts.get_mut(n) {
             rollout.epoch += 1;

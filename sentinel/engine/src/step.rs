@@ -34,6 +34,19 @@ pub(crate) enum Proof {
     Breach,
 }
 
+/// Who counted a step as met, whatever its service says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overriding {
+    /// Who says it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Where it stands on the log.
+    pub offset: i64,
+    /// The broker's time of it.
+    pub at: Timestamp,
+}
+
 /// A step that stands still.
 #[derive(Clone, Debug)]
 pub(crate) struct Stall {
@@ -100,6 +113,8 @@ pub(crate) struct Seldom {
     pub(crate) counted: Option<u32>,
     /// The instances that may move, where its phase picked some.
     pub(crate) members: BTreeSet<Instance>,
+    /// Who counted it as met; the last one who did.
+    pub(crate) overridden_by: Option<Overriding>,
 }
 
 impl Seldom {
@@ -114,6 +129,7 @@ impl Seldom {
         goes_back: false,
         counted: None,
         members: BTreeSet::new(),
+        overridden_by: None,
     };
 }
 
@@ -143,12 +159,29 @@ impl StepState {
 
     /// Whether nothing is known of it.
     pub(crate) fn is_untouched(&self) -> bool {
-        let Seldom { stall, rejection, taint, violation, turn, turns, answers, goes_back, counted, members } =
-            &**self;
+        let Seldom {
+            stall,
+            rejection,
+            taint,
+            violation,
+            turn,
+            turns,
+            answers,
+            goes_back,
+            counted,
+            members,
+            overridden_by,
+        } = &**self;
         let nothing = stall.is_none() && rejection.is_none() && taint.is_none() && violation.is_none();
         let forward = turn.is_none() && *turns == 0 && answers.is_empty() && !goes_back;
         let plain = self.words.is_empty() && self.anchor.is_none() && self.full.is_none() && !self.overridden;
-        plain && self.attempt == 1 && nothing && forward && counted.is_none() && members.is_empty()
+        plain
+            && self.attempt == 1
+            && nothing
+            && forward
+            && counted.is_none()
+            && members.is_empty()
+            && overridden_by.is_none()
     }
 
     /// What few steps have, if this one has it.

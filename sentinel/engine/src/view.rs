@@ -3,8 +3,11 @@
 mod phase;
 mod step;
 
+use pavane_events::control::DomainConfigured;
 use pavane_events::verdict::{RolloutStalled, SequenceViolated};
-use pavane_events::{Cause, Millis, Record, RolloutId, Timestamp, identity};
+use pavane_events::{
+    Cause, Instance, Left, Millis, Record, RolloutId, Service, ServiceRow, Timestamp, Version, identity,
+};
 use serde::Serialize;
 
 use crate::fold::Fold;
@@ -26,8 +29,33 @@ pub struct View {
     pub grace_ms: Millis,
     /// The offset of the newest record that was read; -1 before the first.
     pub offset: i64,
+    /// What holds for the domain, as it was configured last.
+    pub configured: DomainConfigured,
+    /// Where that was said; none while all is as by default.
+    pub configured_at: Option<i64>,
+    /// The instances that run another version than the last rollout of their service left.
+    pub drift: Vec<DriftView>,
+    /// What is known of the services that rollouts have moved: their rows of `pavane.services`.
+    pub services: Vec<ServiceRow>,
     /// Its rollouts, the newest first.
     pub rollouts: Vec<RolloutView>,
+}
+
+/// An instance that runs another version than the last rollout of its service left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DriftView {
+    /// The service.
+    pub service: Service,
+    /// The instance.
+    pub instance: Instance,
+    /// The version that it runs.
+    pub version: Version,
+    /// What was left, and by which rollout.
+    pub left: Option<Left>,
+    /// When a sentinel said so, by the broker's time.
+    pub since: Timestamp,
+    /// Where it said so.
+    pub offset: i64,
 }
 
 /// A rollout as it stands. Times are partition time, in milliseconds since the Unix epoch.
@@ -137,9 +165,25 @@ impl Fold {
             held: self.held.is_some(),
             held_at: self.held,
             grace_ms: self.clock.grace,
+            configured: self.settings.newest().clone(),
+            configured_at: self.settings.since(),
+            drift: self.drift_view(),
+            services: self.rows().collect(),
             offset: self.offset,
             rollouts,
         }
+    }
+
+    fn drift_view(&self) -> Vec<DriftView> {
+        let drifting = self.drifting.iter().map(|((service, instance), drifting)| DriftView {
+            service: service.clone(),
+            instance: instance.clone(),
+            version: drifting.version.clone(),
+            left: self.services.known.get(service).and_then(|known| known.left.clone()),
+            since: drifting.raw,
+            offset: drifting.offset,
+        });
+        drifting.collect()
     }
 
     pub(crate) fn show(&self, rollout: &Rollout) -> RolloutView {

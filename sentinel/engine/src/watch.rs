@@ -11,7 +11,7 @@ use crate::effect::Effect;
 use crate::rollout::Rollout;
 
 /// A rollout, and one of its phases.
-type Watched = (u64, usize);
+pub(crate) type Watched = (u64, usize);
 
 /// What the metrics said of the phases that are watched.
 #[derive(Debug, Default)]
@@ -31,16 +31,12 @@ struct Seen {
     last: Option<Result<f64, String>>,
     /// Since when there has been no value.
     blind: Option<Millis>,
-    /// How often the values have ceased.
-    times: i64,
 }
 
 /// That there is no value for a phase.
 pub(crate) struct Blind {
     /// Since when, in the replica's own elapsed time.
     pub(crate) since: Millis,
-    /// How often the values have ceased, this time included.
-    pub(crate) times: i64,
     /// Why, for a person.
     pub(crate) why: String,
 }
@@ -59,7 +55,7 @@ impl Watches {
         }
         let watch = watched.zip(rollout).and_then(|(k, rollout)| rollout.plan_phase(k).watch.clone());
         if let (Some(k), Some(watch)) = (watched, watch) {
-            let new = || Seen { watch, next: now, kept: None, last: None, blind: Some(now), times: 1 };
+            let new = || Seen { watch, next: now, kept: None, last: None, blind: Some(now) };
             self.seen.entry((n, k)).or_insert_with(new);
         }
     }
@@ -83,7 +79,6 @@ impl Watches {
         for ((n, _), seen) in self.seen.iter_mut().filter(|(_, seen)| seen.watch.query == query) {
             let keeps = value.as_ref().is_ok_and(|value| seen.watch.bound.holds(*value));
             seen.kept = if keeps { seen.kept.or(Some(now)) } else { None };
-            seen.times += i64::from(value.is_err() && seen.blind.is_none());
             seen.blind = if value.is_ok() { None } else { seen.blind.or(Some(now)) };
             seen.last = Some(value.clone());
             self.fresh.insert(*n);
@@ -111,7 +106,17 @@ impl Watches {
             Some(Err(why)) => why.clone(),
             Some(Ok(_)) | None => "no answer".to_owned(),
         };
-        seen.blind.map(|since| Blind { since, times: seen.times, why })
+        seen.blind.map(|since| Blind { since, why })
+    }
+
+    /// The phases that are watched, by rollout.
+    pub(crate) fn phases(&self) -> impl Iterator<Item = Watched> {
+        self.seen.keys().copied()
+    }
+
+    /// Whether there is a value for a phase.
+    pub(crate) fn has_value(&self, (n, k): Watched) -> bool {
+        self.seen.get(&(n, k)).is_some_and(|seen| seen.blind.is_none())
     }
 
     /// When to look again at the latest: at the next question, or when a bound has been kept for long enough.

@@ -116,6 +116,11 @@ const EVERYTHING: &str = "
     burning.deadline burning.starts_at
     burning.concern=stall burning.concern=sequence burning.concern=uncertain burning.concern=gate
     burning.concern=withheld burning.concern=late burning.concern=partial burning.concern=frozen
+    burning.concern=cohort burning.concern=metric burning.concern=approval burning.concern=orphan burning.concern=orphan_step
+    rollout.phases.missing rollout.phases.unheard rollout.steps.overridden_by rollout.steps.overridden_by.by
+    rollout.steps.overridden_by.reason rollout.steps.overridden_by.offset rollout.steps.overridden_by.at
+    own.known own.known.service own.known.known_good own.known.left own.known.owner
+    own.drifting own.drifting.service own.drifting.instance own.drifting.version own.drifting.offset own.drifting.raw
     own own.configured own.configured.offset own.configured.said own.rollbacks own.asked_back own.asked_back.service
     own.asked_back.target own.asked_back.at
     owed owed.id owed.rollout owed.causation owed.service owed.event owed.body
@@ -140,7 +145,9 @@ fn note(path: &str, value: &Value, reached: &mut BTreeSet<String>) {
         "burning.concern",
     ];
     /// What is within is other people's.
-    const CLOSED: [&str; 7] = [
+    const CLOSED: [&str; 9] = [
+        "own.known.known_good",
+        "own.known.left",
         "own.configured.said",
         "burning.labels",
         "burning.annotations",

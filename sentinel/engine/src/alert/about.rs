@@ -58,6 +58,15 @@ impl About {
     /// What comes first of all that an alert of a rollout may be about.
     pub(crate) const FIRST: Self = Self::Step(0, Concern::Stall);
 
+    /// Whether it is a condition that holds or does not, looked at with every record, and no verdict.
+    pub(crate) const fn is_reminder(self) -> bool {
+        match self {
+            Self::Step(_, concern) => matches!(concern, Concern::Orphan),
+            Self::Phase(_, wait) => !matches!(wait, Wait::Rejected),
+            Self::Whole(matter) => matches!(matter, Matter::Orphan),
+        }
+    }
+
     /// How it is written down: a word, and the place of the step or phase.
     pub(crate) const fn written(self) -> (&'static str, usize) {
         match self {

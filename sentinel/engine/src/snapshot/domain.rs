@@ -1,11 +1,16 @@
-//! What is the domain's and no rollout's, as it is written: what was configured, and what its brakes look at.
+//! What is the domain's and no rollout's, as it is written: what was configured, what its brakes look at, what is known of
+//! its services.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use pavane_events::control::DomainConfigured;
-use pavane_events::{Service, Version};
+use pavane_events::{Instance, KnownGood, Left, Service, Timestamp, Version, Zone};
 use serde::{Deserialize, Serialize};
 
 use crate::brakes::{Asked, Brakes};
+use crate::drift::Drifting;
 use crate::fold::Fold;
+use crate::known::{Known, Services};
 use crate::settings::Settings;
 
 use super::written::{Line, Number, Point};
@@ -21,6 +26,10 @@ pub(super) struct Own {
     rollbacks: Option<Vec<Point>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     asked_back: Option<AskedBack>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known: Option<KnownService>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drifting: Option<Drifts>,
 }
 
 /// What holds from an offset on.
@@ -39,8 +48,37 @@ struct AskedBack {
     at: Point,
 }
 
+/// What is known of a service.
+#[derive(Debug, Serialize, Deserialize)]
+struct KnownService {
+    service: Service,
+    #[serde(default)]
+    known_good: Vec<KnownGood>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    left: Option<Left>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    zones: BTreeSet<Zone>,
+    #[serde(default)]
+    owner: String,
+}
+
+/// An instance that runs another version than was left.
+#[derive(Debug, Serialize, Deserialize)]
+struct Drifts {
+    service: Service,
+    instance: Instance,
+    version: Version,
+    offset: Number,
+    raw: Timestamp,
+}
+
 /// The lines of what is the domain's.
-pub(super) fn lines(settings: &Settings, brakes: &Brakes) -> Vec<Line> {
+pub(super) fn lines(
+    settings: &Settings,
+    brakes: &Brakes,
+    services: &Services,
+    drifting: &BTreeMap<(Service, Instance), Drifting>,
+) -> Vec<Line> {
     let Brakes { accepted, asked } = brakes;
     let configured = settings.configured.iter().map(|(offset, said)| {
         let configured = Configured { offset: Number::of(*offset), said: said.clone() };
@@ -55,13 +93,24 @@ pub(super) fn lines(settings: &Settings, brakes: &Brakes) -> Vec<Line> {
         let asked_back = AskedBack { service: service.clone(), target, at: mark.into() };
         Own { asked_back: Some(asked_back), ..Own::default() }
     });
-    let all = configured.chain(rollbacks).chain(asked);
+    let Services { known, changed: _ } = services;
+    let known = known.iter().map(|(service, known)| {
+        let Known { known_good, left, zones, owner } = known.clone();
+        let known = KnownService { service: service.clone(), known_good, left, zones, owner };
+        Own { known: Some(known), ..Own::default() }
+    });
+    let drifting = drifting.iter().map(|((service, instance), drifting)| {
+        let Drifting { version, offset, raw } = drifting.clone();
+        let (service, instance, offset) = (service.clone(), instance.clone(), Number::of(offset));
+        Own { drifting: Some(Drifts { service, instance, version, offset, raw }), ..Own::default() }
+    });
+    let all = configured.chain(rollbacks).chain(asked).chain(known).chain(drifting);
     all.map(|own| Line { own: Some(Box::new(own)), ..Line::default() }).collect()
 }
 
 /// Takes a line of what is the domain's.
 pub(super) fn take(fold: &mut Fold, written: Own) {
-    let Own { configured, rollbacks, asked_back } = written;
+    let Own { configured, rollbacks, asked_back, known, drifting } = written;
     if let Some(Configured { offset, said }) = configured {
         fold.settings.configure(offset.get(), said, i64::MIN);
     }
@@ -70,5 +119,12 @@ pub(super) fn take(fold: &mut Fold, written: Own) {
     }
     if let Some(AskedBack { service, target, at }) = asked_back {
         fold.brakes.ask(&service, target.as_ref(), at.into());
+    }
+    if let Some(KnownService { service, known_good, left, zones, owner }) = known {
+        fold.services.known.insert(service, Known { known_good, left, zones, owner });
+    }
+    if let Some(Drifts { service, instance, version, offset, raw }) = drifting {
+        let drifting = Drifting { version, offset: offset.get(), raw };
+        fold.drifting.insert((service, instance), drifting);
     }
 }

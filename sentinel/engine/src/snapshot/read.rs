@@ -50,7 +50,10 @@ pub(super) fn read(domain: Domain, bytes: &[u8]) -> Result<Fold, SnapshotError> 
         let taken = line(bytes).and_then(|line| reader.take(number, line));
         match taken {
             Ok(false) => {}
-            Ok(true) => return Ok(reader.fold),
+            Ok(true) => {
+                reader.fold.remind_again();
+                return Ok(reader.fold);
+            }
             Err(Defect::Json(source)) => return Err(SnapshotError::Line { number, source }),
             Err(Defect::What(what)) => return Err(SnapshotError::Contradiction { number, what }),
         }

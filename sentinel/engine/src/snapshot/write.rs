@@ -45,6 +45,9 @@ pub(super) fn write(fold: &Fold) -> Vec<u8> {
         sequences,
         settings,
         brakes,
+        services,
+        drifting,
+        reminders: _,
         blind,
         rules,
         ended,
@@ -61,7 +64,7 @@ pub(super) fn write(fold: &Fold) -> Vec<u8> {
     if let Some(blind) = blind {
         lines.put(&Line { blind: Some(blind.as_str().to_owned()), ..Line::default() });
     }
-    for line in domain::lines(settings, brakes) {
+    for line in domain::lines(settings, brakes, services, drifting) {
         lines.put(&line);
     }
     lines.rollouts(rollouts);
@@ -166,9 +169,9 @@ fn rollout(rollout: &Rollout) -> written::Rollout {
 }
 
 fn phase(phase: &PhaseState) -> written::Phase {
-    let PhaseState { begun, attempt, approved } = phase;
+    let PhaseState { begun, attempt, approved, missing, unheard } = phase.clone();
     let rejected = Number::of(attempt - 1);
-    written::Phase { begun: begun.map(Into::into), rejected, approved: approved.clone() }
+    written::Phase { begun: begun.map(Into::into), rejected, approved, missing, unheard }
 }
 
 fn pending(pending: &Pending) -> written::Pending {
@@ -188,8 +191,19 @@ fn verdict(verdict: &Verdict) -> written::Verdict {
 }
 
 fn step(state: &StepState) -> written::Step {
-    let Seldom { stall, rejection, taint, violation, turn, turns, answers, goes_back, counted, members } =
-        &**state;
+    let Seldom {
+        stall,
+        rejection,
+        taint,
+        violation,
+        turn,
+        turns,
+        answers,
+        goes_back,
+        counted,
+        members,
+        overridden_by,
+    } = &**state;
     written::Step {
         words: state.words.iter().map(|(by, said)| word(by, said)).collect(),
         anchor: state.anchor.map(Into::into),
@@ -206,6 +220,7 @@ fn step(state: &StepState) -> written::Step {
         goes_back: *goes_back,
         counted: *counted,
         members: members.clone(),
+        overridden_by: overridden_by.clone(),
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::clock::Mark;
 use crate::rollout::Status;
 use crate::spoken::Saying;
-use crate::step::{Answer, Proof};
+use crate::step::{Answer, Overriding, Proof};
 
 use super::domain;
 
@@ -126,6 +126,8 @@ pub(super) struct Step {
     #[serde(skip_serializing_if = "is_default")]
     pub(super) overridden: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) overridden_by: Option<Overriding>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) stall: Option<Stall>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rejection: Option<Rejection>,
@@ -205,6 +207,10 @@ pub(super) struct Phase {
     pub(super) rejected: Number,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) approved: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) missing: Option<String>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) unheard: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

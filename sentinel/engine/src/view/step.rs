@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::rollout::{Rollout, Status};
 use crate::spoken::Saying;
-use crate::step::{Answer, StepState};
+use crate::step::{Answer, Overriding, StepState};
 
 /// A step as it stands.
 #[derive(Clone, Debug, Serialize)]
@@ -63,6 +63,8 @@ pub struct StepView {
     pub met_at: Option<Timestamp>,
     /// The records that speak against it: an event that a service which waits could not read, one that nobody can.
     pub tainted_by: Vec<i64>,
+    /// Who counted it as met, whatever its service says.
+    pub overridden_by: Option<Overriding>,
     /// The last word of each instance.
     pub instances: Vec<InstanceView>,
 }
@@ -105,6 +107,8 @@ pub struct InstanceView {
     pub version: Option<String>,
     /// The offset of its last word.
     pub offset: i64,
+    /// Why its word does not count, or what it said besides; empty where there is nothing to say.
+    pub detail: String,
 }
 
 impl StepView {
@@ -122,6 +126,12 @@ impl StepView {
             },
             version: word.version.as_ref().map(ToString::to_string),
             offset: word.offset,
+            detail: match word.saying {
+                Saying::WrongVersion => rollout.contradiction(i, instance),
+                Saying::Started | Saying::Awaited | Saying::Failed | Saying::Drained => {
+                    word.detail().to_owned()
+                }
+            },
         });
         let turn = if rollout.status == Status::Open { state.anchor } else { state.turn.or(state.anchor) };
         Self {
@@ -151,6 +161,7 @@ impl StepView {
             full_at: state.full.map(|mark| mark.at),
             met_at: state.full.map(|mark| mark.at.plus(if state.overridden { 0 } else { step.healthy_for })),
             tainted_by: tainted_by(state),
+            overridden_by: state.overridden_by.clone(),
             instances: instances.collect(),
         }
     }

@@ -66,7 +66,8 @@ impl Reading {
                 Effect::DeadLetter { .. }
                 | Effect::Blind { .. }
                 | Effect::Sighted { .. }
-                | Effect::Measure { .. } => {}
+                | Effect::Measure { .. }
+                | Effect::Remember(_) => {}
             }
         }
         if let Some(kind) = accepted {

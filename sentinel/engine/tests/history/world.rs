@@ -241,6 +241,7 @@ impl World {
                 | Effect::Blind { .. }
                 | Effect::Sighted { .. }
                 | Effect::Ended(_)
+                | Effect::Remember(_)
                 | Effect::Count(_) => {}
             }
         }

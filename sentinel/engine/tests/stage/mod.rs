@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use pavane_choreography::Plan;
-use pavane_events::{Body, Entry, EventId, EventType, Timestamp};
+use pavane_events::{Body, Entry, EventId, EventType, ServiceRow, Timestamp};
 use pavane_sentinel_engine::{
     Alert, AlertStatus, Counter, Effect, Engine, Input, RolloutView, Status, StepStatus,
 };
@@ -23,6 +23,8 @@ pub(crate) struct Stage {
     pub(crate) acknowledged: i64,
     /// What the metrics answer, by query; nothing else has a value.
     pub(crate) metrics: BTreeMap<String, f64>,
+    /// The table of services, as it was written.
+    pub(crate) rows: BTreeMap<String, ServiceRow>,
     /// What was counted.
     pub(crate) counted: BTreeMap<Counter, usize>,
 }
@@ -45,6 +47,7 @@ impl Stage {
             ended: Vec::new(),
             acknowledged: 0,
             metrics: BTreeMap::new(),
+            rows: BTreeMap::new(),
             counted: BTreeMap::new(),
         };
         stage.feed(Input::Speaks(true));
@@ -70,6 +73,7 @@ impl Stage {
                     self.feed(Input::Measured { query, value });
                 }
                 Effect::Count(what) => *self.counted.entry(what).or_default() += 1,
+                Effect::Remember(row) => drop(self.rows.insert(row.service.to_string(), *row)),
                 Effect::DeadLetter { .. } | Effect::Blind { .. } | Effect::Sighted { .. } => {}
             }
         }

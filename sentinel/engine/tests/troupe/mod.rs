@@ -8,8 +8,9 @@ use pavane_events::command::{GateApproved, GateRejected};
 use pavane_events::control::DomainConfigured;
 use pavane_events::{
     Body, Entry, EventId, EventType, PhaseId, Service, StepId, Timestamp, Unreadable, UnreadableReason,
+    Version,
 };
-use pavane_sentinel_engine::{PhaseStatus, Status};
+use pavane_sentinel_engine::{Input, PhaseStatus, Status};
 
 use crate::floor::*;
 use crate::stage::Stage;
@@ -125,6 +126,9 @@ fn something_happens(stage: &mut Stage, dice: &mut Dice, plans: &[Plan]) {
             let ms = *dice.one_of(&[300, 1_000, 4_000, 12_000, 70_000]);
             stage.metrics.insert("errors".to_owned(), *dice.one_of(&[0.001, 0.001, 0.5]));
             stage.wait(ms, alive);
+            if dice.below(8) == 0 {
+                drifts(stage);
+            }
         }
         15 => {
             let body = match dice.below(3) {
@@ -132,7 +136,9 @@ fn something_happens(stage: &mut Stage, dice: &mut Dice, plans: &[Plan]) {
                 1 => released(),
                 _ => {
                     let rollback_budget = i64::try_from(dice.below(4)).expect("small");
-                    DomainConfigured { grace_ms: 400, rollback_budget, ..DomainConfigured::default() }.into()
+                    let (drift_after_ms, orphan_after_ms) = (2_000, 20_000);
+                    let more = DomainConfigured { drift_after_ms, orphan_after_ms, ..Default::default() };
+                    DomainConfigured { grace_ms: 400, rollback_budget, ..more }.into()
                 }
             };
             stage.log.person(&id, body);
@@ -161,6 +167,16 @@ fn something_happens(stage: &mut Stage, dice: &mut Dice, plans: &[Plan]) {
             let bodies = [back(epoch), back(epoch), back_failed(epoch)];
             stage.log.says(&id, &instance, "1.0.0", dice.one_of(&bodies).clone());
         }
+    }
+}
+
+/// An instance runs another version than it should for a while.
+fn drifts(stage: &mut Stage) {
+    for _ in 0..50 {
+        let mut heartbeat = heartbeat("users-0", "idle");
+        heartbeat.version = Version::new("0.1.0").ok();
+        stage.feed(Input::Heartbeat { heartbeat, offset: 0, at: Timestamp(stage.log.time) });
+        stage.wait(2_000, &[]);
     }
 }
 

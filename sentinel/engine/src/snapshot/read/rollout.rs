@@ -56,8 +56,8 @@ pub(super) fn of(written: written::Rollout, score: &Arc<Score>) -> Result<Rollou
 }
 
 fn phase(written: written::Phase) -> PhaseState {
-    let written::Phase { begun, rejected, approved } = written;
-    PhaseState { begun: begun.map(Into::into), attempt: rejected.get() + 1, approved }
+    let written::Phase { begun, rejected, approved, missing, unheard } = written;
+    PhaseState { begun: begun.map(Into::into), attempt: rejected.get() + 1, approved, missing, unheard }
 }
 
 fn pending(written: written::Pending, steps: usize) -> Result<Pending, Defect> {
@@ -90,6 +90,9 @@ fn step(state: &mut StepState, written: written::Step) {
     state.full = written.full.map(Into::into);
     state.attempt = written.attempts.get() + 1;
     state.overridden = written.overridden;
+    if let Some(by) = written.overridden_by {
+        state.overridden_by = Some(by);
+    }
     if let Some(written::Stall { proof, cause, raw, missing, in_hand, metric }) = written.stall {
         state.stall = Some(Stall { proof, cause, raw, missing, in_hand, metric });
     }
