@@ -22,7 +22,7 @@ pub(crate) struct Services {
 /// What is known of one service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Known {
-    pub(crate) known_good: Vec<KnownGood>,
+    pub(crate) good: Vec<KnownGood>,
     pub(crate) left: Option<Left>,
     /// The zones that it was left in; everywhere when there is none.
     pub(crate) zones: BTreeSet<Zone>,
@@ -62,7 +62,7 @@ impl Fold {
         Some(ServiceRow {
             domain: self.domain.clone(),
             service: service.clone(),
-            known_good: known.known_good.clone(),
+            known_good: known.good.clone(),
             left: known.left.clone(),
         })
     }
@@ -94,10 +94,10 @@ impl Services {
         });
         if status == Status::Completed {
             for version in known.left.iter().flat_map(|left| left.versions.clone()).rev() {
-                known.known_good.retain(|good| good.version != version);
-                known.known_good.insert(0, KnownGood { version, rollout: rollout.clone(), offset });
+                known.good.retain(|good| good.version != version);
+                known.good.insert(0, KnownGood { version, rollout: rollout.clone(), offset });
             }
-            known.known_good.truncate(ServiceRow::KEPT);
+            known.good.truncate(ServiceRow::KEPT);
         }
         self.changed.insert(service);
     }
@@ -118,10 +118,14 @@ fn left_running(rollout: &Rollout, steps: &[usize], status: Status) -> Option<BT
             }
             // it could not be taken back, and what its instances said last is what runs
             Status::RolledBack if !state.goes_back && state.full.is_some() => {
-                versions.extend(said(rollout, i))
+                versions.extend(said(rollout, i));
             }
-            Status::RolledBack | Status::Partial | Status::Aborted => return None,
-            Status::Queued | Status::Open | Status::RollingBack => return None,
+            Status::RolledBack
+            | Status::Partial
+            | Status::Aborted
+            | Status::Queued
+            | Status::Open
+            | Status::RollingBack => return None,
         }
     }
     Some(versions).filter(|versions| !versions.is_empty())

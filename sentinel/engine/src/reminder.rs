@@ -124,7 +124,7 @@ fn conditions(fold: &Fold, rollout: &Rollout) -> Vec<About> {
     } else {
         let stalled =
             (0..rollout.steps.touched()).filter_map(|i| Some((i, stalled_since(fold, rollout, i)?)));
-        let stalled = stalled.filter(|(_, since)| since.is_some_and(forgotten));
+        let stalled = stalled.filter(|(_, since)| forgotten(*since));
         hold.extend(stalled.map(|(i, _)| About::Step(i, Concern::Orphan)));
     }
     hold
@@ -152,10 +152,10 @@ fn stands_since(rollout: &Rollout, time: Timestamp) -> Option<Timestamp> {
     rollout.stopped.map(|stopped| stopped.at).into_iter().chain(asked).min()
 }
 
-/// Since when a step stands still whose clocks would run; the outer none where it does not.
-fn stalled_since(fold: &Fold, rollout: &Rollout, i: usize) -> Option<Option<Timestamp>> {
-    let stall = rollout.steps[i].stall.as_ref()?;
-    Some(rollout.stopped.is_none().then(|| fold.clock.adjusted(stall.raw)))
+/// Since when a step has stood still, where the clocks of its rollout run.
+fn stalled_since(fold: &Fold, rollout: &Rollout, i: usize) -> Option<Timestamp> {
+    let stall = rollout.steps[i].stall.as_ref().filter(|_| rollout.stopped.is_none())?;
+    Some(fold.clock.adjusted(stall.raw))
 }
 
 /// When to look next, if nothing else happens.
@@ -168,7 +168,7 @@ fn next_time(fold: &Fold, rollout: &Rollout) -> Option<Timestamp> {
     let met = met.and_then(|k| rollout.phase_met(k)).filter(|_| rollout.stopped.is_none());
     let closes = rollout.closes.filter(|_| gate.is_some());
     let stands = stands_since(rollout, time).map(later);
-    let stalls = (0..rollout.steps.touched()).filter_map(|i| stalled_since(fold, rollout, i)?.map(later));
+    let stalls = (0..rollout.steps.touched()).filter_map(|i| stalled_since(fold, rollout, i).map(later));
     let all = [opens, met, closes, stands].into_iter().flatten().chain(stalls);
     all.filter(|at| *at > now).min()
 }
@@ -256,14 +256,9 @@ fn phase(fold: &Fold, rollout: &Rollout, k: usize, wait: Wait) -> Alert {
         }
         Wait::Cohort => {
             alert.say("summary", format!("{plan}: phase {} cannot begin, nobody is heard", phase.id));
-            alert.say(
-                "description",
-                format!(
-                    "Phase {} of rollout {} moves a share of the instances, and of one of its services no sidecar is \
-                     heard. It begins when they are: look whether they run.",
-                    phase.id, rollout.id
-                ),
-            );
+            let text = "moves a share of the instances, and of one of its services no sidecar is heard. It begins \
+                        when they are: look whether they run.";
+            alert.say("description", format!("Phase {} of rollout {} {text}", phase.id, rollout.id));
         }
         Wait::Metric => {
             let why = rollout.phases[k].missing.as_ref().map_or("no answer", String::as_str);

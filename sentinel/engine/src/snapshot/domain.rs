@@ -95,7 +95,7 @@ pub(super) fn lines(
     });
     let Services { known, changed: _ } = services;
     let known = known.iter().map(|(service, known)| {
-        let Known { known_good, left, zones, owner } = known.clone();
+        let Known { good: known_good, left, zones, owner } = known.clone();
         let known = KnownService { service: service.clone(), known_good, left, zones, owner };
         Own { known: Some(known), ..Own::default() }
     });
@@ -121,7 +121,7 @@ pub(super) fn take(fold: &mut Fold, written: Own) {
         fold.brakes.ask(&service, target.as_ref(), at.into());
     }
     if let Some(KnownService { service, known_good, left, zones, owner }) = known {
-        fold.services.known.insert(service, Known { known_good, left, zones, owner });
+        fold.services.known.insert(service, Known { good: known_good, left, zones, owner });
     }
     if let Some(Drifts { service, instance, version, offset, raw }) = drifting {
         let drifting = Drifting { version, offset: offset.get(), raw };

@@ -58,11 +58,9 @@ pub(super) fn write(fold: &Fold) -> Vec<u8> {
     let mut lines = Lines::default();
     lines.put(&Head { pavane_snapshot: FORMAT, rules: *rules, domain: domain.clone(), offset: *offset });
     lines.put(&Line { clock: Some(time(clock)), ..Line::default() });
-    if let Some(held) = held {
-        lines.put(&Line { held: Some(Number::of(*held)), ..Line::default() });
-    }
-    if let Some(blind) = blind {
-        lines.put(&Line { blind: Some(blind.as_str().to_owned()), ..Line::default() });
+    if held.is_some() || blind.is_some() {
+        let blind = blind.map(|blind| blind.as_str().to_owned());
+        lines.put(&Line { held: held.map(Number::of), blind, ..Line::default() });
     }
     for line in domain::lines(settings, brakes, services, drifting) {
         lines.put(&line);
