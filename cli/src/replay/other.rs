@@ -225,6 +225,7 @@ impl<'a> Play<'a> {
                 | Effect::Blind { .. }
                 | Effect::Sighted { .. }
                 | Effect::Ended(_)
+                | Effect::Remember(_)
                 | Effect::Count(_) => {}
             }
         }
