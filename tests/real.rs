@@ -5,6 +5,10 @@
 
 #![cfg(test)]
 
+#[path = "real/agreement.rs"]
+mod agreement;
+#[path = "real/battery.rs"]
+mod battery;
 #[path = "real/ground.rs"]
 mod ground;
 #[path = "real/log.rs"]

@@ -9,11 +9,11 @@ use pavane_contracts::{Mode, Schema};
 use pavane_review::check::Project;
 use pavane_review::contracts::{Before, Offered, Summary, breaches, consumers, gone, summary};
 
-/// Schemas that were there before.
+/// Schemas that were there before. They are kept as texts, and parsed subject by subject: a registry holds many.
 #[derive(Debug, Default)]
 pub struct Earlier {
-    /// By the full name of the record, oldest first.
-    versions: BTreeMap<String, Vec<Before>>,
+    /// By the full name of the record, oldest first: where each was found, and its text.
+    versions: BTreeMap<String, Vec<(String, String)>>,
     /// The files that held them in the merge base: the file, the full name, where it was found.
     files: Vec<(String, String, String)>,
     /// What was held against, for a person.
@@ -32,21 +32,26 @@ pub struct Judged {
 impl Earlier {
     /// Adds a file of the merge base. One that is no schema there has nothing to be held against.
     pub fn add_file(&mut self, file: &str, label: &str, text: &str) {
-        if let Some(name) = self.add(label, text) {
+        let Ok(schema) = Schema::parse(text) else { return };
+        let name = schema.full_name().to_owned();
+        if !name.is_empty() {
+            self.add(&name, label, text.to_owned());
             self.files.push((file.to_owned(), name, label.to_owned()));
         }
     }
 
-    /// Adds a version; gives its full name, if it is a schema with one.
-    pub fn add(&mut self, label: &str, text: &str) -> Option<String> {
-        let schema = Schema::parse(text).ok()?;
-        let name = Some(schema.full_name().to_owned()).filter(|name| !name.is_empty())?;
-        self.versions.entry(name.clone()).or_default().push(Before { label: label.to_owned(), schema });
-        Some(name)
+    /// Adds a version of the record with this full name.
+    pub fn add(&mut self, name: &str, label: &str, text: String) {
+        self.versions.entry(name.to_owned()).or_default().push((label.to_owned(), text));
     }
 
-    fn of(&self, name: &str) -> &[Before] {
-        self.versions.get(name).map_or(&[], Vec::as_slice)
+    /// The versions of a record, but for those that are no schemas.
+    fn of(&self, name: &str) -> Vec<Before> {
+        let versions = self.versions.get(name).into_iter().flatten();
+        let parsed = |(label, text): &(String, String)| {
+            Some(Before { label: label.clone(), schema: Schema::parse(text).ok()? })
+        };
+        versions.filter_map(parsed).collect()
     }
 }
 
@@ -57,17 +62,19 @@ pub fn judge(project: &Project, earlier: &Earlier, mode: Mode, is_there: impl Fn
     let mut findings = Vec::new();
     let mut rows = Vec::new();
     for (offered, new) in &sound {
-        let before = earlier.of(new.full_name());
-        let old = before.last().map(|one| &one.schema);
-        rows.push((*offered, new, old));
-        findings.extend(breaches(&offered.file, new, before, mode));
-        let changed = before.iter().any(|one| one.schema.text() != new.text());
-        let change = consumers::Change { offered, new, before };
-        if changed {
+        let mut before = earlier.of(new.full_name());
+        findings.extend(breaches(&offered.file, new, &before, mode));
+        if before.iter().any(|one| one.schema.text() != new.text()) {
+            let change = consumers::Change { offered, new, before: &before };
             findings.extend(consumers::findings(project, &change, mode));
+        }
+        match before.pop() {
+            Some(old) if old.schema.text() == new.text() => {}
+            old => rows.push((*offered, new, old.map(|old| old.schema))),
         }
     }
     findings.extend(missing(&sound, earlier, is_there));
+    let rows: Vec<_> = rows.iter().map(|(offered, new, old)| (*offered, *new, old.as_ref())).collect();
     let summary = summary(project, &rows, earlier.against.clone());
     Judged { findings, summary }
 }

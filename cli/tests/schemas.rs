@@ -218,6 +218,36 @@ fn nothing_that_lies_in_a_hostile_checkout_is_run() {
     );
 }
 
+#[test]
+fn the_script_for_ci_leaves_reports_and_ends_as_the_check_does() {
+    let folder = story();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/ci/check.sh");
+    let run = |base: &str| {
+        let mut command = Command::new("sh");
+        command.arg(&script).current_dir(folder.path()).env("PAVANE", env!("CARGO_BIN_EXE_pavane"));
+        command.env("PAVANE_BASE", base).env("PAVANE_REPORTS", "reports").env_remove("PAVANE_REGISTRY");
+        command
+            .env("GITHUB_ACTIONS", "true")
+            .env("GITHUB_OUTPUT", "output")
+            .env("GITHUB_STEP_SUMMARY", "summary.md");
+        command.output().unwrap()
+    };
+    let read = |file: &str| std::fs::read_to_string(folder.path().join(file)).unwrap();
+    assert_eq!(code(&run("main")), 0);
+    assert_eq!(read("output"), "compatible=true\n");
+    put(&folder, READY, &ready("int", "0", ""));
+    let output = run("main");
+    assert!(code(&output) == 1 && stdout(&output).starts_with("::error file="), "{}", stdout(&output));
+    assert_eq!(read("output"), "compatible=true\ncompatible=false\n");
+    assert!(read("summary.md").contains("error PAV530"));
+    for file in ["pavane.sarif", "gl-code-quality-report.json"] {
+        serde_json::from_str::<Value>(&read(&format!("reports/{file}"))).unwrap();
+    }
+    assert!(read("reports/pavane-junit.xml").contains("<failure"));
+    let hostile = run("$(touch sprung); main");
+    assert!(code(&hostile) == 3 && !folder.path().join("sprung").exists(), "{}", stderr(&hostile));
+}
+
 fn check(folder: &TempDir, arguments: &[&str]) -> Output {
     run(folder.path(), &[&["schemas", "check"], arguments].concat())
 }

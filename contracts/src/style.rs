@@ -32,12 +32,12 @@ pub enum Rule {
 pub fn remarks(schema: &Schema) -> Vec<Remark> {
     let mut found = Vec::new();
     for (of, kind) in schema.types.iter().enumerate() {
-        let spot = schema.spot(kind.at, &kind.pointer);
+        let spot = || schema.spot(kind.at, &kind.pointer);
         if let Some(Naming { full, doc, .. }) = schema.naming(of)
             && doc.trim().is_empty()
         {
             let message = format!("nothing says what {full} is for");
-            found.push(Remark::new(Rule::Doc, spot.clone(), message, "add a `doc` of one sentence"));
+            found.push(Remark::new(Rule::Doc, spot(), message, "add a `doc` of one sentence"));
         }
         match &kind.shape {
             Shape::Enum(symbols) if symbols.default.is_none() => {
@@ -46,7 +46,7 @@ pub fn remarks(schema: &Schema) -> Vec<Remark> {
                     symbols.naming.full
                 );
                 let help = "add a symbol `unknown` and `\"default\": \"unknown\"`, from the first version on";
-                found.push(Remark::new(Rule::DefaultSymbol, spot, message, help));
+                found.push(Remark::new(Rule::DefaultSymbol, spot(), message, help));
             }
             Shape::Record(record) => {
                 found.extend(record.fields.iter().flat_map(|field| of_field(schema, field)));
@@ -66,9 +66,9 @@ pub fn remarks(schema: &Schema) -> Vec<Remark> {
 
 fn of_field(schema: &Schema, field: &Field) -> Vec<Remark> {
     let mut found = Vec::new();
-    let spot = schema.spot(field.at, &field.pointer);
     if field.doc.trim().is_empty() {
         let message = format!("nothing says what the field {} is for", field.name);
+        let spot = schema.spot(field.at, &field.pointer);
         found.push(Remark::new(
             Rule::Doc,
             spot,

@@ -41,7 +41,7 @@ pub(crate) fn default_value(
     schema: &Schema,
     default: &serde_json::Value,
 ) -> Result<Value, Finding> {
-    let mut reading = Reading::new(contract);
+    let mut reading = Reading { of_default: true, ..Reading::new(contract) };
     let value = reading.value(schema, &Node::from(default));
     match (value, reading.findings.into_iter().next()) {
         (Some(value), None) => Ok(value),
@@ -68,11 +68,13 @@ struct Reading<'a> {
     findings: Vec<Finding>,
     pointer: Vec<String>,
     left: usize,
+    /// Whether a schema's default is read, in which bytes stand as characters and not as base64.
+    of_default: bool,
 }
 
 impl<'a> Reading<'a> {
     const fn new(contract: &'a Contract) -> Self {
-        Self { contract, findings: Vec::new(), pointer: Vec::new(), left: MAX_VALUES }
+        Self { contract, findings: Vec::new(), pointer: Vec::new(), left: MAX_VALUES, of_default: false }
     }
 
     fn value(&mut self, schema: &'a Schema, node: &Node) -> Option<Value> {
@@ -87,7 +89,7 @@ impl<'a> Reading<'a> {
             (View::Array(items), Node::Array(nodes)) => self.items(items, nodes),
             (View::Map(values), Node::Object(members)) => self.entries(values, members),
             (View::Enum(symbols), Node::String(text)) => self.symbol(symbols, text),
-            (View::Bytes, Node::String(text)) => self.base64(text).map(Value::Bytes),
+            (View::Bytes, Node::String(text)) => self.bytes(text).map(Value::Bytes),
             (View::Fixed(fixed), Node::String(text)) => self.fixed(fixed, text),
             (View::Null, Node::Null) => Some(Value::Null),
             (View::Boolean, Node::Boolean(yes)) => Some(Value::Boolean(*yes)),
@@ -110,8 +112,12 @@ impl<'a> Reading<'a> {
             if null != matches!(node, Node::Null) {
                 continue;
             }
-            let mut attempt =
-                Reading { pointer: self.pointer.clone(), left: self.left, ..Self::new(self.contract) };
+            let mut attempt = Reading {
+                pointer: self.pointer.clone(),
+                left: self.left,
+                of_default: self.of_default,
+                ..Self::new(self.contract)
+            };
             let value = attempt.value(variant, node);
             self.left = attempt.left;
             match value {
@@ -154,7 +160,12 @@ impl<'a> Reading<'a> {
     fn field(&mut self, field: &'a RecordField, given: Option<&Node>) -> Option<Value> {
         match (given, &field.default) {
             (Some(node), _) => self.value(&field.schema, node),
-            (None, Some(default)) => self.value(&field.schema, &Node::from(default)),
+            (None, Some(default)) => {
+                let around = std::mem::replace(&mut self.of_default, true);
+                let value = self.value(&field.schema, &Node::from(default));
+                self.of_default = around;
+                value
+            }
             (None, None) => self.report(Finding::new("the field is missing, and it has no default")),
         }
     }
@@ -189,7 +200,12 @@ impl<'a> Reading<'a> {
         Some(Value::Enum(u32::try_from(place).expect("an enum has few symbols"), text.to_owned()))
     }
 
-    fn base64(&mut self, text: &str) -> Option<Vec<u8>> {
+    fn bytes(&mut self, text: &str) -> Option<Vec<u8>> {
+        if self.of_default {
+            let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
+            let finding = || Finding::new("a default of bytes holds a character beyond U+00FF");
+            return bytes.or_else(|| self.report(finding()));
+        }
         match STANDARD.decode(text) {
             Ok(bytes) => Some(bytes),
             Err(error) => self.report(Finding::new(format!("the text is not base64: {error}"))),
@@ -197,7 +213,7 @@ impl<'a> Reading<'a> {
     }
 
     fn fixed(&mut self, fixed: &FixedSchema, text: &str) -> Option<Value> {
-        let bytes = self.base64(text)?;
+        let bytes = self.bytes(text)?;
         if bytes.len() == fixed.size {
             return Some(Value::Fixed(fixed.size, bytes));
         }

@@ -123,6 +123,18 @@ fn a_name_that_is_none_is_a_bad_value() {
 }
 
 #[test]
+fn bytes_in_a_default_stand_as_characters() {
+    let schema = contract(
+        r#"{"type":"record","name":"D","fields":[{"name":"a","type":"bytes","default":"\u00ff!"},
+            {"name":"b","type":{"type":"fixed","name":"F","size":2},"default":"\u0000\u0001"}]}"#,
+    );
+    assert_eq!(schema.misfit_defaults(), []);
+    let wide =
+        contract(r#"{"type":"record","name":"D","fields":[{"name":"a","type":"bytes","default":"\u0100"}]}"#);
+    assert_eq!(wide.misfit_defaults().len(), 1);
+}
+
+#[test]
 fn a_default_that_does_not_fit_its_field_is_named() {
     let schema = contract(
         r#"{"type":"record","name":"D","fields":[{"name":"a","type":["null","int"],"default":1},

@@ -190,7 +190,7 @@ fn mode(level: &str) -> Result<Mode, Refusal> {
 fn parse(text: &str) -> Result<(Value, Contract), Refusal> {
     let refused = |why: String| Refusal::new(42201, format!("Invalid schema: {why}"));
     let contract = Contract::parse(text).map_err(|error| refused(crate::registry::error::chain(&error)))?;
-    if let Some(finding) = contract.misfit_defaults().first() {
+    if let Some(finding) = contract.shape().misfit_defaults().first() {
         return Err(refused(finding.to_string()));
     }
     let content = serde_json::from_str(text).map_err(|error| refused(error.to_string()))?;

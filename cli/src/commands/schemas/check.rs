@@ -184,8 +184,8 @@ impl Check {
         let names: BTreeSet<String> = names.map(|schema| schema.full_name().to_owned()).collect();
         for name in names.iter().filter(|name| !name.is_empty()) {
             let versions = registry.versions(name).await.map_err(outage::of_registry)?;
-            for (number, text) in (1..).zip(&versions) {
-                earlier.add(&format!("version {number} in the registry"), text);
+            for (number, text) in (1..).zip(versions) {
+                earlier.add(name, &format!("version {number} in the registry"), text);
             }
         }
         earlier.against.push(url.to_owned());
