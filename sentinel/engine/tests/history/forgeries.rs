@@ -40,6 +40,24 @@ impl World {
         self.write(rollout.as_deref(), proposed.into());
     }
 
+    /// A stall that is proposed on the very millisecond at which a window and the grace are over, or one beside it.
+    pub(crate) fn brink(&mut self) {
+        for rollout in self.open() {
+            let due = rollout
+                .steps
+                .iter()
+                .filter_map(|step| Some((step, step.deadline?.since(self.reader.time()))));
+            let near = due.filter(|(_, left)| (0..6_000).contains(left)).min_by_key(|(_, left)| *left);
+            let Some((step, left)) = near else { continue };
+            let (kind, epoch, attempt) = (ProposalKind::RolloutStalled, rollout.epoch, step.attempt);
+            let step = StepId::new(step.id.clone()).ok();
+            let beside = self.dice.pick(&[250, 250, 250, 251, 400, 1_000]);
+            self.pass(left + beside);
+            let proposed = Proposed { kind, epoch, step, attempt, ..Proposed::default() };
+            return self.write(Some(rollout.id.as_str()), proposed.into());
+        }
+    }
+
     fn invent(&mut self) -> (Option<String>, Proposed) {
         let open = self.open();
         let kind = self.dice.pick(&KINDS);
