@@ -18,7 +18,8 @@ pub(super) fn of(facts: &Facts<'_>, view: &RolloutView, i: usize) -> Awaited {
     let instances = instances::of(facts, view, step);
     let owing = instances.iter().filter(|instance| instance.owes);
     let last = facts.chronicle.last_of(&step.service);
-    let back = matches!(view.status, Status::RollingBack) || step.state == StepStatus::NotBack;
+    let goes_back = matches!(step.state, StepStatus::NotBack | StepStatus::GoingBack | StepStatus::Stalled);
+    let back = view.status == Status::RollingBack || view.status == Status::Partial && goes_back;
     let event = step.missing.clone().or_else(|| then.map(|stall| stall.missing.clone()).filter(|_| !back));
     let whole = if back { step.expects_back.clone() } else { step.expects.clone() };
     let returned = step.instances.iter().filter(|instance| instance.said == "back").count();

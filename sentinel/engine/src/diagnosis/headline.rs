@@ -130,8 +130,9 @@ fn ended(facts: &Facts<'_>, view: &RolloutView, first: Option<&Awaited>) -> Stri
     let by = decision.map_or("", |decision| &decision.by);
     let who = if by.is_empty() || by == "sentinel" { String::new() } else { format!(" by {by}") };
     let why = match (first, decision) {
-        (Some(first), _) if view.status == Status::Partial && first.state == StepStatus::NotBack => {
-            format!(": {} did not go back", first.service)
+        (Some(first), _) if view.status == Status::Partial && is_not_back(first.state) => {
+            let cause = first.cause.map(|cause| format!(" ({})", words::spaced(cause.as_str())));
+            format!(": {} did not go back{}", first.service, cause.unwrap_or_default())
         }
         (Some(first), _) if first.cause.is_some() && who.is_empty() => {
             let cause = first.cause.map_or("unknown", pavane_events::Cause::as_str);
@@ -145,6 +146,10 @@ fn ended(facts: &Facts<'_>, view: &RolloutView, first: Option<&Awaited>) -> Stri
         (_, None) => String::new(),
     };
     format!("{} {how}{who}{why}", view.id)
+}
+
+const fn is_not_back(state: StepStatus) -> bool {
+    matches!(state, StepStatus::NotBack | StepStatus::GoingBack | StepStatus::Stalled)
 }
 
 /// The answer for a step that is not the one that holds the others up.
