@@ -22,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use pavane_bus::{Encoded, Error as BusError, Writer};
 use pavane_events::{Envelope, EventId, Source, Version};
-use pavane_telemetry::admin_router;
+use pavane_telemetry::admin_router_with;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
@@ -50,6 +50,9 @@ const AT_A_TIME: usize = 32;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the service may take to say its version while it waits for the door's answer.
 const VERSION_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What `/readyz` says beside that the sidecar is ready: by what the authority of a request to go back is judged.
+const MORE: &str = "rollback authority: off\n";
 
 /// What the door knows.
 #[derive(Clone)]
@@ -104,7 +107,7 @@ fn router(door: Door, desk: Desk, near: bool) -> Router {
         .merge(service)
         .merge(desk.caller.callbacks.clone().router())
         .merge(desk.router())
-        .merge(admin_router(ready))
+        .merge(admin_router_with(ready, MORE))
 }
 
 impl Door {

@@ -20,8 +20,6 @@ use crate::sidecar::{Sidecar, Sources, ended};
 const RESERVE: Duration = Duration::from_secs(8);
 /// What is left to the client when everything has been answered for.
 const LAST: Duration = Duration::from_millis(250);
-/// How long after the end of its process it may take until the checks say so.
-const TOLD: Duration = Duration::from_secs(5);
 /// What is waited for however long it takes.
 const EVER: Duration = Duration::from_hours(24 * 365);
 
@@ -35,9 +33,7 @@ impl Sidecar {
         self.beat()?;
         let (hooks, outbox) = (self.hooks.len(), self.outbox.depth());
         tracing::info!(hooks, outbox, grace_s = grace.as_secs(), "stopping");
-        if self.shared.is_bereft() {
-            self.go_on(sources, Instant::now() + TOLD.min(reserve), |sidecar| sidecar.sick).await?;
-        } else {
+        if !self.shared.is_bereft() {
             self.drain(sources, until - reserve).await?;
         }
         self.end_hooks(sources, until - reserve, until).await?;
@@ -141,6 +137,7 @@ impl Sidecar {
             | Input::CaughtUp { .. }
             | Input::VersionObserved { .. }
             | Input::HookReported { .. }
+            | Input::KnownGood(_)
             | Input::Probed { .. }
             | Input::Assessed { .. }
             | Input::Tick => self.tell(fact),

@@ -13,7 +13,7 @@
 //! | `hook` `program` `roster` `question` | what is asked of the service; which of its programs run |
 //! | `probe` | whether the service is well: its checks, asked on and on |
 //! | `door` `service` `shared` | what the service asks: to say an event, to be drained; health, metrics |
-//! | `twin` `vigil` | who else says that it is this sidecar; whether a sentinel is heard |
+//! | `twin` `vigil` `good` | who else says that it is this sidecar; whether a sentinel is heard; which versions are good |
 //! | `beside` `process` `exit` `init` | the service as its child; how a process ended; the first process of a container |
 //! | `span` `telemetry` | what is told of it |
 //! | [`cli`] | the program `pavane-sidecar` |
@@ -26,6 +26,7 @@ mod door;
 mod ending;
 mod error;
 mod exit;
+mod good;
 mod heartbeat;
 mod hook;
 pub mod init;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pavane_bus::{Bus, Settings as BusSettings};
-use pavane_sidecar_engine::{Engine, Settings};
+use pavane_sidecar_engine::{AUTHORITY, Engine, Settings};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -15,6 +15,7 @@ use crate::boot::{self, Connected, Way};
 use crate::config::Config;
 use crate::door::Door;
 use crate::error::Error;
+use crate::good;
 use crate::heartbeat;
 use crate::hook::{self, Callbacks, Caller};
 use crate::journal::{Journal, Recalled};
@@ -95,6 +96,7 @@ pub(crate) async fn work(
     let desk = Desk::new(door.clone(), caller);
     door.open(&desk, &mut parts, &stop).await?;
     telemetry::caught_up(false);
+    telemetry::authority(AUTHORITY);
     tracing::info!(
         instance = own,
         team = config.team,
@@ -139,6 +141,8 @@ fn assemble(found: Found, connected: Connected) -> Result<(Sidecar, Sources), Er
         let telling = watched.tell(facts.clone());
         parts.spawn(async { ("its checks", telling.await) });
     }
+    let following = good::follow(bus.clone(), good::key(&config), facts.clone());
+    parts.spawn(async { ("its list of good versions", following.await) });
     let listening = twin::listen(bus, config.clone(), boot.clone(), shared.clone());
     parts.spawn(async { ("its ear for another of its name", listening.await) });
     if shared.writer.set(writer.clone()).is_err() {
@@ -170,7 +174,6 @@ fn assemble(found: Found, connected: Connected) -> Result<(Sidecar, Sources), Er
         unjudged: None,
         begun: Instant::now(),
         stopping: false,
-        sick: false,
         cutting: false,
     };
     Ok((sidecar, Sources { reader, facts: told }))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pavane_bus::{Error as BusError, Item, Raw, Reader, Writer};
 use pavane_events::{Body, Entry, Heartbeat, Millis, Source, Unreadable};
-use pavane_sidecar_engine::{Call, Engine, Input, Verdict};
+use pavane_sidecar_engine::{Call, Engine, Input};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -29,6 +29,8 @@ use crate::vigil::{self, Change, Vigil};
 
 /// How long to wait before the log is read again after an error.
 const READ_AGAIN: Duration = Duration::from_secs(1);
+/// How long after the end of its process the sidecar may take to say so.
+const TOLD: Duration = Duration::from_secs(5);
 /// How many unreadable records are held until it has caught up.
 const UNREADABLE: usize = 1_000;
 
@@ -67,8 +69,6 @@ pub(crate) struct Sidecar {
     /// Where it was to be read on from at the last heartbeat: all that lies below was answered for long ago.
     pub(crate) settled: Option<i64>,
     pub(crate) stopping: bool,
-    /// Whether the engine was last told that the service is not well.
-    pub(crate) sick: bool,
     /// Whether the hooks that run are being ended.
     pub(crate) cutting: bool,
 }
@@ -84,16 +84,30 @@ impl Sidecar {
     pub(crate) async fn run(mut self, mut sources: Sources, stop: &CancellationToken) -> Result<(), Error> {
         let mut beat = interval(heartbeat::EVERY);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut read_again: Option<Instant> = None;
+        let (mut read_again, mut parting): (Option<Instant>, Option<Instant>) = (None, None);
         self.observe_version();
         loop {
             let deadline = self.deadline();
+            if parting.is_some() && !self.has_to_tell() {
+                break;
+            }
             // In this order: a stop before the parts that it ends, and the log last, so that a long way to its end
             // keeps nobody else waiting.
             tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
-                Some(part) = self.parts.join_next() => return Err(ended(part)),
+                () = stop.cancelled(), if parting.is_none() => {
+                    if !self.has_to_tell() {
+                        break;
+                    }
+                    parting = Some(Instant::now() + TOLD);
+                }
+                () = at(parting) => break,
+                Some(part) = self.parts.join_next() => {
+                    // The door closes when it is told to stop.
+                    if parting.is_none() || !matches!(&part, Ok((_, Ok(())))) {
+                        return Err(ended(part));
+                    }
+                }
                 Some(Err(error)) = self.errands.join_next() => {
                     tracing::error!(%error, "a hook, a question or a dead letter has ended by itself");
                     return Err(Error::Ended("one of its errands"));
@@ -110,13 +124,16 @@ impl Sidecar {
         self.finish(&mut sources).await
     }
 
+    /// Whether its service has died in a rollout and that is not yet said. It takes the own last word, as it stands on the
+    /// log, so the log is read on for that.
+    fn has_to_tell(&self) -> bool {
+        self.shared.is_bereft() && self.engine.rollout().is_some() && self.engine.phase().word != "failed"
+    }
+
     /// Tells the engine a fact and carries out its orders.
     pub(crate) fn tell(&mut self, fact: Input) -> Result<(), Error> {
         if let Input::HookEnded { ticket, .. } = &fact {
             self.hooks.remove(ticket);
-        }
-        if let Input::Assessed { verdict, .. } = &fact {
-            self.sick = matches!(verdict, Verdict::Sick(_));
         }
         let effects = self.engine.handle(self.now(), fact);
         self.shared.set_version(self.engine.phase().version);

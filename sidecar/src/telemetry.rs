@@ -52,6 +52,11 @@ static SENTINEL: LazyLock<Gauge<u64>> = LazyLock::new(|| {
     missing.with_description("1 while a rollout is open and no sentinel is heard.").build()
 });
 
+static AUTHORITY: LazyLock<Gauge<u64>> = LazyLock::new(|| {
+    let authority = meter().u64_gauge("pavane.sidecar.rollback.authority");
+    authority.with_description("1, with what the authority of a request to go back is judged by.").build()
+});
+
 static SECONDS: LazyLock<Histogram<f64>> = LazyLock::new(|| {
     let seconds = meter().f64_histogram("pavane.sidecar.hook.duration").with_unit("s");
     seconds.with_description("How long calls of hooks took, by reaction.").build()
@@ -106,6 +111,11 @@ pub(crate) fn odd(notice: &Notice) {
     } else {
         tracing::warn!(offset, kind, "the record changes nothing: {detail}");
     }
+}
+
+/// By what the authority of a request to go back is judged.
+pub(crate) fn authority(by: &'static str) {
+    AUTHORITY.record(1, &[KeyValue::new("by", by)]);
 }
 
 /// A hook is not called at present.

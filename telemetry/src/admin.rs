@@ -52,11 +52,19 @@ pub fn admin_router<F>(ready: F) -> Router
 where
     F: Fn() -> Result<(), String> + Clone + Send + Sync + 'static,
 {
+    admin_router_with(ready, "")
+}
+
+/// Routes as [`admin_router`] does; `more`, lines that each end, stands behind `ready`.
+pub fn admin_router_with<F>(ready: F, more: &'static str) -> Router
+where
+    F: Fn() -> Result<(), String> + Clone + Send + Sync + 'static,
+{
     let readiness = move || {
         let answer = ready();
         async move {
             match answer {
-                Ok(()) => "ready\n".into_response(),
+                Ok(()) => format!("ready\n{more}").into_response(),
                 Err(reason) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason).into_response(),
             }
         }

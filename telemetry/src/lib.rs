@@ -19,7 +19,7 @@ mod sampler;
 pub mod setup;
 pub mod trace;
 
-pub use admin::{Problem, admin_router};
+pub use admin::{Problem, admin_router, admin_router_with};
 pub use error::Error;
 pub use metrics::meter;
 pub use opentelemetry;

@@ -2,7 +2,7 @@
 
 use pavane_events::command::RollbackRequested;
 use pavane_events::service::{RollbackInitiated, RollbackRefused};
-use pavane_events::{Body, Version};
+use pavane_events::{Body, Millis, Version};
 
 use crate::effect::Effect;
 use crate::engine::Engine;
@@ -59,7 +59,8 @@ impl Engine {
             self.succeed(work, out);
             return;
         }
-        if let Some(reason) = refusal(&request, observed, arrived) {
+        let refused = refusal(&request, observed, arrived).or_else(|| self.distrust(&work, &request));
+        if let Some(reason) = refused {
             let (epoch, expected, observed) = (work.job.key.epoch, request.expected, work.job.from.clone());
             let event = self.event_of(&work, RollbackRefused { epoch, expected, observed, reason });
             self.conclude(work, Ending::Refused, Some(event), out);
@@ -105,12 +106,65 @@ impl Engine {
         self.conclude(work, Ending::Uncertain, Some(event), out);
     }
 
+    /// Why a request is not followed although the version that runs is the one that it expects: nobody has the authority,
+    /// it is too old, or it leads where nobody knows that it is good.
+    fn distrust(&self, work: &Work, request: &Request) -> Option<String> {
+        let (record, body) = self.fold.find(&work.job.key.rollout)?.request()?;
+        if let Authority::Denied(why) = authority(body) {
+            return Some(why);
+        }
+        let age = self.fold.time.0.saturating_sub(record.at.0);
+        if age > LASTS {
+            return Some(format!("the request is {age} ms old, and none older than {LASTS} ms is followed"));
+        }
+        let target = request.target.as_ref()?;
+        if self.kept(target) || self.known_good.as_ref().is_some_and(|known| known.contains(target)) {
+            return None;
+        }
+        let known = match &self.known_good {
+            None => "the list of known good versions could not be read".to_owned(),
+            Some(known) if known.is_empty() => "no version of the service is known to be good".to_owned(),
+            Some(known) => {
+                let names: Vec<_> = known.iter().map(Version::as_str).collect();
+                format!("known to be good are {}", names.join(", "))
+            }
+        };
+        Some(format!("{target} is not known to be good: this sidecar never saw it run, and {known}"))
+    }
+
+    /// Whether this sidecar's own journal knows a version as the one that ran before a rollout, or that arrived by one.
+    fn kept(&self, target: &Version) -> bool {
+        self.memory
+            .jobs
+            .values()
+            .any(|job| job.key.epoch == 1 && job.target.is_none() && job.from.as_ref() == Some(target))
+    }
+
     fn request_of(&self, work: &Work) -> Option<Request> {
         let rollout = self.fold.find(&work.job.key.rollout)?;
         let (_, RollbackRequested { expected, target, .. }) = rollout.request()?;
         Some(Request { expected: expected.clone(), target: target.clone() })
     }
 }
+
+/// Whether the one who asks may ask it. One place decides, and what it decides by is told as [`AUTHORITY`].
+fn authority(_request: &RollbackRequested) -> Authority {
+    Authority::Off
+}
+
+/// What is found of the authority of a request.
+#[expect(dead_code, reason = "nothing is denied while nothing is asked for")]
+enum Authority {
+    /// Nothing is asked for: whoever may write to the topic may ask.
+    Off,
+    /// It may not be asked, and why.
+    Denied(String),
+}
+
+/// By what the authority of a request to go back is judged: `off` is by who may write to the topic alone.
+pub const AUTHORITY: &str = "off";
+/// For how long a request may be followed, in milliseconds of the log's time.
+const LASTS: Millis = 86_400_000;
 
 /// Why a request is not followed: the version that runs is not the one that it expects.
 fn refusal(request: &Request, observed: &Observed, arrived: bool) -> Option<String> {

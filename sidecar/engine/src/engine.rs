@@ -1,6 +1,6 @@
 //! The engine: facts in, orders out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use pavane_choreography::Expect;
@@ -45,6 +45,8 @@ pub struct Engine {
     pub(crate) tickets: u64,
     pub(crate) said: u64,
     pub(crate) watch: Watch,
+    /// What the table of services says; none before it was read.
+    pub(crate) known_good: Option<BTreeSet<Version>>,
     caught_up: bool,
     rejections: BTreeMap<i64, Unreadable>,
 }
@@ -64,6 +66,7 @@ impl Engine {
             tickets: 0,
             said: 0,
             watch: Watch::default(),
+            known_good: None,
             caught_up: false,
             rejections: BTreeMap::new(),
         }
@@ -105,6 +108,7 @@ impl Engine {
             }
             Input::VersionObserved { ticket, version } => self.version_observed(ticket, &version, &mut out),
             Input::HookEnded { ticket, outcome } => self.hook_ended(ticket, outcome, &mut out),
+            Input::KnownGood(versions) => self.known_good = Some(versions),
             Input::HookReported { run, outcome } => self.hook_reported(&run, outcome, &mut out),
             Input::Probed { ticket, result } => self.probed(ticket, result),
             Input::Assessed { ticket, verdict } => self.assessed(ticket, verdict),

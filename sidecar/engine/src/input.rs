@@ -1,5 +1,7 @@
 //! What the shell tells the engine: facts.
 
+use std::collections::BTreeSet;
+
 use pavane_events::{Entry, Millis, Version};
 
 use crate::health::Verdict;
@@ -36,6 +38,8 @@ pub enum Input {
         /// How it ended, or that it works on.
         outcome: HookOutcome,
     },
+    /// The versions of the service that have completed a rollout, as the log's table of services tells them.
+    KnownGood(BTreeSet<Version>),
     /// The service was asked whether it is well.
     Probed {
         /// The order that this answers.

@@ -47,6 +47,7 @@ pub mod tally;
 mod words;
 mod work;
 
+pub use back::AUTHORITY;
 pub use effect::{Call, Effect, Notice};
 pub use engine::{Engine, Phase};
 pub use health::{Health, Verdict};

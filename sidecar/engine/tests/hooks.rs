@@ -6,8 +6,8 @@ mod stage;
 
 use std::collections::BTreeSet;
 
-use pavane_events::Instance;
 use pavane_events::command::RolloutAborted;
+use pavane_events::{Body, Instance, Version};
 use pavane_sidecar_engine::input::Failure;
 use pavane_sidecar_engine::{HookOutcome, Input, Reaction, Retry};
 use stage::*;
@@ -74,6 +74,48 @@ fn a_result_that_comes_before_the_answer_to_the_call_counts_and_the_answer_does_
     stage.tell(Input::HookReported { run, outcome: HookOutcome::Done });
     let late = Input::HookEnded { ticket, outcome: HookOutcome::Failed(Failure::default()) };
     assert_eq!(stage.tell(late), NOTHING);
+}
+
+#[test]
+fn a_service_goes_back_only_to_what_is_known_to_be_good_and_says_why_not() {
+    let refused = |known: Option<&[&str]>, age| {
+        let mut stage = Stage::ready(vec![upgrade(), revert()]);
+        stage.up_to_complete();
+        if let Some(known) = known {
+            let versions = known.iter().map(|version| Version::new(*version).unwrap()).collect();
+            assert_eq!(stage.tell(Input::KnownGood(versions)), NOTHING);
+        }
+        stage.command(ROLLOUT, go_back());
+        let decision = i64::try_from(stage.log.len()).unwrap() - 1;
+        stage.sentinel(addressed(decision, Some("2.0.0"), Some("0.9.0")));
+        stage.now += age;
+        stage.service("other", "other-0", complete());
+        stage.version("2.0.0");
+        if let Body::RollbackRefused(body) = stage.last() {
+            return Some(body.reason.clone());
+        }
+        assert!(matches!(stage.last(), Body::RollbackInitiated(_)), "{:?}", stage.last());
+        None
+    };
+    assert_eq!(refused(Some(&["0.9.0", "1.0.0"]), 0), None);
+    let reason = refused(Some(&["1.0.0"]), 0).unwrap();
+    assert!(
+        reason.contains("0.9.0 is not known to be good") && reason.ends_with("known to be good are 1.0.0"),
+        "{reason}"
+    );
+    assert!(refused(None, 0).unwrap().ends_with("the list of known good versions could not be read"));
+    assert!(refused(Some(&["0.9.0"]), 86_400_001).unwrap().contains("ms old"));
+}
+
+#[test]
+fn what_the_journal_saw_run_before_the_rollout_is_good_without_any_list() {
+    let mut stage = Stage::ready(vec![upgrade(), revert()]);
+    stage.up_to_complete();
+    stage.tell(Input::KnownGood(BTreeSet::new()));
+    stage.command(ROLLOUT, go_back());
+    let decision = i64::try_from(stage.log.len()).unwrap() - 1;
+    stage.sentinel(addressed(decision, Some("2.0.0"), Some("1.0.0")));
+    assert_eq!(stage.version("2.0.0"), ["write RollbackRequested Announced", "say RollbackInitiated"]);
 }
 
 #[test]

@@ -507,14 +507,14 @@ fn a_start_that_was_refused_stays_refused_when_it_comes_again() {
     let refused_here = stage.event("/ci", Some("r-2"), None, None, started(&plan()));
     assert_eq!(stage.append(refused_here.clone()), ["tell rollout_ignored"]);
     stage.command(ROLLOUT, RolloutAborted::default());
-    let refused_there = stage.event("/ci", Some("r-3"), None, None, started(&plan()));
-    assert_eq!(stage.append(refused_there.clone()), NOTHING);
+    let declined = stage.event("/ci", Some("r-3"), None, None, started(&plan()));
+    assert_eq!(stage.append(declined.clone()), NOTHING);
     let cites = i64::try_from(stage.log.len()).unwrap() - 1;
     let mut word = stage.event("/pavane/shop/sentinel", Some("r-3"), None, None, refused(cites));
     word.envelope.source = pavane_events::identity::sentinel_source(&word.envelope.domain);
     stage.append(word);
     assert_eq!(stage.engine.rollout(), None);
-    for again in [refused_here, refused_there] {
+    for again in [refused_here, declined] {
         assert_eq!(stage.append(again), ["tell duplicate"], "a client that heard no answer sends it again");
     }
     assert_eq!(stage.engine.rollout(), None);

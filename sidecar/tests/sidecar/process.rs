@@ -87,7 +87,7 @@ async fn it_starts_before_kafka_and_says_so() {
     shop.embedded.broker().set_reachable(false).unwrap();
     let house = House::new(&shop, "", "");
     let sidecar = house.start(&shop);
-    assert_eq!(house.until_answers("/readyz").await, "ready\n");
+    assert_eq!(house.until_answers("/readyz").await, "ready\nrollback authority: off\n");
     sidecar.until_says("trying again").await;
     shop.embedded.broker().set_reachable(true).unwrap();
     sidecar.until_says("caught up").await;
@@ -178,6 +178,10 @@ impl Program {
         command.env("NO_COLOR", "1").stdin(Stdio::null());
         command.stdout(file.try_clone().unwrap()).stderr(file);
         Self { child: command.spawn().unwrap(), log }
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     pub(crate) fn id(&self) -> u32 {
