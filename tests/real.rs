@@ -17,6 +17,14 @@ mod log;
 mod registry;
 #[path = "real/stock.rs"]
 mod stock;
+#[path = "real/storm_couple.rs"]
+mod storm_couple;
+#[path = "real/storm_load.rs"]
+mod storm_load;
+#[path = "real/storm_newer.rs"]
+mod storm_newer;
+#[path = "real/storm_oracle.rs"]
+mod storm_oracle;
 #[path = "real/story.rs"]
 mod story;
 #[path = "real/story_absent_broker.rs"]
@@ -33,8 +41,12 @@ mod story_frozen_broker;
 mod story_journal;
 #[path = "real/story_migration.rs"]
 mod story_migration;
+#[path = "real/story_newer_rules.rs"]
+mod story_newer_rules;
 #[path = "real/story_restart.rs"]
 mod story_restart;
+#[path = "real/story_storm.rs"]
+mod story_storm;
 #[path = "real/story_why.rs"]
 mod story_why;
 #[path = "real/trace.rs"]

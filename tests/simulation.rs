@@ -68,7 +68,7 @@ use world::World;
 const SEEDS: u64 = 2_000;
 
 /// What a campaign must reach to count: a promise that was never at stake was not kept.
-const MUST: [&str; 29] = [
+const MUST: [&str; 30] = [
     "Completed",
     "RolledBack",
     "Partial",
@@ -96,8 +96,9 @@ const MUST: [&str; 29] = [
     "hook db.Ready",
     "hook RollbackRequested",
     "hook uncertain",
-    "restored",
-    "read from the beginning",
+    "began Anew",
+    "began Restored",
+    "began FromNext",
 ];
 
 /// From how many seeds on everything must have been reached.

@@ -22,6 +22,8 @@ pub(crate) struct Beat {
 /// A snapshot on its topic.
 pub(crate) struct Kept {
     pub(crate) bytes: Vec<u8>,
+    /// Whether a sentinel of the next version made it.
+    pub(crate) by_next: bool,
 }
 
 pub(crate) struct Partition {

@@ -17,6 +17,8 @@ pub(crate) struct Sentinel {
     pub(crate) name: String,
     pub(crate) boot: u32,
     pub(crate) down: bool,
+    /// Whether it is of the next version, which writes what this one does not know.
+    pub(crate) is_next: bool,
     /// When this life of it began, in truth.
     pub(crate) born: i64,
     pub(crate) lag: i64,
@@ -32,6 +34,17 @@ pub(crate) struct Sentinel {
     pub(crate) heard_at: i64,
 }
 
+/// Where a life of a sentinel began.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Began {
+    /// At the beginning of the log.
+    Anew,
+    /// With a snapshot.
+    Restored,
+    /// With a snapshot that the next version made.
+    FromNext,
+}
+
 /// One partition, as one sentinel watches it.
 pub(crate) struct Watch {
     pub(crate) engine: Engine,
@@ -40,8 +53,7 @@ pub(crate) struct Watch {
     /// The end of the log that was seen at the start.
     pub(crate) end: usize,
     pub(crate) caught_up: bool,
-    /// Whether this life began with a snapshot.
-    pub(crate) restored: bool,
+    pub(crate) began: Began,
     pub(crate) speaks: bool,
     /// What the group has said and it has not yet heard.
     pub(crate) news: VecDeque<bool>,
@@ -64,6 +76,7 @@ impl Sentinel {
             name,
             boot: 0,
             down: false,
+            is_next: dice.chance(25),
             born: 0,
             lag: dice.pick(&[0, 5, 30, 150]),
             beat_lag: dice.pick(&[0, 0, 30, 400]),
@@ -97,10 +110,12 @@ impl Watch {
     /// From the newest snapshot that is whole, and from the beginning of the log where there is none.
     fn restored(partition: &Partition, name: &str) -> Self {
         let restore = |kept: &Kept| Engine::restore(partition.domain.clone(), name.to_owned(), &kept.bytes);
-        let newest = partition.snapshots.iter().rev().find_map(|kept| restore(kept).ok());
-        let Some(engine) = newest else { return Self::fresh(partition, name) };
+        let newest =
+            partition.snapshots.iter().rev().find_map(|kept| Some((restore(kept).ok()?, kept.by_next)));
+        let Some((engine, by_next)) = newest else { return Self::fresh(partition, name) };
         let position = usize::try_from(engine.position() + 1).expect("an offset");
-        Self { position, kept: position, restored: true, ..Self::with(engine, partition) }
+        let began = if by_next { Began::FromNext } else { Began::Restored };
+        Self { position, kept: position, began, ..Self::with(engine, partition) }
     }
 
     fn with(mut engine: Engine, partition: &Partition) -> Self {
@@ -113,7 +128,7 @@ impl Watch {
             beats: partition.beats.len().saturating_sub(20),
             end: partition.end(),
             caught_up: false,
-            restored: false,
+            began: Began::Anew,
             speaks: false,
             news: VecDeque::new(),
             generation: 0,

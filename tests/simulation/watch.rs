@@ -32,8 +32,8 @@ impl World {
             let joins = self.dice.between(100, 3_000);
             self.sentinels[k].joins_at = self.now + joins;
             for p in 0..self.partitions.len() {
-                let restored = self.sentinels[k].watches[p].restored;
-                self.board.note(if restored { "restored" } else { "read from the beginning" }.to_owned());
+                let from = self.sentinels[k].watches[p].began;
+                self.board.note(format!("began {from:?}"));
                 let position = self.sentinels[k].watches[p].position;
                 self.tell(|world| format!("{} starts again at {position} of {p}", world.sentinels[k].name));
             }
@@ -100,11 +100,15 @@ impl World {
         }
         watch.kept = watch.position;
         let mut bytes = watch.engine.snapshot();
+        if self.sentinels[k].is_next {
+            bytes = of_the_next_version(&bytes);
+        }
         if self.faults.any(Kind::SnapshotTorn, self.now) {
             let end = self.dice.below(bytes.len());
             bytes.truncate(end);
         }
-        self.partitions[p].snapshots.push(Kept { bytes });
+        let by_next = self.sentinels[k].is_next;
+        self.partitions[p].snapshots.push(Kept { bytes, by_next });
     }
 
     fn read(&mut self, k: usize, p: usize) {
@@ -283,6 +287,15 @@ impl World {
             self.post.put(at + delay, key);
         }
     }
+}
+
+/// A snapshot as the next version writes it: with a field on every line that this one does not know.
+fn of_the_next_version(bytes: &[u8]) -> Vec<u8> {
+    let text = std::str::from_utf8(bytes).expect("a snapshot is text");
+    text.split_inclusive('\n')
+        .map(|line| line.replacen('{', "{\"next\":[1],", 1))
+        .collect::<String>()
+        .into_bytes()
 }
 
 fn told(by: &str, id: &pavane_events::EventId, status: AlertStatus, receiver: usize) -> String {

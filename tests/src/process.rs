@@ -29,6 +29,7 @@ pub struct Process {
     child: Child,
     guard: Child,
     log: PathBuf,
+    folder: Option<PathBuf>,
 }
 
 /// What a test sends to a process.
@@ -49,21 +50,19 @@ impl Process {
     /// whatever way it ends.
     pub fn start(name: &str, command: &mut Command, log: &Path, folder: Option<&Path>) -> Result<Self> {
         let out = File::create(log).with_context(|| format!("failed to create {}", log.display()))?;
-        let errors = out.try_clone().context("failed to share the log file")?;
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(errors)
-            .process_group(0)
-            .spawn()
-            .with_context(|| format!("failed to start {name}: {command:?}"))?;
-        match guard(child.id(), folder) {
-            Ok(guard) => Ok(Self { name: name.to_owned(), child, guard, log: log.to_path_buf() }),
-            Err(error) => {
-                child.kill().and_then(|()| child.wait()).context("failed to stop a child without guard")?;
-                Err(error)
-            }
-        }
+        let (child, guard) = spawn(name, command, out, folder)?;
+        let (log, folder) = (log.to_path_buf(), folder.map(Path::to_path_buf));
+        Ok(Self { name: name.to_owned(), child, guard, log, folder })
+    }
+
+    /// Starts the command in the place of the child, which was killed: its folder stays, its output goes on.
+    pub fn replace(&mut self, command: &mut Command) -> Result<()> {
+        self.child.wait().with_context(|| format!("failed to wait for the end of {}", self.name))?;
+        // the old guard must not remove the folder of the new child
+        self.guard.kill().and_then(|()| self.guard.wait()).context("failed to relieve the guard")?;
+        let out = File::options().append(true).open(&self.log).context("failed to open the log again")?;
+        (self.child, self.guard) = spawn(&self.name, command, out, self.folder.as_deref())?;
+        Ok(())
     }
 
     /// The id of the process.
@@ -130,6 +129,24 @@ impl Signal {
     }
 }
 
+fn spawn(name: &str, command: &mut Command, out: File, folder: Option<&Path>) -> Result<(Child, Child)> {
+    let errors = out.try_clone().context("failed to share the log file")?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(errors)
+        .process_group(0)
+        .spawn()
+        .with_context(|| format!("failed to start {name}: {command:?}"))?;
+    match guard(child.id(), folder) {
+        Ok(guard) => Ok((child, guard)),
+        Err(error) => {
+            child.kill().and_then(|()| child.wait()).context("failed to stop a child without guard")?;
+            Err(error)
+        }
+    }
+}
+
 fn guard(group: u32, folder: Option<&Path>) -> Result<Child> {
     Command::new("sh")
         .args(["-c", GUARD, "guard", &group.to_string()])
@@ -174,6 +191,21 @@ mod tests {
         let id = process.id();
         drop(process);
         assert!(gone(id));
+        assert!(!folder.exists());
+    }
+
+    #[test]
+    fn a_killed_child_is_replaced_in_its_folder() {
+        let folder = tempfile::tempdir().unwrap().keep();
+        let log = folder.join("log");
+        let mut process =
+            Process::start("sleep", Command::new("sleep").arg("60"), &log, Some(&folder)).unwrap();
+        let first = process.id();
+        process.signal(Signal::Kill).unwrap();
+        process.replace(Command::new("sleep").arg("60")).unwrap();
+        assert!(gone(first) && folder.exists());
+        process.must_run().unwrap();
+        drop(process);
         assert!(!folder.exists());
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -24,6 +24,9 @@ const CLUSTER: &str = "cGF2YW5lLXRlc3RzLTAwMQ";
 pub struct Kafka {
     port: u16,
     process: Process,
+    java: PathBuf,
+    class_path: String,
+    folder: PathBuf,
 }
 
 impl Kafka {
@@ -35,23 +38,33 @@ impl Kafka {
         std::fs::write(&properties, settings(&folder, port, controller))
             .with_context(|| format!("failed to write {}", properties.display()))?;
         let class_path = format!("{}/*", jars.display());
-        let java = || {
-            let mut command = Command::new(&jdk.java);
-            command.args(["-Xmx512m", "-cp", &class_path]).current_dir(&folder);
-            command
-        };
         let format = ["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c"];
-        cache::run(java().args(format).arg(&properties))?;
+        cache::run(command(&jdk.java, &class_path, &folder).args(format).arg(&properties))?;
         let log = folder.join("output.log");
-        let mut process =
-            Process::start("kafka", java().arg("kafka.Kafka").arg(&properties), &log, Some(&folder))?;
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let mut command = command(&jdk.java, &class_path, &folder);
+        let process =
+            Process::start("kafka", command.arg("kafka.Kafka").arg(&properties), &log, Some(&folder))?;
+        let mut kafka = Self { port, process, java: jdk.java.clone(), class_path, folder };
+        kafka.up().await?;
+        Ok(kafka)
+    }
+
+    /// Starts it again after it was killed: at the same port, with what it had written.
+    pub async fn start_again(&mut self) -> Result<()> {
+        let mut command = command(&self.java, &self.class_path, &self.folder);
+        self.process.replace(command.arg("kafka.Kafka").arg(self.folder.join("server.properties")))?;
+        self.up().await
+    }
+
+    async fn up(&mut self) -> Result<()> {
+        let address = SocketAddr::from(([127, 0, 0, 1], self.port));
+        let process = &mut self.process;
         let up = wait::until("Kafka to list a broker", START, async || match process.must_run() {
             Ok(()) => lists_a_broker(address).then_some(Ok(())),
             Err(ended) => Some(Err(ended)),
         });
-        up.await.and_then(|up| up).with_context(|| format!("failed to start Kafka on port {port}"))?;
-        Ok(Self { port, process })
+        let port = self.port;
+        up.await.and_then(|up| up).with_context(|| format!("failed to start Kafka on port {port}"))
     }
 
     /// Where it listens, as `host:port`.
@@ -63,6 +76,12 @@ impl Kafka {
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
+}
+
+fn command(java: &Path, class_path: &str, folder: &Path) -> Command {
+    let mut command = Command::new(java);
+    command.args(["-Xmx512m", "-cp", class_path]).current_dir(folder);
+    command
 }
 
 fn settings(folder: &Path, port: u16, controller: u16) -> String {

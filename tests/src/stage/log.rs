@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use pavane_bus::{Bus, Item, Policy, Reader};
+use pavane_bus::{Bus, Error, Item, Policy, Reader};
 use pavane_events::{Body, Domain, Entry, Record, RolloutId};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -15,9 +15,13 @@ use crate::wait;
 /// How long the next pulse may take: a sentinel that has nothing to watch pulses every 30 s.
 const PULSES: Duration = Duration::from_mins(1);
 
+/// How soon the log is read on after the broker could not be asked.
+const AGAIN: Duration = Duration::from_millis(200);
+
 /// A domain's log, read along. It stops when dropped.
 #[derive(Debug)]
 pub struct Log {
+    domain: Domain,
     read: watch::Receiver<Read>,
     reading: JoinHandle<()>,
 }
@@ -34,7 +38,12 @@ impl Log {
     pub async fn open(bus: &Bus, domain: &Domain) -> Result<Self> {
         let reader = bus.reader(domain, Policy::Structural).await.context("failed to read the log")?;
         let (sender, read) = watch::channel(Read::default());
-        Ok(Self { read, reading: tokio::spawn(follow(reader, sender)) })
+        Ok(Self { domain: domain.clone(), read, reading: tokio::spawn(follow(reader, sender)) })
+    }
+
+    /// The domain whose log it is.
+    pub const fn domain(&self) -> &Domain {
+        &self.domain
     }
 
     /// What was read so far.
@@ -157,10 +166,12 @@ async fn follow(mut reader: Reader, sender: watch::Sender<Read>) {
                 sender.send_modify(|read| Arc::make_mut(&mut read.entries).push(entry));
             }
             Ok(Item::CaughtUp { .. }) => {}
-            Err(error) => {
+            Err(error @ (Error::Stopped { .. } | Error::Thread { .. } | Error::Client { .. })) => {
                 sender.send_modify(|read| read.end = Some(format!("failed to {error}")));
                 return;
             }
+            // a broker that is away comes back: the same record is offered again
+            Err(_) => tokio::time::sleep(AGAIN).await,
         }
     }
 }

@@ -20,6 +20,11 @@ pub struct Sentinel {
 impl Sentinel {
     /// Starts a sentinel by the demo's file.
     pub async fn start(stage: &Stage, replica: &str) -> Result<Self> {
+        Self::start_as(stage, replica, replica).await
+    }
+
+    /// Starts a sentinel that goes by the name of a replica and writes its files under another.
+    pub async fn start_as(stage: &Stage, replica: &str, file: &str) -> Result<Self> {
         let [port] = place::free_ports();
         let http = format!("127.0.0.1:{port}");
         let secret = stage.path("secret").display().to_string();
@@ -33,9 +38,9 @@ impl Sentinel {
         let domains = format!("[{}]", stage.domain());
         let text =
             script::filled("sentinel.yaml", &values)?.replace(&format!("[{}]", script::DOMAIN), &domains);
-        let config = stage.write(&format!("{replica}.yaml"), &text)?;
+        let config = stage.write(&format!("{file}.yaml"), &text)?;
         let process = Program::Sentinel
-            .start(replica, stage.folder(), |command| stage.direct(command).args(["--config", &config]))
+            .start(file, stage.folder(), |command| stage.direct(command).args(["--config", &config]))
             .await?;
         Ok(Self { process, replica: replica.to_owned(), url: format!("http://{http}") })
     }

@@ -1,0 +1,179 @@
+//! Reads the log when the storm is over, and holds every verdict against what stood below it. It knows nothing of
+//! sentinels: of each rollout it knows when it began, when it was answered, and what was said.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use pavane_events::{Body, Entry, EventId, Millis, Record, RolloutId, Timestamp};
+use pavane_sentinel_engine::GRACE;
+use pavane_tests::webhook::Delivery;
+
+use crate::storm_load::{Ledger, WITHIN};
+
+/// What stands on the log about one rollout of the load.
+#[derive(Debug, Default)]
+struct Story {
+    started: Option<Timestamp>,
+    answered: Option<(i64, Timestamp)>,
+    /// The accepted offset of each stall that was said, and when that was appended.
+    stalls: BTreeMap<i64, Option<Timestamp>>,
+    completed: bool,
+}
+
+/// What the oracle found.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) rollouts: usize,
+    pub(crate) stalls: usize,
+    pub(crate) commands: usize,
+    pub(crate) acknowledged: usize,
+    /// Every broken promise, for a person.
+    pub(crate) broken: Vec<String>,
+    /// How long after deadline and grace each stall was accepted, in milliseconds.
+    overshoot: Vec<Millis>,
+}
+
+/// The rollouts of the load about which something is still to be said.
+pub(crate) fn unsettled(entries: &[Entry], ledger: &Ledger) -> Vec<RolloutId> {
+    let stories = stories(entries);
+    let settled = |id: &&RolloutId| {
+        stories.get(id).is_some_and(|story| match story.answered {
+            Some(_) => story.completed,
+            None => !story.stalls.is_empty(),
+        })
+    };
+    ledger.rollouts.iter().filter(|id| !settled(id)).cloned().collect()
+}
+
+/// Holds the log and the deliveries against what was promised.
+pub(crate) fn judge(entries: &[Entry], ledger: &Ledger, deliveries: &[Delivery]) -> Findings {
+    let mut found = Findings { rollouts: ledger.rollouts.len(), ..Findings::default() };
+    let stories = stories(entries);
+    for (id, story) in stories.iter().filter(|(id, _)| ledger.rollouts.contains(id)) {
+        just(id, story, &mut found);
+        told(id, story, deliveries, &mut found);
+    }
+    for id in unsettled(entries, ledger) {
+        found.broken.push(format!("missed: {id}: {:?}", stories.get(&id)));
+    }
+    said_once(entries, &mut found);
+    let on_log: BTreeSet<&EventId> =
+        entries.iter().filter_map(record_of).map(|record| &record.event.envelope.id).collect();
+    found.acknowledged = ledger.acknowledged.len();
+    let lost = ledger.acknowledged.iter().filter(|id| !on_log.contains(id));
+    found.broken.extend(lost.map(|id| format!("lost: {id} was acknowledged")));
+    found
+}
+
+/// No stall above its event, and none before its window and the grace have passed.
+fn just(id: &RolloutId, story: &Story, found: &mut Findings) {
+    let Some(started) = story.started else { return };
+    for (accepted, at) in &story.stalls {
+        found.stalls += 1;
+        if story.answered.is_some_and(|(offset, _)| offset < *accepted) {
+            found.broken.push(format!("false: {id} stalls at {accepted} above its event: {story:?}"));
+        }
+        let Some(at) = at else {
+            found.broken.push(format!("false: {id} names {accepted}, and no proposal of it stands there"));
+            continue;
+        };
+        let over = at.since(started) - WITHIN - GRACE;
+        if over <= 0 {
+            found.broken.push(format!("false: {id} stalls {over} ms after deadline and grace"));
+        }
+        found.overshoot.push(over);
+    }
+}
+
+/// Whoever is on call was told of each stall, however often, under one id.
+fn told(id: &RolloutId, story: &Story, deliveries: &[Delivery], found: &mut Findings) {
+    let about = |delivery: &&Delivery| {
+        let labels = &delivery.body["alerts"][0]["labels"];
+        labels["rollout"] == id.as_str() && labels["alertname"] == "RolloutStalled"
+    };
+    let firing = |delivery: &&Delivery| delivery.body["status"] == "firing" && delivery.answered == 200;
+    let ids: BTreeSet<&str> =
+        deliveries.iter().filter(about).filter(firing).map(|one| one.id.as_str()).collect();
+    if ids.len() != story.stalls.len() {
+        found.broken.push(format!("alerts: {id} has {} stalls and was told as {ids:?}", story.stalls.len()));
+    }
+}
+
+/// What sentinels say has one id, and an id says one thing.
+fn said_once(entries: &[Entry], found: &mut Findings) {
+    let (mut by_id, mut by_text) = (BTreeMap::new(), BTreeMap::new());
+    for record in entries.iter().filter_map(record_of) {
+        let envelope = &record.event.envelope;
+        let control =
+            matches!(record.event.body, Body::Proposed(_) | Body::Pulse(_) | Body::RolloutPaused(_));
+        if envelope.replica.is_none() || control {
+            continue;
+        }
+        let text = format!("{:?} {:?} {:?}", envelope.rollout, envelope.service, record.event.body);
+        if by_id.insert(envelope.id.clone(), text.clone()).is_some_and(|before| before != text) {
+            found.broken.push(format!("commands: {} says two things: {text}", envelope.id));
+        }
+        if by_text.insert(text.clone(), envelope.id.clone()).is_some_and(|before| before != envelope.id) {
+            found.broken.push(format!("commands: said under two ids: {text}"));
+        }
+    }
+    found.commands = by_id.len();
+}
+
+fn stories(entries: &[Entry]) -> BTreeMap<RolloutId, Story> {
+    let mut stories: BTreeMap<RolloutId, Story> = BTreeMap::new();
+    let mut proposals = BTreeMap::new();
+    for record in entries.iter().filter_map(record_of) {
+        let Some(id) = record.event.envelope.rollout.clone() else { continue };
+        let story = stories.entry(id).or_default();
+        let body = &record.event.body;
+        if matches!(body, Body::RolloutStarted(_)) {
+            story.started.get_or_insert(record.at);
+        } else if matches!(body, Body::DeploymentComplete(_)) {
+            story.answered.get_or_insert((record.offset, record.at));
+        } else if matches!(body, Body::RolloutCompleted(_)) {
+            story.completed = true;
+        } else if matches!(body, Body::Proposed(_)) {
+            proposals.insert(record.offset, record.at);
+        } else if let Body::RolloutStalled(stall) = body {
+            story.stalls.insert(stall.accepted, proposals.get(&stall.accepted).copied());
+        }
+    }
+    stories
+}
+
+fn record_of(entry: &Entry) -> Option<&Record> {
+    match entry {
+        Entry::Event(record) => Some(record),
+        Entry::Unreadable(_) => None,
+    }
+}
+
+impl Findings {
+    /// The findings in lines.
+    pub(crate) fn text(&self) -> String {
+        let count = |kind: &str| self.broken.iter().filter(|line| line.starts_with(kind)).count();
+        let mut text = format!("{} rollouts of the load, {} stalls said\n", self.rollouts, self.stalls);
+        for (kind, name, of) in [
+            ("lost", "lost acknowledged events", self.acknowledged),
+            ("false", "false stalls", self.stalls),
+            ("missed", "missed stalls and ends", self.rollouts),
+            ("commands", "duplicate commands", self.commands),
+            ("alerts", "lost alerts, or told under two ids", self.stalls),
+        ] {
+            writeln!(text, "  {} {name}, of {of}", count(kind)).expect("a text grows");
+        }
+        let mut over = self.overshoot.clone();
+        over.sort_unstable();
+        if let Some(max) = over.last() {
+            let of = |percent: usize| over[(over.len() * percent / 100).min(over.len() - 1)];
+            let (p50, p99) = (of(50), of(99));
+            writeln!(
+                text,
+                "  accepted p50 {p50} ms, p99 {p99} ms, at most {max} ms after deadline and grace"
+            )
+            .expect("a text grows");
+        }
+        text
+    }
+}
