@@ -5,7 +5,8 @@
 //! between them is the grace, which is a rule, and the sentinel's work: noticing, proposing, reading the proposal back
 //! from the log, saying the verdict, signing and delivering.
 //!
-//! `cargo bench -p pavane-tests --bench deadline`, or with `-- 30` for another number of rollouts.
+//! `cargo bench -p pavane-tests --bench deadline`, or with `-- 30` for another number of rollouts. `-- 30 open 1 1000 100000`
+//! measures beside a real broker with so many other rollouts open, whose windows do not end.
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
@@ -24,6 +25,7 @@ use pavane_tests::stage::sentinel::Sentinel;
 use pavane_tests::stage::{SOON, Stage, script};
 use pavane_tests::webhook::Receiver;
 use pavane_tests::{place, wait};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// How many rollouts there are in each row unless told otherwise.
@@ -35,18 +37,63 @@ const FIRST: usize = 10;
 /// How far apart they start: no multiple of anything that the sentinel does regularly.
 const APART: Duration = Duration::from_millis(193);
 
+/// How many starts of the crowd are on their way at a time, and how long the sentinel may take to read them all.
+const ABREAST: usize = 500;
+const CATCH_UP: Duration = Duration::from_mins(10);
+
 const SECRET: &str = "whsec_cGF2YW5lIGJlbmNoZXMsIHNlY3JldCBvZiBub2JvZHk=";
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let rollouts = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(ROLLOUTS);
     println!("{HEAD}");
+    let crowds = crowds();
+    if !crowds.is_empty() {
+        let Some(services) = Services::get("the bench of deadlines on Kafka").await else { return Ok(()) };
+        for crowd in crowds {
+            among(&services, crowd, rollouts).await?;
+        }
+        return Ok(());
+    }
     inside(rollouts).await?;
     let Some(services) = Services::get("the bench of deadlines on Kafka").await else { return Ok(()) };
     for replicas in [&["a"][..], &["a", "b"]] {
         beside(&services, replicas, rollouts).await?;
     }
     Ok(())
+}
+
+/// The numbers that stand behind the word `open`.
+fn crowds() -> Vec<usize> {
+    let behind = std::env::args().skip_while(|argument| argument != "open").skip(1);
+    behind.filter_map(|argument| argument.parse().ok()).collect()
+}
+
+/// A real broker and registry, one sentinel, and so many other rollouts open.
+async fn among(services: &Services, crowd: usize, rollouts: usize) -> Result<()> {
+    let stage = Stage::set(&format!("deadline-among-{crowd}"), script::DOMAIN, services).await?;
+    let (bus, domain) = (stage.bus().await?, stage.domain().clone());
+    let writer = bus.writer().await?;
+    let mut starting = JoinSet::new();
+    for n in 0..crowd.saturating_sub(1) {
+        if starting.len() >= ABREAST {
+            starting.join_next().await.context("something is started")???;
+        }
+        let (writer, start) = (writer.clone(), start(&domain, &format!("crowd-{n}"), "100h")?);
+        starting
+            .spawn(async move { writer.append(&start).await.context("failed to start one of the crowd") });
+    }
+    while let Some(started) = starting.join_next().await {
+        started??;
+    }
+    let mut sentinel = Sentinel::start(&stage, "a").await?;
+    wait::until("the sentinel to have read the crowd", CATCH_UP, async || {
+        sentinel.is_ready().await.then_some(())
+    })
+    .await?;
+    let name = format!("{crowd} open");
+    measure(&name, &bus, &domain, stage.on_call(), rollouts).await?;
+    sentinel.stop().await
 }
 
 /// Broker, registry and sentinel inside this process.
@@ -99,7 +146,10 @@ async fn measure(name: &str, bus: &Bus, domain: &Domain, on_call: &Receiver, rol
     let all = FIRST + rollouts;
     for n in 0..all {
         ticks.tick().await;
-        writer.append(&start(domain, n)?).await.context("failed to start a rollout")?;
+        writer
+            .append(&start(domain, &format!("late-{n:04}"), "1s")?)
+            .await
+            .context("failed to start a rollout")?;
     }
     let what = format!("{all} pages");
     let pages = wait::until(&what, SOON, async || Some(pages(on_call)).filter(|pages| pages.len() == all));
@@ -158,17 +208,17 @@ fn stalls(entries: &[Entry]) -> BTreeMap<String, (Timestamp, Timestamp)> {
 }
 
 /// The start of a rollout of one step, by a service that no other rollout waits for.
-fn start(domain: &Domain, n: usize) -> Result<Event> {
+fn start(domain: &Domain, name: &str, within: &str) -> Result<Event> {
     let text = format!(
         "apiVersion: pavane/v1\nkind: Choreography\n\
          metadata: {{ name: late, owner: nobody, runbook: \"https://runbooks.example/late\" }}\n\
-         steps:\n  - {{ id: late, expect: service-{n}.DeploymentComplete, within: 1s }}\n"
+         steps:\n  - {{ id: late, expect: service-{name}.DeploymentComplete, within: {within} }}\n"
     );
     let plan = pavane_choreography::read(&text, "late.yaml");
     let plan = plan.map_err(|defects| anyhow::anyhow!("the choreography is not good: {defects:?}"))?;
     let source = Source::new(format!("/pavane/{domain}/bench"))?;
-    let mut envelope = Envelope::new(domain.clone(), source, EventId::new(format!("start-{n}"))?);
-    envelope.rollout = Some(RolloutId::new(format!("late-{n:04}"))?);
+    let mut envelope = Envelope::new(domain.clone(), source, EventId::new(format!("start-{name}"))?);
+    envelope.rollout = Some(RolloutId::new(name)?);
     let body = RolloutStarted {
         choreography: plan.name.clone(),
         plan_digest: plan.digest(),
