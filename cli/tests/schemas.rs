@@ -248,6 +248,38 @@ fn the_script_for_ci_leaves_reports_and_ends_as_the_check_does() {
     assert!(code(&hostile) == 3 && !folder.path().join("sprung").exists(), "{}", stderr(&hostile));
 }
 
+#[test]
+fn two_schemas_are_told_apart_field_by_field_with_who_reads_whom() {
+    let folder = story();
+    put(&folder, "new.avsc", &ready("string", "\"\"", ""));
+    let output = run(folder.path(), &["schemas", "diff", READY, "new.avsc"]);
+    let told = "- /pools: array of string = []\nold and new read each other: any order of roll-out will do\n";
+    assert_eq!((code(&output), stdout(&output).as_str()), (0, told));
+    put(&folder, "new.avsc", &ready("int", "0", ""));
+    let output = run(folder.path(), &["schemas", "diff", READY, "new.avsc", "--output", "json"]);
+    let json: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!((&json["backward"], &json["forward"]), (&false.into(), &false.into()));
+    assert_eq!(json["changes"][0]["field"], "/prerequisite");
+    put(&folder, "new.avsc", "{");
+    assert_eq!(code(&run(folder.path(), &["schemas", "diff", READY, "new.avsc"])), 3);
+}
+
+#[test]
+fn the_page_of_events_says_who_says_and_who_reads() {
+    let folder = story();
+    let output = run(folder.path(), &["schemas", "docs"]);
+    let page = stdout(&output);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    for told in [
+        "## matchmaking.Ready",
+        "| read by | tournament (team competition) |",
+        "| awaited in | season-7 |",
+        "| pools | array of string | [] | Open pools. |",
+    ] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+}
+
 fn check(folder: &TempDir, arguments: &[&str]) -> Output {
     run(folder.path(), &[&["schemas", "check"], arguments].concat())
 }

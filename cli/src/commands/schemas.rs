@@ -1,6 +1,8 @@
 //! `pavane schemas`: the wire contract, brought to the registry and to the readers' allow-list.
 
 pub mod check;
+pub mod diff;
+pub mod docs;
 
 use std::path::{Path, PathBuf};
 
@@ -23,6 +25,10 @@ const DEFAULT: &str = "schemas";
 pub enum Schemas {
     /// Says what a change of schemas breaks, which services of which teams, and in what order to roll it out.
     Check(check::Check),
+    /// Shows what one schema changes against another, field by field, and who can read whom.
+    Diff(diff::Diff),
+    /// Writes a page of the services' own events: who says each, who reads it, and what is in it.
+    Docs(docs::Docs),
     /// Registers the lifecycle's schemas and the services' own extensions of them.
     Push(Push),
     /// Lists the schemas that readers allow beside the built-in ones.
@@ -76,6 +82,8 @@ impl Schemas {
     pub async fn run(self, context: Context<'_>) -> Result<(), Failure> {
         match self {
             Self::Check(check) => check.run(context).await,
+            Self::Diff(diff) => diff.run(context),
+            Self::Docs(docs) => docs.run(context),
             Self::Push(push) => push.run(context).await,
             Self::List => list(context).await,
         }
