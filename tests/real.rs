@@ -9,6 +9,8 @@
 mod agreement;
 #[path = "real/battery.rs"]
 mod battery;
+#[path = "real/broker.rs"]
+mod broker;
 #[path = "real/ground.rs"]
 mod ground;
 #[path = "real/log.rs"]
@@ -39,12 +41,16 @@ mod story_frozen;
 mod story_frozen_broker;
 #[path = "real/story_journal.rs"]
 mod story_journal;
+#[path = "real/story_lies.rs"]
+mod story_lies;
 #[path = "real/story_migration.rs"]
 mod story_migration;
 #[path = "real/story_newer_rules.rs"]
 mod story_newer_rules;
 #[path = "real/story_restart.rs"]
 mod story_restart;
+#[path = "real/story_snapshot.rs"]
+mod story_snapshot;
 #[path = "real/story_storm.rs"]
 mod story_storm;
 #[path = "real/story_why.rs"]

@@ -20,11 +20,20 @@ pub struct Sentinel {
 impl Sentinel {
     /// Starts a sentinel by the demo's file.
     pub async fn start(stage: &Stage, replica: &str) -> Result<Self> {
-        Self::start_as(stage, replica, replica).await
+        Self::enter(stage, replica, replica, "").await
     }
 
     /// Starts a sentinel that goes by the name of a replica and writes its files under another.
     pub async fn start_as(stage: &Stage, replica: &str, file: &str) -> Result<Self> {
+        Self::enter(stage, replica, file, "").await
+    }
+
+    /// Starts a sentinel by the demo's file and these further lines of it.
+    pub async fn start_with(stage: &Stage, replica: &str, more: &str) -> Result<Self> {
+        Self::enter(stage, replica, replica, more).await
+    }
+
+    async fn enter(stage: &Stage, replica: &str, file: &str, more: &str) -> Result<Self> {
         let [port] = place::free_ports();
         let http = format!("127.0.0.1:{port}");
         let secret = stage.path("secret").display().to_string();
@@ -38,7 +47,7 @@ impl Sentinel {
         let domains = format!("[{}]", stage.domain());
         let text =
             script::filled("sentinel.yaml", &values)?.replace(&format!("[{}]", script::DOMAIN), &domains);
-        let config = stage.write(&format!("{file}.yaml"), &text)?;
+        let config = stage.write(&format!("{file}.yaml"), &format!("{text}\n{more}\n"))?;
         let process = Program::Sentinel
             .start(file, stage.folder(), |command| stage.direct(command).args(["--config", &config]))
             .await?;
