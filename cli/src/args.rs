@@ -71,6 +71,8 @@ pub(crate) enum Command {
     /// Lets the clocks of a held domain run on.
     Release(orders::Grounds),
     Configure(configure::Configure),
+    /// Lets the domain begin anew: nothing that stands on its log so far counts any more. Stop its sentinels before.
+    BeginAnew(orders::Grounds),
     /// Measures how fast the sentinel judges.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -89,8 +91,22 @@ const ROOMS: [(&str, &[&str]); 3] = [
     (
         "While it moves",
         &[
-            "start", "status", "watch", "why", "replay", "emit", "approve", "reject", "pause", "resume",
-            "rollback", "abort", "override", "hold", "release",
+            "start",
+            "status",
+            "watch",
+            "why",
+            "replay",
+            "emit",
+            "approve",
+            "reject",
+            "pause",
+            "resume",
+            "rollback",
+            "abort",
+            "override",
+            "hold",
+            "release",
+            "begin-anew",
         ],
     ),
     ("Run it", &["demo", "dev", "topics", "schemas", "configure", "sentinel", "sidecar"]),

@@ -108,6 +108,7 @@ fn setup(cli: &Cli) -> Setup {
         | Command::Hold(_)
         | Command::Configure(_)
         | Command::Release(_)
+        | Command::BeginAnew(_)
         | Command::Dlq(_) => ("pavane", "warn,rdkafka=off,librdkafka=off"),
     };
     let filter = match (cli.manner.quiet, cli.manner.verbose) {

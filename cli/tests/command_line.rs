@@ -18,9 +18,31 @@ fn help_goes_to_standard_output_and_names_the_exit_codes() {
 #[test]
 fn every_command_has_help_of_its_own() {
     for command in [
-        "demo", "dev", "topics", "schemas", "apply", "diff", "plan", "start", "emit", "status", "watch",
-        "why", "replay", "pause", "resume", "abort", "rollback", "approve", "reject", "override", "hold",
-        "release", "sentinel", "sidecar",
+        "demo",
+        "dev",
+        "topics",
+        "schemas",
+        "apply",
+        "diff",
+        "plan",
+        "start",
+        "emit",
+        "status",
+        "watch",
+        "why",
+        "replay",
+        "pause",
+        "resume",
+        "abort",
+        "rollback",
+        "approve",
+        "reject",
+        "override",
+        "hold",
+        "release",
+        "begin-anew",
+        "sentinel",
+        "sidecar",
     ] {
         let output = pavane(&[command, "--help"]);
         assert_eq!(code(&output), 0, "{command}");

@@ -42,4 +42,5 @@ mod witness;
 
 pub use config::Config;
 pub use service::{Sentinel, run};
+pub use snapshot::anew::begin_anew;
 pub use snapshot::kept;

@@ -138,7 +138,7 @@ impl Hands {
             Effect::Raise(alert) => self.raise(*alert, Way::Log { speaks: self.speaks.clone() }),
             Effect::DeadLetter { offset } => self.set_aside(offset),
             Effect::Blind { cause, alert } => self.blind(cause, *alert, sight),
-            Effect::Sighted { alert } => self.sighted(*alert, sight),
+            Effect::Sighted { .. } => self.sighted(sight),
             Effect::Measure { query } => self.measure(query),
             Effect::Remember(row) => self.remember(*row),
             Effect::Ended(ended) => self.ended(&ended),
@@ -187,6 +187,7 @@ impl Hands {
     fn blind(&mut self, cause: BlindCause, mut alert: Alert, sight: &watch::Sender<Sight>) {
         BlindBegan { domain: &self.domain, cause }.emit();
         sight.send_replace(Sight::Blind(cause.as_str()));
+        self.end_story();
         // Each time of blindness is a story of its own; no log says when it began.
         alert.starts_at = wall();
         let story = sha256_hex(&format!("{} {}", alert.id, alert.starts_at.0));
@@ -195,16 +196,19 @@ impl Hands {
         self.raise(alert, Way::Straight);
     }
 
-    fn sighted(&mut self, mut alert: Alert, sight: &watch::Sender<Sight>) {
+    fn sighted(&mut self, sight: &watch::Sender<Sight>) {
         BlindEnded { domain: &self.domain }.emit();
         sight.send_replace(Sight::CatchingUp);
-        let Some(began) = self.blind.take() else { return };
-        alert.id = began.id;
-        alert.starts_at = began.starts_at;
-        alert.labels = began.labels;
-        alert.status = AlertStatus::Resolved;
-        alert.ends_at = Some(wall());
-        self.raise(alert, Way::Straight);
+        self.end_story();
+    }
+
+    /// Tells that the blindness which people were told of last is over, or is another one.
+    fn end_story(&mut self) {
+        if let Some(mut alert) = self.blind.take() {
+            alert.status = AlertStatus::Resolved;
+            alert.ends_at = Some(wall());
+            self.raise(alert, Way::Straight);
+        }
     }
 
     /// Tells the root span of a rollout whose ending this replica said, or that a person ended under its eyes.

@@ -9,10 +9,12 @@
 //! | `form` | how a snapshot is cut into rows, and known again |
 //! | `beside` | the alerts beside the fold |
 //! | `rack` | what stands on the topic |
+//! | `anew` | a domain that begins anew |
 //! | `archive` | a domain's way there |
 //! | `keeper` | writes the newest, takes out the oldest |
 //! | `due` | when the next one is |
 
+pub(crate) mod anew;
 pub(crate) mod archive;
 mod beside;
 pub(crate) mod due;

@@ -31,6 +31,8 @@ async fn a_log_that_was_made_anew_while_nobody_looked_is_known_by_its_records() 
         blind(&stage, &sentinel, &["log_replaced"]).await?;
         ensure!(sentinel.rollout(&rollout).await?.is_none_or(|view| verdicts(&view).is_empty()));
         ensure!(!sentinel.is_ready().await, "it must not say that it sees");
+        sentinel.process.signal(Signal::Kill)?;
+        begins_anew(&stage).await?;
         Ok(())
     }
     .await
@@ -115,6 +117,17 @@ async fn watched(stage: &Stage, within: &str) -> Result<(Sentinel, String)> {
         kept(stage, held["offset"].as_i64().context("the rollout has an offset")?).await?;
     }
     Ok((sentinel, rollout))
+}
+
+/// The way out: a person says that nothing counts of what stands there, and a sentinel judges what comes after.
+async fn begins_anew(stage: &Stage) -> Result<()> {
+    stage.pavane(&["begin-anew", "--reason", "the log was made anew"]).await?;
+    let mut sentinel = Sentinel::start(stage, "sentinel-c").await?;
+    sentinel.ready().await?;
+    let rollout = start(stage, "after", "mail", "1s").await?;
+    let held = sentinel.wait_for(&rollout, "a verdict", |view| !verdicts(view).is_empty()).await?;
+    ensure!(verdicts(&held) == [["RolloutStalled", "only", "unreachable", "mail"]], "{held:#}");
+    Ok(())
 }
 
 /// Waits until whoever is on call was told that the sentinel cannot see, and why.

@@ -81,6 +81,7 @@ async fn carry_out(command: Command, context: Context<'_>) -> Result<(), Failure
         Command::Configure(configure) => configure.run(context).await,
         Command::Hold(grounds) => grounds.hold(context).await,
         Command::Release(grounds) => grounds.release(context).await,
+        Command::BeginAnew(grounds) => grounds.begin_anew(context).await,
         Command::Dlq(dlq) => dlq.run(context).await,
         Command::Sentinel(sentinel) => sentinel.run(context).await,
         Command::Sidecar(sidecar) => sidecar.run(context).await,

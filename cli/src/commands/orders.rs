@@ -1,4 +1,4 @@
-//! `pavane pause`, `resume`, `abort`, `rollback`, `override`, `hold`, `release`: what a person may say to the
+//! `pavane pause`, `resume`, `abort`, `rollback`, `override`, `hold`, `release`, `begin-anew`: what a person may say to the
 //! dance, one record each.
 
 use clap::Args;
@@ -100,6 +100,20 @@ impl Grounds {
         let (bus, domain) = (context.connection.bus().await?, context.connection.domain()?);
         let body = DomainReleased { by: self.voice.by, reason: self.reason };
         say(&bus, &domain, None, body.into(), context).await
+    }
+
+    /// Lets the domain begin anew: what stands on its log so far counts no more.
+    pub async fn begin_anew(self, context: Context<'_>) -> Result<(), Failure> {
+        let (bus, domain) = (context.connection.bus().await?, context.connection.domain()?);
+        let body = DomainReleased { by: self.voice.by, reason: self.reason };
+        let event = speaker::event(&domain, None, body);
+        let appended = pavane_sentinel::begin_anew(&bus, &domain, &event).await.map_err(outage::of)?;
+        let said = Said::new(event.envelope.id, appended);
+        let human = format!(
+            "{domain} begins anew after partition {} offset {}; start its sentinels\n",
+            said.partition, said.offset
+        );
+        context.console.data(&human, &said)
     }
 
     fn body(self, verb: Verb, epoch: i64) -> Body {

@@ -69,8 +69,11 @@ impl Sight {
         self.lost = self.lost.filter(|(_, cause)| cause.lasts());
     }
 
+    /// Something failed. What lasts counts more than what may pass.
     pub(crate) fn lose(&mut self, now: Millis, cause: BlindCause) {
-        self.lost.get_or_insert((now, cause));
+        if self.lost.is_none_or(|(_, old)| cause.lasts() && !old.lasts()) {
+            self.lost = Some((now, cause));
+        }
     }
 
     /// Why the sentinel cannot see, if it cannot.
@@ -97,6 +100,11 @@ impl Sight {
     pub(crate) fn news(&mut self, now: Millis) -> Option<Result<BlindCause, BlindCause>> {
         match (self.blind(now), self.told) {
             (Some(cause), None) => {
+                self.told = Some(cause);
+                Some(Ok(cause))
+            }
+            // people were told of something that passes, and it does not
+            (Some(cause), Some(told)) if cause.lasts() && !told.lasts() => {
                 self.told = Some(cause);
                 Some(Ok(cause))
             }
@@ -149,6 +157,18 @@ mod tests {
             sight.back(*sent, *back, Timestamp(*raw), offset);
         }
         sight
+    }
+
+    #[test]
+    fn what_lasts_is_told_although_people_know_of_something_that_passes() {
+        let mut sight = Sight::default();
+        sight.lose(0, BlindCause::Broker);
+        assert_eq!(sight.news(OUT_OF_SIGHT), Some(Ok(BlindCause::Broker)));
+        sight.lose(OUT_OF_SIGHT, BlindCause::LogReplaced);
+        assert_eq!(sight.news(OUT_OF_SIGHT), Some(Ok(BlindCause::LogReplaced)));
+        sight.lose(OUT_OF_SIGHT, BlindCause::Registry);
+        sight.read();
+        assert_eq!((sight.news(OUT_OF_SIGHT), sight.is_sighted(OUT_OF_SIGHT)), (None, false));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod written;
 use pavane_events::Domain;
 
 use crate::engine::Engine;
+use crate::fold::Fold;
 
 pub use error::SnapshotError;
 pub use written::FORMAT;
@@ -34,6 +35,13 @@ impl Engine {
     /// the bytes.
     pub fn restore(domain: Domain, replica: String, snapshot: &[u8]) -> Result<Self, SnapshotError> {
         Ok(Self::with(read::read(domain, snapshot)?, replica))
+    }
+
+    /// An engine for which nothing counts that stands on the log up to an offset, because a person says so.
+    pub fn begun_after(domain: Domain, replica: String, offset: i64) -> Self {
+        let mut fold = Fold::new(domain);
+        fold.offset = offset;
+        Self::with(fold, replica)
     }
 
     /// Goes on from what another engine has folded, as if it had read as much itself. Only an engine that has read
