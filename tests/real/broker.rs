@@ -44,7 +44,7 @@ impl Broker {
         ensure!(deleted.iter().all(Result::is_ok), "the log was not deleted: {deleted:?}");
         let options = ApplyOptions { partitions: PARTITIONS, ..ApplyOptions::default() };
         let made = wait::until("the log to be made anew", SOON, async || {
-            let made = apply_topics(stage.settings(), options.clone()).await.ok()?;
+            let made = apply_topics(stage.settings(), options).await.ok()?;
             made.iter().all(|topic| topic.partitions > 0).then_some(())
         });
         made.await
