@@ -104,6 +104,7 @@ fn decision(effect: &Effect) -> Option<String> {
         Effect::Ended(ended) => Some(format!("{} {}", ended.rollout, ended.status.as_str())),
         Effect::DeadLetter { .. } => Some("dead letter".to_owned()),
         Effect::Append(_)
+        | Effect::Remember(_)
         | Effect::Count(_)
         | Effect::Blind { .. }
         | Effect::Sighted { .. }
