@@ -53,6 +53,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "pavane-telemetry",
             "pavane-sentinel",
             "pavane-sentinel-engine",
+            "pavane-alerts",
             "pavane-sidecar",
             "pavane-sidecar-engine",
         ],

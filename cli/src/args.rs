@@ -3,8 +3,8 @@
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    advise, apply, approve, bench, check, configure, demo, dev, diff, dlq, emit, graph, orders, plan, replay,
-    schemas, sentinel, sidecar, simulate, start, status, test, topics, watch, why,
+    advise, alerts, apply, approve, bench, check, configure, demo, dev, diff, dlq, emit, graph, orders, plan,
+    replay, schemas, sentinel, sidecar, simulate, start, status, test, topics, watch, why,
 };
 use crate::connection::Connection;
 use crate::console::Manner;
@@ -76,6 +76,9 @@ pub(crate) enum Command {
     /// Measures how fast the sentinel judges.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// What burns, who is told, and what need not be told for a while.
+    #[command(subcommand)]
+    Alerts(alerts::Alerts),
     /// Looks after the records that nobody could read.
     #[command(subcommand)]
     Dlq(dlq::Dlq),

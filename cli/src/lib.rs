@@ -11,6 +11,7 @@
 //! | [`demo`] | the story that `pavane demo` tells |
 //! | [`bench`] | the job that engines are measured by, and how it is fed |
 
+pub mod alerts;
 mod args;
 pub mod bench;
 pub mod collection;
@@ -109,6 +110,7 @@ fn setup(cli: &Cli) -> Setup {
         | Command::Configure(_)
         | Command::Release(_)
         | Command::BeginAnew(_)
+        | Command::Alerts(_)
         | Command::Dlq(_) => ("pavane", "warn,rdkafka=off,librdkafka=off"),
     };
     let filter = match (cli.manner.quiet, cli.manner.verbose) {

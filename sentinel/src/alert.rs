@@ -3,17 +3,43 @@
 //!
 //! | room | what is in it |
 //! |---|---|
-//! | [`dispatcher`] | who is told what, when, by which replica |
+//! | [`dispatcher`] | carries out what `pavane-alerts` decides; which replica tells |
 //! | [`delivery`] [`schedule`] | one notification to one receiver, tried until it is taken |
-//! | [`marks`] [`ledger`] | what was delivered: in memory, and as rows of `pavane.notifications` |
-//! | [`webhook`] [`signature`] [`egress`] [`body`] | a signed POST, to where it may go |
+//! | [`marks`] [`ledger`] | what was told, and silences: in memory, and as rows of `pavane.notifications` |
+//! | [`open`] | what is not done with, for whoever goes on from a snapshot |
+//! | [`trial`] | a receiver tried by hand |
+//! | [`target`] [`call`] [`signature`] [`egress`] | each kind of receiver, and a POST to where it may go |
 
-pub(crate) mod body;
+pub(crate) mod call;
 pub(crate) mod delivery;
 pub(crate) mod dispatcher;
 pub(crate) mod egress;
 pub(crate) mod ledger;
 pub(crate) mod marks;
+pub(crate) mod open;
 pub(crate) mod schedule;
 pub(crate) mod signature;
-pub(crate) mod webhook;
+pub(crate) mod target;
+pub mod trial;
+
+use pavane_alerts::Silence;
+
+/// The row of `pavane.notifications` that holds a silence: its key and its value.
+pub fn silence_row(silence: &Silence) -> (String, Vec<u8>) {
+    let value =
+        serde_json::to_vec(&marks::Row::Silenced(silence.clone())).expect("texts and numbers are JSON");
+    (silence_key(&silence.id), value)
+}
+
+/// The key of the row that holds the silence of this id.
+pub fn silence_key(id: &str) -> String {
+    marks::silence_key(id)
+}
+
+/// The silence that a row of `pavane.notifications` holds; none when it holds something else.
+pub fn silence_of(value: &[u8]) -> Option<Silence> {
+    match serde_json::from_slice(value).ok()? {
+        marks::Row::Silenced(silence) => Some(silence),
+        marks::Row::Told(_) | marks::Row::Since { .. } | marks::Row::DeadLettered { .. } => None,
+    }
+}

@@ -19,18 +19,21 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
+use pavane_alerts::{Inhibition, Tree};
 use pavane_choreography::diagnostic::{Code, Diagnostic};
 use pavane_choreography::yaml::{self, Fields, Item, Reported};
 use pavane_events::{Domain, Instance};
 
-use crate::alert::egress::{self, Allowed};
-
 mod prometheus;
+mod receiver;
+mod routing;
 
 pub use prometheus::Prometheus;
+pub use receiver::{
+    Alertmanager, Command, Encryption, Format, Kind, Mail, PagerDuty, Receiver, Slack, Webhook,
+};
 
 /// Where the sentinel answers unless the file says otherwise.
 pub const DEFAULT_HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 3651);
@@ -40,7 +43,7 @@ const DEFAULT_SNAPSHOTS: Duration = Duration::from_mins(5);
 const SNAPSHOTS: std::ops::RangeInclusive<i64> = 1_000..=3_600_000;
 
 /// What the sentinel's file means.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// The domains that it watches; at least one.
     pub domains: Vec<Domain>,
@@ -52,30 +55,14 @@ pub struct Config {
     pub external_url: String,
     /// Whom it tells.
     pub receivers: Vec<Receiver>,
+    /// Who is told of what; everybody of everything at once where the file says nothing.
+    pub routes: Tree,
+    /// What mutes what, beyond what always does.
+    pub inhibitions: Vec<Inhibition>,
     /// How long after a snapshot the next one is written, if anything was read; 5 minutes by default.
     pub snapshot_every: Duration,
     /// Where the metrics are that phases are watched by.
     pub prometheus: Option<Prometheus>,
-}
-
-/// Somebody who is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receiver {
-    /// The name, unique in the file; the label of its metrics.
-    pub name: String,
-    /// How it is told.
-    pub webhook: Webhook,
-}
-
-/// A receiver of signed notifications over HTTP.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Webhook {
-    /// The address. Checked again at each attempt, with what its name leads to.
-    pub url: String,
-    /// The file that holds the keys.
-    pub secret_file: PathBuf,
-    /// What it may reach beyond public addresses over HTTPS.
-    pub allowed: Allowed,
 }
 
 impl Config {
@@ -91,8 +78,12 @@ fn config(f: &mut Fields<'_>) -> Result<Config, Reported> {
     let replica = f.optional("replica", Item::name::<Instance>);
     let external_url = f.optional("external_url", Item::url);
     let receivers = f.optional("receivers", |item| {
-        distinct(item, "receiver", |item| item.fields(receiver), |receiver| receiver.name.clone())
+        distinct(item, "receiver", |item| item.fields(receiver::receiver), |receiver| receiver.name.clone())
     });
+    let receivers = receivers.map(Option::unwrap_or_default);
+    let names: Vec<String> = receivers.iter().flatten().map(|receiver| receiver.name.clone()).collect();
+    let routes = routing::tree(f, &names);
+    let inhibitions = routing::inhibitions(f);
     let prometheus = f.optional("prometheus", |item| item.fields(prometheus::prometheus));
     let snapshot_every = f.optional("snapshot_every", |item| item.duration_in(SNAPSHOTS));
     let domains = domains?;
@@ -108,7 +99,9 @@ fn config(f: &mut Fields<'_>) -> Result<Config, Reported> {
         http: http?.unwrap_or(DEFAULT_HTTP),
         replica: replica?.unwrap_or_else(some_replica),
         external_url: external_url?.unwrap_or_default(),
-        receivers: receivers?.unwrap_or_default(),
+        receivers: receivers?,
+        routes: routes?,
+        inhibitions: inhibitions?,
         snapshot_every: snapshot_every?
             .and_then(|ms| u64::try_from(ms).ok())
             .map_or(DEFAULT_SNAPSHOTS, Duration::from_millis),
@@ -118,26 +111,6 @@ fn config(f: &mut Fields<'_>) -> Result<Config, Reported> {
 
 fn domain(item: &Item<'_>) -> Result<Domain, Reported> {
     item.name()
-}
-
-fn receiver(f: &mut Fields<'_>) -> Result<Receiver, Reported> {
-    let name = f.required("name", Item::label);
-    let webhook = f.required("webhook", |item| item.fields(webhook));
-    Ok(Receiver { name: name?, webhook: webhook? })
-}
-
-fn webhook(f: &mut Fields<'_>) -> Result<Webhook, Reported> {
-    let url = f.required("url", |item| item.spanned(Item::text));
-    let secret_file = f.required("secret_file", Item::text);
-    let loopback = f.optional("allow_loopback", Item::boolean);
-    let private = f.optional("allow_private", Item::boolean);
-    let url = url?;
-    let allowed = Allowed { loopback: loopback?.unwrap_or_default(), private: private?.unwrap_or_default() };
-    if let Err(refused) = egress::check_url(&url.value, allowed) {
-        let message = format!("`url` cannot be used: failed to {refused}");
-        return Err(url.item.refuse(Code::BadAddress, message, "write e.g. `https://alerts.example/in`"));
-    }
-    Ok(Webhook { url: url.value, secret_file: secret_file?.into(), allowed })
 }
 
 /// Reads a list whose entries have names that occur once.
@@ -173,6 +146,7 @@ fn some_replica() -> Instance {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::egress::Allowed;
 
     const GOOD: &str = "domains: [shop]\nhttp: 127.0.0.1:0\nreplica: a\nexternal_url: https://pavane.example\n\
         receivers:\n  - name: platform\n    webhook:\n      url: http://127.0.0.1:9000/in\n      \
@@ -193,11 +167,9 @@ mod tests {
         assert_eq!(config.domains[0].as_str(), "shop");
         assert_eq!((config.replica.as_str(), config.external_url.as_str()), ("a", "https://pavane.example"));
         let receiver = &config.receivers[0];
-        assert_eq!(
-            (receiver.name.as_str(), receiver.webhook.url.as_str()),
-            ("platform", "http://127.0.0.1:9000/in")
-        );
-        assert_eq!(receiver.webhook.allowed, Allowed { loopback: true, private: false });
+        let Kind::Webhook(webhook) = &receiver.kind else { panic!("{receiver:?}") };
+        assert_eq!((receiver.name.as_str(), webhook.url.as_str()), ("platform", "http://127.0.0.1:9000/in"));
+        assert_eq!(webhook.allowed, Allowed { loopback: true, private: false });
     }
 
     #[test]

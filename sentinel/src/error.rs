@@ -19,4 +19,10 @@ pub enum SecretError {
         /// The file.
         path: PathBuf,
     },
+    /// The file holds nothing, or more than a line.
+    #[error("read the secret file {}: it must hold the secret alone, in one line", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
 }

@@ -1,5 +1,7 @@
 //! What the sentinel answers: health, readiness, metrics, and how the rollouts stand.
 
+pub(crate) mod alerts;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -44,12 +46,13 @@ struct Shown {
 }
 
 /// All that the sentinel answers.
-pub(crate) fn router(doors: Doors) -> Router {
+pub(crate) fn router(doors: Doors, desk: alerts::Desk) -> Router {
     let eyes = doors.clone();
     Router::new()
         .route("/api/v1/rollouts", get(rollouts))
         .route("/api/v1/rollouts/{id}", get(rollout))
         .with_state(doors)
+        .merge(alerts::router(desk))
         .merge(admin_router(move || eyes.ready()))
         .fallback(nothing)
 }

@@ -73,7 +73,6 @@ impl Partition {
                     stand.tell(&self.domain, &self.sight.borrow());
                     if seconds % COUNT == 0 {
                         self.count();
-                        self.hands.forget_delivered();
                     }
                     self.keep(false);
                     seconds += 1;

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::alert::dispatcher::{Raised, Way};
-use crate::alert::marks::{Marks, Told};
+use crate::alert::open::Open;
 use crate::clock::wall;
 use crate::dead_letters::Letter;
 use crate::measure::Wanted;
@@ -39,8 +39,6 @@ pub(crate) struct Hands {
     ended: BTreeSet<RolloutId>,
     /// The offset of what was read last; -1 before anything was.
     position: i64,
-    /// What was raised and is not known to be delivered to everybody.
-    undelivered: BTreeMap<(EventId, AlertStatus), Alert>,
     /// One for each letter that is not yet set aside, and one that is kept here.
     open_letters: Arc<()>,
 }
@@ -52,10 +50,8 @@ pub(crate) struct Ways {
     pub(crate) letters: mpsc::UnboundedSender<Letter>,
     pub(crate) measure: mpsc::UnboundedSender<Wanted>,
     pub(crate) known: mpsc::UnboundedSender<ServiceRow>,
-    /// What was delivered to whom.
-    pub(crate) marks: Arc<Marks>,
-    /// Who is told.
-    pub(crate) receivers: Vec<String>,
+    /// What is not done with.
+    pub(crate) open: Arc<Open>,
 }
 
 impl Hands {
@@ -72,7 +68,6 @@ impl Hands {
             blind: None,
             ended: BTreeSet::new(),
             position: -1,
-            undelivered: BTreeMap::new(),
             open_letters: Arc::default(),
         }
     }
@@ -95,18 +90,9 @@ impl Hands {
         }
     }
 
-    /// What was raised and is not known to be delivered to everybody: whoever goes on from here raises it again.
-    pub(crate) fn undelivered(&mut self) -> Vec<Alert> {
-        self.forget_delivered();
-        self.undelivered.values().cloned().collect()
-    }
-
-    /// Forgets what everybody has been told.
-    pub(crate) fn forget_delivered(&mut self) {
-        let Ways { marks, receivers, .. } = &self.ways;
-        self.undelivered.retain(|(id, status), _| {
-            receivers.iter().any(|receiver| !marks.told(id, receiver, Told::from(*status)))
-        });
+    /// What is not done with: whoever goes on from here raises it again.
+    pub(crate) fn undelivered(&self) -> Vec<Alert> {
+        self.ways.open.of(&self.domain)
     }
 
     /// Whether every record that nobody can read has been set aside: whoever goes on from here does not read it again.
@@ -165,7 +151,7 @@ impl Hands {
 
     fn raise(&mut self, alert: Alert, way: Way) {
         if let Way::Log { .. } = way {
-            self.undelivered.insert((alert.id.clone(), alert.status), alert.clone());
+            self.ways.open.put(&alert);
         }
         // The dispatcher ends only with the process; after the restart the alert is raised again.
         let _ended = self.ways.raise.send(Raised { alert, way });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use pavane_alerts::Notifier;
 use pavane_bus::{Bus, Settings};
 use pavane_events::{Domain, ServiceRow};
 use pavane_sentinel_engine::Engine;
@@ -14,15 +15,17 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::delivery::Route;
-use crate::alert::dispatcher::{Dispatcher, Raised};
+use crate::alert::dispatcher::{Dispatcher, Inbox, Question, Raised};
 use crate::alert::ledger;
 use crate::alert::marks::Marks;
-use crate::alert::webhook::Caller;
+use crate::alert::open::Open;
+use crate::alert::target::Target;
 use crate::clock::Clock;
 use crate::config::{Config, Receiver};
 use crate::connection::Connection;
 use crate::dead_letters::Letter;
 use crate::happening::{self, Happening};
+use crate::http::alerts::Desk;
 use crate::http::{self, Doors};
 use crate::measure::{self, Metrics, Wanted};
 use crate::partition::{Partition, Sight};
@@ -47,13 +50,15 @@ pub struct Sentinel {
     listener: TcpListener,
 }
 
-type Routes = Vec<Arc<Route<Caller>>>;
+type Routes = Vec<Route<Target>>;
 
 impl Sentinel {
     /// Takes the address that the configuration names, and reads every secret once, so that a missing one is found
     /// before the first alert and the first watch.
     pub async fn bind(config: Config) -> anyhow::Result<Self> {
-        let routes = config.receivers.iter().map(route).collect::<Result<_, _>>()?;
+        let receivers = config.receivers.iter();
+        let routes =
+            receivers.map(|receiver| route(receiver, &config.external_url)).collect::<Result<_, _>>()?;
         let metrics = config.prometheus.clone().map(Metrics::new).transpose();
         let metrics = metrics.context("`prometheus` in the sentinel's file cannot be used")?;
         if config.receivers.is_empty() {
@@ -94,7 +99,7 @@ impl Sentinel {
         tracing::info!(http = %listener.local_addr()?, replica = %config.replica, "the sentinel answers");
         let mut tasks = Tasks::new(stop.clone());
         tasks.spawn("connection", connection.clone().make());
-        let (marks, raise) = tell(&config, routes, &connection, &mut tasks);
+        let telling = tell(&config, routes, &connection, &mut tasks);
         let rack = Arc::new(Rack::new(config.domains.iter().cloned()));
         tasks.spawn("snapshots", rack::follow(connection.clone(), rack.clone()));
         let watchdog = Watchdog::new();
@@ -104,8 +109,7 @@ impl Sentinel {
         let mut house = House {
             config: &config,
             connection: &connection,
-            marks,
-            raise,
+            telling: telling.clone(),
             measure,
             known,
             rack,
@@ -123,7 +127,9 @@ impl Sentinel {
         tasks.spawn("choreographies", repertoire::follow(connection.clone(), loops.clone()));
         tasks.spawn("heartbeats", hearing::listen(connection.clone(), loops));
         let doors = domains.iter().map(|(domain, it)| (domain.clone(), (it.door.clone(), it.sight.clone())));
-        let router = http::router(Doors { domains: doors.collect() });
+        let desk = Desk { questions: telling.questions, marks: telling.marks };
+        let router = http::router(Doors { domains: doors.collect() }, desk);
+        let router = router.into_make_service_with_connect_info::<SocketAddr>();
         let served = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
         tasks.spawn_draining("http", async move { Ok(served.await?) });
         let speaks = domains.into_iter().map(|(domain, watched)| (domain, watched.speaks)).collect();
@@ -165,33 +171,35 @@ async fn own(
     }
 }
 
-fn route(receiver: &Receiver) -> anyhow::Result<Arc<Route<Caller>>> {
-    let caller = Caller::new(receiver.webhook.clone());
-    let caller = caller.with_context(|| format!("receiver {} cannot be used", receiver.name))?;
-    Ok(Arc::new(Route::new(receiver.name.clone(), caller)))
+fn route(receiver: &Receiver, external_url: &str) -> anyhow::Result<Route<Target>> {
+    let target = Target::new(receiver, external_url);
+    let target = target.with_context(|| format!("receiver {} cannot be used", receiver.name))?;
+    Ok(Route::new(receiver.name.clone(), target))
+}
+
+/// The way to those who are told.
+#[derive(Clone)]
+struct Telling {
+    marks: Arc<Marks>,
+    open: Arc<Open>,
+    raise: mpsc::UnboundedSender<Raised>,
+    questions: mpsc::Sender<Question>,
 }
 
 /// Starts what brings alerts to receivers.
-fn tell(
-    config: &Config,
-    routes: Routes,
-    connection: &Connection,
-    tasks: &mut Tasks,
-) -> (Arc<Marks>, mpsc::UnboundedSender<Raised>) {
-    let (marks, rows) = Marks::new();
-    let marks = Arc::new(marks);
+fn tell(config: &Config, routes: Routes, connection: &Connection, tasks: &mut Tasks) -> Telling {
+    let (marks, rows, news) = Marks::new();
+    let (marks, open) = (Arc::new(marks), Arc::new(Open::default()));
     let receivers = config.receivers.iter().map(|receiver| receiver.name.clone()).collect();
     tasks.spawn("notifications read", ledger::read(connection.clone(), marks.clone(), receivers));
     tasks.spawn("notifications write", ledger::write(connection.clone(), rows));
-    let dispatcher = Dispatcher {
-        routes,
-        marks: marks.clone(),
-        replica: config.replica.to_string(),
-        external_url: config.external_url.clone(),
-    };
+    let notifier = Notifier::new(config.routes.clone(), config.inhibitions.clone());
+    let replica = config.replica.to_string();
+    let dispatcher = Dispatcher::new(routes, notifier, marks.clone(), open.clone(), replica);
     let (raise, raised) = mpsc::unbounded_channel();
-    tasks.spawn("alerts", dispatcher.run(raised));
-    (marks, raise)
+    let (questions, asked) = mpsc::channel(64);
+    tasks.spawn("alerts", dispatcher.run(Inbox { raised, news, questions: asked }));
+    Telling { marks, open, raise, questions }
 }
 
 /// What the rest of the house needs of a domain.
@@ -204,8 +212,7 @@ struct Watched {
 struct House<'a> {
     config: &'a Config,
     connection: &'a Connection,
-    marks: Arc<Marks>,
-    raise: mpsc::UnboundedSender<Raised>,
+    telling: Telling,
     measure: mpsc::UnboundedSender<Wanted>,
     known: mpsc::UnboundedSender<ServiceRow>,
     rack: Arc<Rack>,
@@ -229,7 +236,7 @@ impl House<'_> {
         self.tasks.spawn(name("read"), reading);
         let pen = pen::write(connection(), domain.clone(), ordered, door.downgrade(), stop.clone());
         self.tasks.spawn_draining(name("append"), pen);
-        let marks = self.marks.clone();
+        let marks = self.telling.marks.clone();
         let aside = dead_letters::write(connection(), domain.clone(), marks, speaks.subscribe(), lettered);
         self.tasks.spawn(name("dead letters"), aside);
 
@@ -246,10 +253,8 @@ impl House<'_> {
     }
 
     fn ways(&self, orders: mpsc::Sender<Order>, letters: mpsc::UnboundedSender<Letter>) -> Ways {
-        let (raise, measure, marks) = (self.raise.clone(), self.measure.clone(), self.marks.clone());
-        let known = self.known.clone();
-        let receivers = self.config.receivers.iter().map(|receiver| receiver.name.clone()).collect();
-        Ways { orders, raise, letters, measure, known, marks, receivers }
+        let Telling { raise, open, .. } = self.telling.clone();
+        Ways { orders, raise, letters, measure: self.measure.clone(), known: self.known.clone(), open }
     }
 
     /// Starts what writes a domain's snapshots.

@@ -30,7 +30,6 @@ counters! {
     DELIVERED: "pavane.alerts.delivered", "Notifications that a receiver took.";
     FAILED: "pavane.alerts.failed", "Attempts that a receiver did not take, by reason.";
     GIVEN_UP: "pavane.alerts.given_up", "Notifications that no receiver took within three days.";
-    SKIPPED: "pavane.alerts.skipped", "Alerts that a receiver was spared because they are older than it.";
     BLIND: "pavane.sentinel.blind.episodes", "How often the sentinel could not see, by cause.";
     TROUBLE: "pavane.sentinel.trouble", "Failures of what is tried again, by what was being done.";
     DROPPED: "pavane.sentinel.dropped", "Things that found a full queue, by which.";
@@ -83,7 +82,7 @@ fn label(name: &'static str, value: impl Display) -> KeyValue {
 pub(crate) struct Delivered<'a> {
     pub(crate) receiver: &'a str,
     pub(crate) id: &'a str,
-    pub(crate) attempts: usize,
+    pub(crate) attempts: u32,
 }
 
 impl Delivered<'_> {
@@ -100,7 +99,7 @@ pub(crate) struct AttemptFailed<'a> {
     pub(crate) id: &'a str,
     pub(crate) reason: &'static str,
     pub(crate) why: &'a str,
-    pub(crate) attempt: usize,
+    pub(crate) attempt: u32,
     pub(crate) wait: Duration,
 }
 
@@ -125,7 +124,7 @@ impl AttemptFailed<'_> {
 pub(crate) struct GivenUp<'a> {
     pub(crate) receiver: &'a str,
     pub(crate) id: &'a str,
-    pub(crate) attempts: usize,
+    pub(crate) attempts: u32,
     pub(crate) why: &'a str,
 }
 
@@ -143,16 +142,18 @@ impl GivenUp<'_> {
     }
 }
 
-/// A receiver is spared an alert that is older than it.
-pub(crate) struct Skipped<'a> {
+/// A receiver could not be told again what burns; it is tried in a minute.
+pub(crate) struct ReminderFailed<'a> {
     pub(crate) receiver: &'a str,
-    pub(crate) id: &'a str,
+    pub(crate) reason: &'static str,
+    pub(crate) why: &'a str,
 }
 
-impl Skipped<'_> {
+impl ReminderFailed<'_> {
     pub(crate) fn emit(&self) {
-        SKIPPED.add(1, &[label("receiver", self.receiver)]);
-        tracing::debug!(receiver = self.receiver, alert = self.id, "an old alert is not told any more");
+        FAILED.add(1, &[label("receiver", self.receiver), label("reason", self.reason)]);
+        let Self { receiver, reason, why } = self;
+        tracing::warn!(receiver, reason, why, "a receiver could not be told again what burns");
     }
 }
 

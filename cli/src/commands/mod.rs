@@ -1,6 +1,7 @@
 //! One file per command: its options, its help and what it does.
 
 pub mod advise;
+pub mod alerts;
 pub mod apply;
 pub mod approve;
 pub mod bench;
@@ -82,6 +83,7 @@ async fn carry_out(command: Command, context: Context<'_>) -> Result<(), Failure
         Command::Hold(grounds) => grounds.hold(context).await,
         Command::Release(grounds) => grounds.release(context).await,
         Command::BeginAnew(grounds) => grounds.begin_anew(context).await,
+        Command::Alerts(alerts) => alerts.run(context).await,
         Command::Dlq(dlq) => dlq.run(context).await,
         Command::Sentinel(sentinel) => sentinel.run(context).await,
         Command::Sidecar(sidecar) => sidecar.run(context).await,

@@ -7,7 +7,7 @@ use pavane_sentinel_engine::{Alert, AlertStatus};
 
 use crate::Labels;
 use crate::notification::{Notification, Reason, Row, mark};
-use crate::route::Leaf;
+use crate::route::{INTERVAL, Leaf};
 
 /// How long what is told together in a storm waits for more of it: ten seconds.
 const GATHER: Millis = 10_000;
@@ -30,6 +30,13 @@ impl Place {
         let labels: Vec<_> = self.labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
         let storm = if self.storm { " storm" } else { "" };
         format!("{{{}}}:{{{}}}{storm}", matchers.join(", "), labels.join(", "))
+    }
+}
+
+impl Place {
+    /// How long after one notification the next may follow: in a storm never less than Alertmanager's default.
+    pub(crate) fn interval(&self, leaf: &Leaf) -> Millis {
+        if self.storm { leaf.interval.max(INTERVAL) } else { leaf.interval }
     }
 }
 

@@ -131,6 +131,12 @@ impl Notification {
         Self { id, receiver: to.to_owned(), reason, ..self.clone() }
     }
 
+    /// Whether it tells of this alert.
+    pub fn is_about(&self, id: &EventId) -> bool {
+        let mark = mark(id);
+        self.firing.binary_search(&mark).is_ok() || self.resolved.binary_search(&mark).is_ok()
+    }
+
     /// Whether anything of it burns.
     pub fn status(&self) -> AlertStatus {
         if self.firing.is_empty() { AlertStatus::Resolved } else { AlertStatus::Firing }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pavane_events::{EventId, Timestamp};
+use pavane_events::{EventId, Millis, Timestamp};
 use pavane_sentinel_engine::Alert;
 
 use crate::board::Board;
@@ -16,6 +16,8 @@ use crate::silence::Silence;
 use crate::storm::Storms;
 use crate::value;
 
+/// How often a group is looked at in which something is kept from being told: half a minute.
+const LOOK_AGAIN: Millis = 30_000;
 /// After so many failed attempts somebody else is told too.
 const FAILURES: u32 = 3;
 
@@ -122,7 +124,7 @@ impl Notifier {
                 self.errands.escalate(&id, &mut out);
                 self.errands.give_up(&id);
             }
-            Input::Live => self.live = true,
+            Input::Live => self.live(),
             Input::Failed { .. } | Input::Tick => {}
         }
         self.act(&mut out);
@@ -138,6 +140,18 @@ impl Notifier {
     /// Whether a notification still says something that its receiver was not told: another replica may have told it.
     pub fn is_needed(&self, notification: &Notification) -> bool {
         self.memory.lacks(notification)
+    }
+
+    /// Whether an alert burns, or its end is still to be told.
+    pub fn holds(&self, id: &EventId) -> bool {
+        self.board.alerts.contains_key(id)
+    }
+
+    /// What burns and was told to a receiver.
+    pub fn burning(&self, receiver: &str) -> impl Iterator<Item = &Alert> {
+        let told =
+            move |alert: &&Alert| !is_over(alert) && self.memory.told(receiver, alert) == Some(Told::Firing);
+        self.board.alerts.values().filter(told)
     }
 
     /// Everything that burns or whose end is still to be told, in the order of its ids.
@@ -181,6 +195,19 @@ impl Notifier {
         group.map_or(Fate::Spared, |group| Fate::Waits(group.due))
     }
 
+    /// From here on people are told; what was told before is known now.
+    fn live(&mut self) {
+        self.live = true;
+        for (place, group) in &mut self.groups {
+            let Some(leaf) = self.tree.leaf(&place.path) else { continue };
+            for (id, told) in &mut group.members {
+                let Some(alert) = self.board.alerts.get(id) else { continue };
+                let spared = || self.memory.spares(&leaf.receiver, alert, self.now).then_some(Told::Resolved);
+                *told = (*told).max(self.memory.told(&leaf.receiver, alert)).or_else(spared);
+            }
+        }
+    }
+
     /// Takes an alert in: into every group that it belongs to.
     fn alert(&mut self, alert: &Alert) {
         let leaves: Vec<Leaf> = self.tree.leaves_of(&alert.labels).into_iter().cloned().collect();
@@ -210,7 +237,7 @@ impl Notifier {
         }
         let known = group.members.entry(alert.id.clone()).or_insert(told);
         *known = (*known).max(told);
-        let next = group.told_at.map_or(soon, |at| soon.max(at.plus(leaf.interval)));
+        let next = group.told_at.map_or(soon, |at| soon.max(at.plus(place.interval(leaf))));
         let is_empty = group.members.len() == 1;
         let due = if is_empty { next } else { group.due.min(next) };
         self.look_at(&place, due);
@@ -288,7 +315,7 @@ impl Notifier {
             self.by_key.remove(&key);
             return;
         }
-        let due = self.now.plus(leaf.interval);
+        let due = self.now.plus(place.interval(&leaf).max(LOOK_AGAIN));
         let due = self.belief(&group).map_or(due, |at| due.min(at.max(self.now.plus(1))));
         group.due = due;
         self.agenda.insert((due, place.clone()));

@@ -126,12 +126,13 @@ pub struct Look {
 }
 
 impl Tree {
-    /// A tree that tells every receiver everything at once: what holds where the file has no routes.
+    /// A tree that tells every receiver everything at once, news of a group too: what holds where the file has no routes.
     pub fn of_all(receivers: &[String]) -> Self {
         let nobody = Route { receiver: Some(String::new()), ..Route::default() };
         let to = |receiver: &String| Route {
             receiver: Some(receiver.clone()),
             wait: Some(0),
+            interval: Some(0),
             go_on: true,
             ..Route::default()
         };

@@ -1,13 +1,16 @@
 //! One notification to one receiver: tried until it is taken, by this replica or by another.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use pavane_alerts::Notification;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::alert::body::Message;
-use crate::alert::schedule::{self, GIVE_UP};
-use crate::alert::webhook::{Answer, Post};
+use crate::alert::call::{Answer, failed};
+use crate::alert::schedule::{self, GIVE_UP, Pace};
+use crate::alert::target::Post;
 use crate::telemetry::{AttemptFailed, Delivered, GivenUp};
 
 /// How a delivery ended.
@@ -32,39 +35,47 @@ pub(crate) struct Route<P> {
 /// How many attempts run at a time for one receiver.
 const SLOTS: usize = 2;
 
+/// Set when another replica has brought it.
+pub(crate) type Elsewhere = Arc<AtomicBool>;
+
 impl<P: Post> Route<P> {
     pub(crate) fn new(name: String, post: P) -> Self {
         Self { name, post, slots: Semaphore::new(SLOTS) }
     }
 
-    /// Tries until the receiver takes the notification, or `elsewhere` says that another replica has brought it.
-    pub(crate) async fn deliver(&self, message: &Message, elsewhere: impl Fn() -> bool) -> End {
-        let began = Instant::now();
-        let mut failed = 0;
+    /// Makes one attempt, when there is room for it.
+    pub(crate) async fn attempt(&self, news: &Notification) -> Answer {
+        let _slot = self.slots.acquire().await.expect("the semaphore is never closed");
+        match self.post.compose(news) {
+            Ok(message) => self.post.post(&message).await,
+            Err(error) => failed("template", format!("failed to {error}"), Pace::Slowly),
+        }
+    }
+
+    /// Tries until the receiver takes the notification, or another replica has brought it; says how many attempts have
+    /// failed each time that one does.
+    pub(crate) async fn deliver(&self, news: &Notification, elsewhere: Elsewhere, says: impl Fn(u32)) -> End {
+        let (began, mut failures) = (Instant::now(), 0_u32);
         loop {
-            if elsewhere() {
+            if elsewhere.load(Ordering::Relaxed) {
                 return End::Elsewhere;
             }
-            let answer = {
-                let _slot = self.slots.acquire().await.expect("the semaphore is never closed");
-                self.post.post(message).await
-            };
-            let (reason, why, pace) = match answer {
+            let (reason, why, pace) = match self.attempt(news).await {
                 Answer::Delivered => {
-                    Delivered { receiver: &self.name, id: &message.id, attempts: failed + 1 }.emit();
+                    Delivered { receiver: &self.name, id: &news.id, attempts: failures + 1 }.emit();
                     return End::Delivered;
                 }
                 Answer::Failed { reason, why, pace } => (reason, why, pace),
             };
-            failed += 1;
-            let wait = schedule::wait(failed, pace, schedule::chance());
-            let spent = began.elapsed();
-            if spent + wait > GIVE_UP {
-                GivenUp { receiver: &self.name, id: &message.id, attempts: failed, why: &why }.emit();
+            failures += 1;
+            let wait = schedule::wait(failures as usize, pace, schedule::chance());
+            if began.elapsed() + wait > GIVE_UP {
+                GivenUp { receiver: &self.name, id: &news.id, attempts: failures, why: &why }.emit();
                 return End::GivenUp;
             }
-            AttemptFailed { receiver: &self.name, id: &message.id, reason, why: &why, attempt: failed, wait }
+            AttemptFailed { receiver: &self.name, id: &news.id, reason, why: &why, attempt: failures, wait }
                 .emit();
+            says(failures);
             tokio::time::sleep(wait.max(Duration::from_millis(1))).await;
         }
     }
@@ -74,8 +85,12 @@ impl<P: Post> Route<P> {
 pub(crate) mod tests {
     use std::sync::Mutex;
 
+    use pavane_alerts::body::template::TemplateError;
+    use pavane_alerts::body::webhook;
+
     use super::*;
-    use crate::alert::schedule::Pace;
+    use crate::alert::dispatcher::tests::news;
+    use crate::alert::target::Message;
 
     /// A receiver that fails so many times, and keeps when it was tried with what.
     pub(crate) struct Flaky {
@@ -91,6 +106,11 @@ pub(crate) mod tests {
     }
 
     impl Post for Flaky {
+        fn compose(&self, news: &Notification) -> Result<Message, TemplateError> {
+            let body = webhook::body(news, "");
+            Ok(Message { id: news.id.clone(), subject: String::new(), body })
+        }
+
         async fn post(&self, message: &Message) -> Answer {
             let at = self.began.elapsed().as_secs();
             self.seen.lock().expect("no panic").push((at, message.clone()));
@@ -99,47 +119,36 @@ pub(crate) mod tests {
                 return Answer::Delivered;
             }
             *failures -= 1;
-            Answer::Failed { reason: "server", why: "busy".to_owned(), pace: Pace::Soon(None) }
+            failed("server", "busy".to_owned(), Pace::Soon(None))
         }
     }
 
-    fn message() -> Message {
-        Message { id: "d1.firing".to_owned(), body: b"{}".to_vec() }
-    }
-
     #[tokio::test(start_paused = true)]
-    async fn a_receiver_that_comes_back_gets_the_same_bytes_under_the_same_id() {
-        let route = Route::new("a".to_owned(), Flaky::new(5));
-        assert_eq!(route.deliver(&message(), || false).await, End::Delivered);
+    async fn every_attempt_carries_the_same_id_and_the_same_bytes() {
+        let (route, said) = (Route::new("a".to_owned(), Flaky::new(3)), Mutex::new(Vec::new()));
+        let says = |times| said.lock().expect("no panic").push(times);
+        assert_eq!(route.deliver(&news("d1"), Elsewhere::default(), says).await, End::Delivered);
         let seen = route.post.seen.lock().expect("no panic");
-        assert!(seen.iter().all(|(_, sent)| *sent == message()));
-        let waits: Vec<_> = seen.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
-        for (wait, nominal) in waits.iter().zip([5, 30, 120, 300, 900]) {
-            let spread = nominal / 5 + 1;
-            assert!((nominal - spread..=nominal + spread).contains(wait), "{waits:?}");
-        }
-        assert_eq!((seen[0].0, seen.len()), (0, 6));
+        assert_eq!((seen.len(), said.into_inner().expect("no panic")), (4, vec![1, 2, 3]));
+        assert!(seen.iter().all(|(_, message)| *message == seen[0].1));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_receiver_that_stays_away_is_given_up_after_three_days() {
+    async fn what_nobody_takes_for_three_days_is_given_up() {
         let route = Route::new("a".to_owned(), Flaky::new(usize::MAX));
-        let began = Instant::now();
-        assert_eq!(route.deliver(&message(), || false).await, End::GivenUp);
-        let hours = began.elapsed().as_secs() / 3600;
-        assert!((70..=72).contains(&hours), "{hours}");
-        assert!(route.post.seen.lock().expect("no panic").len() > 60);
+        assert_eq!(route.deliver(&news("d1"), Elsewhere::default(), |_| ()).await, End::GivenUp);
+        let seen = route.post.seen.lock().expect("no panic");
+        let hours = seen.last().expect("tried").0 / 3600;
+        assert!((69..=72).contains(&hours), "{hours}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_delivery_ends_when_another_replica_has_brought_it() {
-        let route = Route::new("a".to_owned(), Flaky::new(3));
-        let tries = Mutex::new(0);
-        let elsewhere = || {
-            *tries.lock().expect("no panic") += 1;
-            *tries.lock().expect("no panic") > 2
-        };
-        assert_eq!(route.deliver(&message(), elsewhere).await, End::Elsewhere);
+    async fn another_replica_that_has_brought_it_ends_the_trying() {
+        let route = Route::new("a".to_owned(), Flaky::new(usize::MAX));
+        let elsewhere = Elsewhere::default();
+        let mark = elsewhere.clone();
+        let says = move |times| mark.store(times == 2, Ordering::Relaxed);
+        assert_eq!(route.deliver(&news("d1"), elsewhere, says).await, End::Elsewhere);
         assert_eq!(route.post.seen.lock().expect("no panic").len(), 2);
     }
 }

@@ -1,27 +1,37 @@
-//! Who is told what, and by which replica: the owner of the partition at once, a standby only when nobody has
-//! after two pulses.
+//! Carries out what the [`Notifier`] decides: the owner of a partition at once, a standby only when nobody has told after
+//! two pulses.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use pavane_sentinel_engine::{Alert, AlertStatus, PULSE};
-use tokio::sync::{mpsc, watch};
+use pavane_alerts::{Explanation, Fate, Input, Notification, Notifier, Silence};
+use pavane_events::Timestamp;
+use pavane_sentinel_engine::{Alert, PULSE};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::Instrument;
 
-use crate::alert::body::Message;
-use crate::alert::delivery::{End, Route};
-use crate::alert::marks::{Marks, Row, Told, delivery_key};
-use crate::alert::schedule::is_given_up;
-use crate::alert::webhook::Post;
+use crate::alert::call::Answer;
+use crate::alert::delivery::{Elsewhere, End, Route};
+use crate::alert::marks::{Marks, News, Row, told_key};
+use crate::alert::open::Open;
+use crate::alert::target::alertmanager::AGAIN;
+use crate::alert::target::{Post, Target};
 use crate::clock::wall;
 use crate::span;
-use crate::telemetry::{Pending, Skipped};
+use crate::telemetry::{Pending, ReminderFailed};
 
 /// How long a standby leaves the word to the owner.
 const HOLD: Duration = Duration::from_millis(2 * PULSE.unsigned_abs());
+/// The longest time without a look.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often rows that are of no use any more are taken away.
+const PRUNE: Duration = Duration::from_hours(1);
 
-/// An alert on its way to every receiver.
+/// An alert on its way to those who are told.
 #[derive(Clone, Debug)]
 pub(crate) struct Raised {
     pub(crate) alert: Alert,
@@ -37,230 +47,258 @@ pub(crate) enum Way {
     Straight,
 }
 
-/// Brings alerts to receivers.
-pub(crate) struct Dispatcher<P> {
-    pub(crate) routes: Vec<Arc<Route<P>>>,
-    pub(crate) marks: Arc<Marks>,
-    pub(crate) replica: String,
-    pub(crate) external_url: String,
+/// An alert, and what became of it at each receiver.
+pub(crate) type Followed = (Alert, Vec<(String, Fate)>);
+
+/// Somebody asks about alerts.
+pub(crate) enum Question {
+    /// What burns, and what became of it.
+    Alerts(oneshot::Sender<Vec<Followed>>),
+    /// The silences.
+    Silences(oneshot::Sender<Vec<Silence>>),
+    /// The way of labels through the routes.
+    Way(BTreeMap<String, String>, oneshot::Sender<Explanation>),
 }
 
-impl<P: Post> Dispatcher<P> {
-    /// Takes alerts until nobody raises any more. An attempt is never cut short by a newer alert.
-    pub(crate) async fn run(self, mut raised: mpsc::UnboundedReceiver<Raised>) -> anyhow::Result<()> {
-        let this = Arc::new(self);
-        let mut errands = JoinSet::new();
+/// What its own errands tell the dispatcher.
+enum Word {
+    /// A standby has given the owner its time.
+    Due(Notification),
+    /// An attempt failed, the so-many-th.
+    Failed(String, u32),
+    /// A delivery has ended.
+    Ended(Notification, End),
+}
+
+/// What comes to the dispatcher.
+pub(crate) struct Inbox {
+    pub(crate) raised: mpsc::UnboundedReceiver<Raised>,
+    pub(crate) news: mpsc::UnboundedReceiver<News>,
+    pub(crate) questions: mpsc::Receiver<Question>,
+}
+
+/// Brings notifications to receivers.
+pub(crate) struct Dispatcher<P> {
+    routes: BTreeMap<String, Arc<Route<P>>>,
+    notifier: Notifier,
+    marks: Arc<Marks>,
+    open: Arc<Open>,
+    replica: String,
+    /// Whether this replica speaks, by domain.
+    speaks: BTreeMap<String, watch::Receiver<bool>>,
+    under_way: BTreeMap<(String, String), (Notification, Elsewhere)>,
+    errands: JoinSet<()>,
+    words: mpsc::UnboundedSender<Word>,
+    spoken: Option<mpsc::UnboundedReceiver<Word>>,
+    start: (Timestamp, Instant),
+}
+
+/// A receiver that wants to be told again and again what burns.
+pub(crate) trait Remind: Post {
+    /// Tells it again; none where it does not want that.
+    fn remind(&self, alerts: &[Alert]) -> impl Future<Output = Option<Answer>> + Send;
+}
+
+impl Remind for Target {
+    async fn remind(&self, alerts: &[Alert]) -> Option<Answer> {
+        match self.alertmanager() {
+            Some(target) if !alerts.is_empty() => Some(target.remind(alerts).await),
+            Some(_) | None => None,
+        }
+    }
+}
+
+impl<P: Remind> Dispatcher<P> {
+    pub(crate) fn new(
+        routes: Vec<Route<P>>,
+        notifier: Notifier,
+        marks: Arc<Marks>,
+        open: Arc<Open>,
+        replica: String,
+    ) -> Self {
+        let (words, spoken) = mpsc::unbounded_channel();
+        Self {
+            routes: routes.into_iter().map(|route| (route.name.clone(), Arc::new(route))).collect(),
+            notifier,
+            marks,
+            open,
+            replica,
+            speaks: BTreeMap::new(),
+            under_way: BTreeMap::new(),
+            errands: JoinSet::new(),
+            words,
+            spoken: Some(spoken),
+            start: (wall(), Instant::now()),
+        }
+    }
+
+    /// Tells until nobody raises any more. An attempt is never cut short by a newer alert.
+    pub(crate) async fn run(mut self, mut inbox: Inbox) -> anyhow::Result<()> {
+        let mut spoken = self.spoken.take().expect("it runs once");
+        let (mut again, mut prune) = (interval(AGAIN), interval(PRUNE));
+        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        prune.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let wait = self.wait();
             tokio::select! {
-                next = raised.recv() => match next {
-                    Some(raised) => this.send_out(&raised, &mut errands),
+                biased;
+                Some(news) = inbox.news.recv() => self.hear(news),
+                next = inbox.raised.recv() => match next {
+                    Some(raised) => self.raise(raised),
                     None => return Ok(()),
                 },
-                Some(errand) = errands.join_next() => errand?,
+                Some(word) = spoken.recv() => self.take(word),
+                Some(question) = inbox.questions.recv() => self.answer(question),
+                Some(errand) = self.errands.join_next() => errand?,
+                _ = again.tick() => self.remind(),
+                _ = prune.tick() => self.marks.prune(self.now()),
+                () = tokio::time::sleep(wait) => self.handle(Input::Tick),
             }
         }
     }
 
-    fn send_out(self: &Arc<Self>, raised: &Raised, errands: &mut JoinSet<()>) {
-        for route in &self.routes {
-            let (this, route, raised) = (self.clone(), route.clone(), raised.clone());
-            errands.spawn(async move { this.errand(&route, raised).await });
-        }
+    /// The wall clock as it was at the start, and the time gone by since: it never leaps.
+    fn now(&self) -> Timestamp {
+        let (wall, start) = self.start;
+        wall.plus(i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX))
     }
 
-    /// Brings one alert to one receiver, when it is our turn.
-    async fn errand(&self, route: &Route<P>, raised: Raised) {
-        let (alert, told) = (&raised.alert, Told::from(raised.alert.status));
-        if let Way::Log { .. } = raised.way {
-            self.marks.loaded().await;
+    fn wait(&self) -> Duration {
+        let next = self.notifier.next_deadline().map(|at| at.since(self.now()).max(1));
+        let next = next.and_then(|wait| u64::try_from(wait).ok()).map(Duration::from_millis);
+        next.unwrap_or(LOOK).min(LOOK)
+    }
+
+    fn raise(&mut self, Raised { alert, way }: Raised) {
+        if let (Way::Log { speaks }, Some(domain)) = (way, alert.labels.get("domain")) {
+            self.speaks.entry(domain.clone()).or_insert(speaks);
         }
-        if self.marks.told(&alert.id, &route.name, told) || self.is_old(route, alert) {
-            return;
+        self.handle(Input::Alert(alert.clone()));
+        self.open.take(&alert);
+    }
+
+    fn hear(&mut self, news: News) {
+        match news {
+            News::Told(row) => self.handle(Input::Told(row)),
+            News::Known(receiver, since) => self.handle(Input::Known { receiver, since }),
+            News::Silenced(silence) => self.handle(Input::Silenced(silence)),
+            News::Unsilenced(id) => self.handle(Input::Unsilenced(id)),
+            News::Loaded => self.handle(Input::Live),
         }
-        let _pending = Pending::begin(&route.name);
-        if told == Told::Resolved {
-            // That it is over never comes before that it burns.
-            self.marks.until_told(&alert.id, &route.name, Told::Firing).await;
-        }
-        if let Way::Log { speaks } = &raised.way {
-            self.turn(speaks.clone(), route, alert, told).await;
-        }
-        let message = Message::new(alert, &route.name, &self.external_url);
-        let elsewhere = || self.marks.told(&alert.id, &route.name, told);
-        let deliver = route.deliver(&message, elsewhere).instrument(span::deliver(alert, &route.name));
-        match (deliver.await, &raised.way) {
-            (End::Delivered, Way::Log { .. }) => {
-                let row = Row::Delivered { status: told, at: wall(), replica: self.replica.clone() };
-                self.marks.note(delivery_key(&alert.id, &route.name), row);
+        for (notification, elsewhere) in self.under_way.values() {
+            if !self.notifier.is_needed(notification) {
+                elsewhere.store(true, Ordering::Relaxed);
             }
-            (End::Delivered | End::GivenUp, _) => self.marks.remember(&alert.id, &route.name, told),
-            (End::Elsewhere, _) => {}
         }
     }
 
-    /// Waits until this replica owns the partition, or has given the owner its time.
-    async fn turn(&self, mut speaks: watch::Receiver<bool>, route: &Route<P>, alert: &Alert, told: Told) {
-        tokio::select! {
-            // The sender goes when the process ends; until then the hold decides.
-            Ok(_) = speaks.wait_for(|speaks| *speaks) => {}
-            () = tokio::time::sleep(HOLD) => {}
-            () = self.marks.until_told(&alert.id, &route.name, told) => {}
+    fn take(&mut self, word: Word) {
+        match word {
+            Word::Due(news) if self.notifier.is_needed(&news) => self.deliver(news),
+            Word::Due(news) => drop(self.under_way.remove(&key(&news))),
+            Word::Failed(id, times) => self.handle(Input::Failed { id, times }),
+            Word::Ended(news, end) => self.end(&news, end),
         }
     }
 
-    /// Whether the receiver is spared the alert: it was given up long ago, or burnt before it was known.
-    fn is_old(&self, route: &Route<P>, alert: &Alert) -> bool {
-        let began = alert.starts_at;
-        let old = alert.status == AlertStatus::Firing
-            && (is_given_up(began, wall()) || self.marks.precedes(began, &route.name));
-        if old {
-            self.marks.remember(&alert.id, &route.name, Told::Resolved);
-            Skipped { receiver: &route.name, id: alert.id.as_str() }.emit();
+    fn end(&mut self, news: &Notification, end: End) {
+        self.under_way.remove(&key(news));
+        match end {
+            End::Delivered => {
+                let row = news.row(self.now(), &self.replica);
+                if is_straight(news) {
+                    // The log is what cannot be seen, and no other replica tells of this one.
+                    self.handle(Input::Told(row));
+                } else {
+                    self.marks.note(told_key(&news.id, &news.receiver), Row::Told(row));
+                }
+            }
+            End::GivenUp => self.handle(Input::GivenUp { id: news.id.clone() }),
+            End::Elsewhere => {}
         }
-        old
     }
+
+    fn answer(&self, question: Question) {
+        // Whoever asked may have gone meanwhile.
+        match question {
+            Question::Alerts(to) => {
+                let alerts = self.notifier.alerts();
+                let told = alerts.map(|alert| (alert.clone(), self.notifier.fates(alert))).collect();
+                drop(to.send(told));
+            }
+            Question::Silences(to) => drop(to.send(self.notifier.silences().cloned().collect())),
+            Question::Way(labels, to) => drop(to.send(self.notifier.tree().explain(&labels))),
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        for news in self.notifier.handle(self.now(), input) {
+            self.send(news);
+        }
+        let Self { notifier, under_way, open, .. } = self;
+        open.forget(|id| notifier.holds(id) || under_way.values().any(|(news, _)| news.is_about(id)));
+    }
+
+    /// Tells at once what is ours to tell, and gives the owner its time where it is not.
+    fn send(&mut self, news: Notification) {
+        let speaks = news.alerts.first().and_then(|alert| alert.labels.get("domain"));
+        let speaks = speaks.and_then(|domain| self.speaks.get(domain)).cloned();
+        let Some(mut speaks) = speaks.filter(|speaks| !is_straight(&news) && !*speaks.borrow()) else {
+            return self.deliver(news);
+        };
+        self.under_way.insert(key(&news), (news.clone(), Elsewhere::default()));
+        let words = self.words.clone();
+        self.errands.spawn(async move {
+            tokio::select! {
+                // The sender goes when the process ends; until then the hold decides.
+                Ok(_) = speaks.wait_for(|speaks| *speaks) => {}
+                () = tokio::time::sleep(HOLD) => {}
+            }
+            let _ended = words.send(Word::Due(news));
+        });
+    }
+
+    fn deliver(&mut self, news: Notification) {
+        let Some(route) = self.routes.get(&news.receiver).cloned() else { return };
+        let elsewhere = Elsewhere::default();
+        self.under_way.insert(key(&news), (news.clone(), elsewhere.clone()));
+        let words = self.words.clone();
+        let span =
+            news.alerts.first().map_or_else(tracing::Span::none, |alert| span::deliver(alert, &route.name));
+        let errand = async move {
+            let _pending = Pending::begin(&route.name);
+            let says = |times| drop(words.send(Word::Failed(news.id.clone(), times)));
+            let end = route.deliver(&news, elsewhere, says).await;
+            let _ended = words.send(Word::Ended(news, end));
+        };
+        self.errands.spawn(errand.instrument(span));
+    }
+
+    /// Tells those again who forget what they are not told.
+    fn remind(&mut self) {
+        for route in self.routes.values().cloned() {
+            let speaks = |alert: &&Alert| {
+                let domain = alert.labels.get("domain").and_then(|domain| self.speaks.get(domain));
+                domain.is_none_or(|speaks| *speaks.borrow())
+            };
+            let alerts: Vec<Alert> = self.notifier.burning(&route.name).filter(speaks).cloned().collect();
+            self.errands.spawn(async move {
+                if let Some(Answer::Failed { reason, why, .. }) = route.post.remind(&alerts).await {
+                    ReminderFailed { receiver: &route.name, reason, why: &why }.emit();
+                }
+            });
+        }
+    }
+}
+
+fn key(news: &Notification) -> (String, String) {
+    (news.id.clone(), news.receiver.clone())
+}
+
+/// Whether a notification is of what this replica alone knows.
+fn is_straight(news: &Notification) -> bool {
+    news.alerts.iter().all(|alert| alert.labels.get("alertname").is_some_and(|name| name == "Blind"))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use pavane_events::EventId;
-    use tokio::time::Instant;
-
-    use super::*;
-    use crate::alert::body::tests::{over, stall};
-    use crate::alert::delivery::tests::Flaky;
-
-    struct House {
-        raise: mpsc::UnboundedSender<Raised>,
-        route: Arc<Route<Flaky>>,
-        marks: Arc<Marks>,
-        rows: mpsc::UnboundedReceiver<(String, Row)>,
-        speaks: watch::Sender<bool>,
-    }
-
-    fn house(failures: usize, speaks: bool) -> House {
-        let route = Arc::new(Route::new("platform".to_owned(), Flaky::new(failures)));
-        let (marks, rows) = Marks::new();
-        let marks = Arc::new(marks);
-        let dispatcher = Dispatcher {
-            routes: vec![route.clone()],
-            marks: marks.clone(),
-            replica: "a".to_owned(),
-            external_url: String::new(),
-        };
-        let (raise, raised) = mpsc::unbounded_channel();
-        tokio::spawn(dispatcher.run(raised));
-        House { raise, route, marks, rows, speaks: watch::Sender::new(speaks) }
-    }
-
-    impl House {
-        fn raise(&self, alert: Alert) {
-            let way = Way::Log { speaks: self.speaks.subscribe() };
-            self.raise.send(Raised { alert, way }).expect("the dispatcher runs");
-        }
-
-        fn sent(&self) -> Vec<String> {
-            let seen = self.route.post.seen.lock().expect("no panic");
-            seen.iter().map(|(_, message)| message.id.clone()).collect()
-        }
-    }
-
-    fn fresh(id: &str) -> Alert {
-        let mut alert = stall(id);
-        alert.starts_at = wall();
-        alert
-    }
-
-    fn brought(status: Told) -> Vec<u8> {
-        let row = Row::Delivered { status, at: wall(), replica: "b".to_owned() };
-        serde_json::to_vec(&row).expect("JSON")
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_owner_delivers_at_once_and_notes_it() {
-        let mut house = house(0, true);
-        house.marks.load(&[], wall());
-        let began = Instant::now();
-        house.raise(fresh("d1"));
-        let (key, row) = house.rows.recv().await.expect("a row");
-        assert_eq!(key, "d1/platform");
-        assert!(matches!(row, Row::Delivered { status: Told::Firing, .. }));
-        assert!(began.elapsed() < Duration::from_millis(10));
-        assert_eq!(house.sent(), ["d1.firing"]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn nothing_is_delivered_before_it_is_known_what_was() {
-        let house = house(0, true);
-        house.raise(fresh("d1"));
-        tokio::time::advance(Duration::from_mins(1)).await;
-        tokio::task::yield_now().await;
-        assert!(house.sent().is_empty());
-        house.marks.read("d1/platform", Some(&brought(Told::Firing)));
-        house.marks.load(&[], wall());
-        house.raise(fresh("d2"));
-        house.marks.until_told(&EventId::new("d2").expect("a name"), "platform", Told::Firing).await;
-        assert_eq!(house.sent(), ["d2.firing"]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_standby_delivers_only_when_the_owner_has_not_after_two_pulses() {
-        let house = house(0, false);
-        house.marks.load(&[], wall());
-        let began = Instant::now();
-        house.raise(fresh("d1"));
-        house.raise(fresh("d2"));
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        house.marks.read("d1/platform", Some(&brought(Told::Firing)));
-        house.marks.until_told(&EventId::new("d2").expect("a name"), "platform", Told::Firing).await;
-        assert_eq!(began.elapsed().as_secs(), 4);
-        assert_eq!(house.sent(), ["d2.firing"]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_standby_that_takes_over_delivers_at_once() {
-        let house = house(0, false);
-        house.marks.load(&[], wall());
-        house.raise(fresh("d1"));
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        assert!(house.sent().is_empty());
-        house.speaks.send_replace(true);
-        let began = Instant::now();
-        house.marks.until_told(&EventId::new("d1").expect("a name"), "platform", Told::Firing).await;
-        assert!(began.elapsed() < Duration::from_millis(10));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn that_it_is_over_never_comes_before_that_it_burns() {
-        let house = house(2, true);
-        house.marks.load(&[], wall());
-        house.raise(fresh("d1"));
-        house.raise(over(fresh("d1")));
-        house.marks.until_told(&EventId::new("d1").expect("a name"), "platform", Told::Resolved).await;
-        assert_eq!(house.sent(), ["d1.firing", "d1.firing", "d1.firing", "d1.resolved"]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn blindness_is_told_although_the_notifications_cannot_be_read() {
-        let house = house(0, false);
-        let raised = Raised { alert: fresh("blind-1"), way: Way::Straight };
-        house.raise.send(raised).expect("the dispatcher runs");
-        house.marks.until_told(&EventId::new("blind-1").expect("a name"), "platform", Told::Firing).await;
-        assert_eq!(house.sent(), ["blind-1.firing"]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_new_receiver_is_spared_what_burnt_long_ago() {
-        let house = house(0, true);
-        house.marks.load(&["platform".to_owned()], wall());
-        let mut old = fresh("d1");
-        old.starts_at = wall().plus(-3_600_000);
-        house.raise(old.clone());
-        house.raise(over(old));
-        house.raise(fresh("d2"));
-        house.marks.until_told(&EventId::new("d2").expect("a name"), "platform", Told::Firing).await;
-        assert_eq!(house.sent(), ["d2.firing"]);
-    }
-}
+pub(crate) mod tests;

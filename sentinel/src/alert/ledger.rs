@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pavane_bus::{Error, TableItem, TableReader, Topic};
 use tokio::sync::mpsc;
 
-use crate::alert::marks::{Marks, Row};
+use crate::alert::marks::{Marks, ToWrite};
 use crate::clock::wall;
 use crate::connection::{Connection, Patience};
 
@@ -48,15 +48,15 @@ async fn open(connection: &Connection) -> Result<TableReader, Error> {
 /// under the same id.
 pub(crate) async fn write(
     connection: Connection,
-    mut rows: mpsc::UnboundedReceiver<(String, Row)>,
+    mut rows: mpsc::UnboundedReceiver<ToWrite>,
 ) -> anyhow::Result<()> {
     let mut patience = Patience::new("write to the notifications");
     while let Some((key, row)) = rows.recv().await {
-        let value = serde_json::to_vec(&row)?;
+        let value = row.map(|row| serde_json::to_vec(&row)).transpose()?;
         loop {
             let put = async {
                 let writer = connection.writer().await?;
-                writer.put(Topic::Notifications, &key, Some(value.clone())).await
+                writer.put(Topic::Notifications, &key, value.clone()).await
             };
             match put.await {
                 Ok(_) => break patience.reset(),

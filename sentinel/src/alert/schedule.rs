@@ -2,15 +2,8 @@
 
 use std::time::Duration;
 
-use pavane_events::Timestamp;
-
 /// How long a delivery is tried before it is given up, loudly.
 pub(crate) const GIVE_UP: Duration = Duration::from_hours(72);
-
-/// Whether what began then was given up by now.
-pub(crate) fn is_given_up(began: Timestamp, now: Timestamp) -> bool {
-    u64::try_from(now.since(began)).is_ok_and(|age| Duration::from_millis(age) > GIVE_UP)
-}
 
 /// The longest wait that a receiver may ask for with `Retry-After`.
 const LONGEST_ASKED: Duration = Duration::from_mins(10);
@@ -67,13 +60,6 @@ mod tests {
         assert_eq!(wait(1, Pace::Soon(None), 0.0), Duration::from_secs(4));
         assert_eq!(wait(1, Pace::Soon(None), 1.0), Duration::from_secs(6));
         assert!((0..100).all(|_| (0.0..=1.0).contains(&chance())));
-    }
-
-    #[test]
-    fn what_began_more_than_three_days_ago_was_given_up() {
-        let (hour, now) = (3_600_000, Timestamp(1_795_269_600_000));
-        assert!(!is_given_up(now.plus(-72 * hour), now) && !is_given_up(now.plus(hour), now));
-        assert!(is_given_up(now.plus(-72 * hour - 1), now));
     }
 
     #[test]

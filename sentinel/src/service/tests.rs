@@ -180,7 +180,10 @@ async fn a_step_that_nobody_answers_is_named_told_and_lifted_by_a_late_answer() 
 
     let stalls = stage.on_the_log(EventType::RolloutStalled).await;
     let [Event { envelope, body: Body::RolloutStalled(said) }] = &stalls[..] else { panic!("one stall") };
-    assert_eq!((id, said.cause), (format!("{}.firing", envelope.id), Cause::Unreachable));
+    assert_eq!(
+        (&said.cause, envelope.rollout.as_ref().map(RolloutId::as_str)),
+        (&Cause::Unreachable, Some("r-1"))
+    );
     let (status, shown) = sentinel.get("/api/v1/rollouts/r-1").await;
     assert_eq!((status, &shown["domain"], &shown["status"]), (200, &"shop".into(), &"open".into()));
     assert_eq!(shown["steps"][0]["state"], "stalled");
@@ -188,8 +191,8 @@ async fn a_step_that_nobody_answers_is_named_told_and_lifted_by_a_late_answer() 
     let late = DeploymentComplete::default();
     stage.say("r-1", "done-1", Some(("user-service", "user-service-0")), late).await;
     until("the alert is over", async || stage.inbox().len() == 2).await;
-    let (id, body) = stage.inbox().remove(1);
-    assert_eq!((id, &body["status"]), (format!("{}.resolved", envelope.id), &"resolved".into()));
+    let (end, body) = stage.inbox().remove(1);
+    assert_eq!((end == id, &body["status"]), (false, &"resolved".into()));
     until("the rollout ends", async || {
         sentinel.get("/api/v1/rollouts").await.1["rollouts"][0]["status"] == "completed"
     })
@@ -207,7 +210,7 @@ async fn a_standby_does_not_double_what_the_owner_told_and_a_restart_tells_nothi
     stage.say("r-1", "start-1", None, start(300)).await;
     until("the alert arrives", async || !stage.inbox().is_empty()).await;
     let id = stage.inbox().remove(0).0;
-    let key = format!("{}/platform", id.trim_end_matches(".firing"));
+    let key = format!("told/{id}/platform");
     until("it is noted", async || stage.keys(Topic::Notifications).await.contains(&key)).await;
     owner.leave().await;
 

@@ -151,7 +151,7 @@ impl Key {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::alert::body::tests::stall;
+    use crate::alert::dispatcher::tests::stall;
 
     pub(crate) fn domain() -> Domain {
         Domain::new("shop").expect("a name")

@@ -51,9 +51,8 @@ async fn a_metric_that_breaks_its_bound_is_a_stall_that_tells_the_value() {
     stage.say("r-1", "start-1", None, begin(&watched(OnStall::Alert))).await;
     stage.say("r-1", "done-1", Some(("canary", "canary-0")), DeploymentComplete::default()).await;
     until("the alert arrives", async || stage.alerts().contains(&"RolloutStalled".to_owned())).await;
-    let stalled = |(_, body): &(String, Value)| body["alerts"][0]["labels"]["alertname"] == "RolloutStalled";
-    let (_, body) = stage.inbox().into_iter().find(stalled).expect("a stall");
-    let alert = &body["alerts"][0];
+    let stalled = |alert: &Value| alert["labels"]["alertname"] == "RolloutStalled";
+    let alert = stage.told().into_iter().find(stalled).expect("a stall");
     assert_eq!((&alert["labels"]["step"], &alert["labels"]["cause"]), (&"canary".into(), &"failed".into()));
     assert!(
         alert["annotations"].to_string().contains("at most 0.01 in phase canary (it is 0.5)"),
@@ -112,9 +111,14 @@ impl Stage {
 
     /// What people were told, by name.
     fn alerts(&self) -> Vec<String> {
-        let name =
-            |(_, body): (String, Value)| body["alerts"][0]["labels"]["alertname"].as_str().map(str::to_owned);
-        self.inbox().into_iter().filter_map(name).collect()
+        let name = |alert: &Value| alert["labels"]["alertname"].as_str().map(str::to_owned);
+        self.told().iter().filter_map(name).collect()
+    }
+
+    /// Every alert of every notification so far.
+    fn told(&self) -> Vec<Value> {
+        let alerts = |(_, body): (String, Value)| body["alerts"].as_array().cloned().unwrap_or_default();
+        self.inbox().into_iter().flat_map(alerts).collect()
     }
 }
 

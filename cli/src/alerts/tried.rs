@@ -1,0 +1,92 @@
+//! What a sentinel's file would do: a receiver tried, and the way of labels through the routes.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use pavane_alerts::Explanation;
+use pavane_sentinel::Config;
+use pavane_sentinel::alert::trial::try_receiver;
+use serde_json::json;
+
+use crate::commands::Context;
+use crate::commands::alerts::{Explain, Test};
+use crate::failure::Failure;
+use crate::shell;
+
+/// Tries a receiver.
+pub async fn test(test: &Test, context: Context<'_>) -> Result<(), Failure> {
+    let (config, name) = config(&test.config)?;
+    let tried = try_receiver(&config, &test.receiver).await;
+    let tried = tried.map_err(|error| shell::unusable(&name, error))?.ok_or_else(|| {
+        let names: Vec<_> = config.receivers.iter().map(|receiver| receiver.name.as_str()).collect();
+        let known =
+            if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
+        Failure::usage(format!("{name} has no receiver `{}`", test.receiver)).help(known)
+    })?;
+    let mut human = String::new();
+    for one in &tried {
+        let what = match &one.failure {
+            None => "✓ taken".to_owned(),
+            Some(why) => format!("✗ not taken: {why}"),
+        };
+        let _ = writeln!(human, "{:<9} {}  {what}", one.status, one.id);
+    }
+    context.console.data(&human, &json!({ "receiver": test.receiver, "notifications": tried }))?;
+    if tried.iter().all(|one| one.failure.is_none()) { Ok(()) } else { Err(Failure::found()) }
+}
+
+/// Says who would be told.
+pub fn explain(explain: &Explain, context: Context<'_>) -> Result<(), Failure> {
+    let (config, _) = config(&explain.config)?;
+    let mut labels = BTreeMap::new();
+    for label in &explain.labels {
+        let pair = label.split_once('=').filter(|(name, _)| !name.is_empty());
+        let (name, value) = pair.ok_or_else(|| {
+            Failure::usage(format!("`{label}` is no label")).help("write e.g. `owner=identity`")
+        })?;
+        labels.insert(name.to_owned(), value.trim_matches('"').to_owned());
+    }
+    let way = config.routes.explain(&labels);
+    let looks = way.looked_at.iter().map(|look| {
+        let matchers = look.matchers.iter();
+        let matchers =
+            matchers.map(|(matcher, holds)| json!({ "matcher": matcher.to_string(), "holds": holds }));
+        json!({
+            "depth": look.depth, "receiver": look.receiver, "took": look.took,
+            "matchers": matchers.collect::<Vec<_>>(),
+        })
+    });
+    let value = json!({ "receivers": way.receivers, "routes": looks.collect::<Vec<_>>() });
+    context.console.data(&picture(&way), &value)
+}
+
+fn picture(way: &Explanation) -> String {
+    let mut text = String::new();
+    for look in &way.looked_at {
+        let indent = "  ".repeat(look.depth);
+        let sign = match (look.took, look.matchers.iter().all(|(_, holds)| *holds)) {
+            (true, _) => "✓",
+            (false, true) => "↓",
+            (false, false) => "✗",
+        };
+        let receiver = if look.receiver.is_empty() { "(everybody)" } else { &look.receiver };
+        let failed = look.matchers.iter().find(|(_, holds)| !holds);
+        let why = match (failed, look.took) {
+            (Some((matcher, _)), _) => format!(" — {matcher} does not hold"),
+            (None, true) => " — told here".to_owned(),
+            (None, false) => String::new(),
+        };
+        let _ = writeln!(text, "{indent}{sign} {receiver}{why}");
+    }
+    let told = if way.receivers.is_empty() { "nobody".to_owned() } else { way.receivers.join(", ") };
+    let _ = writeln!(text, "told: {told}");
+    text
+}
+
+fn config(file: &Path) -> Result<(Config, String), Failure> {
+    let (text, name) = shell::read(file)?;
+    let config =
+        Config::from_yaml(&text, &name).map_err(|diagnostics| Failure::invalid(&name, diagnostics))?;
+    Ok((config, name))
+}

@@ -1,0 +1,43 @@
+//! A channel, by an incoming webhook whose URL is the secret.
+
+use pavane_alerts::Notification;
+use pavane_alerts::body::slack;
+use pavane_alerts::body::template::{TemplateError, Words};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+
+use super::{Message, Post, secret};
+use crate::alert::call::{Answer, Line, failed};
+use crate::alert::schedule::Pace;
+use crate::config::Slack as Config;
+
+/// A channel.
+pub(crate) struct Slack {
+    config: Config,
+    words: Words,
+    line: Line,
+    external_url: String,
+}
+
+impl Slack {
+    pub(crate) fn new(config: Config, words: Words, external_url: String) -> anyhow::Result<Self> {
+        let url = secret(&config.url_file).map_err(|error| anyhow::anyhow!("failed to {error}"))?;
+        let line = Line::new(config.allowed, url.starts_with("http:"))?;
+        Ok(Self { config, words, line, external_url })
+    }
+}
+
+impl Post for Slack {
+    fn compose(&self, news: &Notification) -> Result<Message, TemplateError> {
+        let body = slack::body(news, &self.words, &self.external_url)?;
+        Ok(Message { id: news.id.clone(), subject: String::new(), body })
+    }
+
+    async fn post(&self, message: &Message) -> Answer {
+        let url = match secret(&self.config.url_file) {
+            Ok(url) => url,
+            Err(error) => return failed("secret", format!("failed to {error}"), Pace::Soon(None)),
+        };
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+        self.line.post(&url, headers, message.body.clone()).await
+    }
+}

@@ -1,0 +1,231 @@
+//! What burns, who was told, and silences: in the shapes of Alertmanager's API, version 2, so that its tools can ask.
+//!
+//! Silences are written from this machine alone until there is authentication.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::routing::{delete, get};
+use axum::{Json, Router};
+use pavane_alerts::body::{fingerprint, rfc3339};
+use pavane_alerts::{Explanation, Fate, Matcher, Silence};
+use pavane_events::Timestamp;
+use pavane_sentinel_engine::Alert;
+use pavane_telemetry::Problem;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+
+use super::PATIENCE;
+use crate::alert::dispatcher::Question;
+use crate::alert::marks::{Marks, Row, silence_key};
+use crate::clock::wall;
+
+/// The longest comment, in bytes.
+const COMMENT: usize = 2_000;
+/// How many conditions a silence may have.
+const MATCHERS: usize = 32;
+
+/// The way to whoever tells people.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    pub(crate) questions: mpsc::Sender<Question>,
+    pub(crate) marks: Arc<Marks>,
+}
+
+impl Desk {
+    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Result<T, Problem> {
+        let (to, answer) = oneshot::channel();
+        let asked = async {
+            self.questions.send(question(to)).await.ok()?;
+            answer.await.ok()
+        };
+        let slow = || {
+            let detail = format!("no answer within {PATIENCE:?}; try again");
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        };
+        tokio::time::timeout(PATIENCE, asked).await.ok().flatten().ok_or_else(slow)
+    }
+}
+
+/// The routes about alerts.
+pub(crate) fn router(desk: Desk) -> Router {
+    Router::new()
+        .route("/api/v2/alerts", get(alerts))
+        .route("/api/v2/silences", get(silences).post(silence))
+        .route("/api/v2/silence/{id}", delete(unsilence))
+        .route("/api/v1/alerts/explain", get(explain))
+        .with_state(desk)
+}
+
+async fn alerts(State(desk): State<Desk>) -> Result<Json<Vec<Value>>, Problem> {
+    let told = desk.ask(Question::Alerts).await?;
+    Ok(Json(told.iter().map(|(alert, fates)| shown(alert, fates)).collect()))
+}
+
+/// An alert as Alertmanager shows it; each receiver with what became of it there.
+fn shown(alert: &Alert, fates: &[(String, Fate)]) -> Value {
+    let by = |wanted: &dyn Fn(&Fate) -> Option<String>| -> Vec<String> {
+        let mut by: Vec<_> = fates.iter().filter_map(|(_, fate)| wanted(fate)).collect();
+        by.sort();
+        by.dedup();
+        by
+    };
+    let silenced = by(&|fate| if let Fate::Silenced(id) = fate { Some(id.clone()) } else { None });
+    let inhibited = by(&|fate| if let Fate::Inhibited(id) = fate { Some(id.to_string()) } else { None });
+    let state = if silenced.is_empty() && inhibited.is_empty() { "active" } else { "suppressed" };
+    let receivers: Vec<Value> =
+        fates.iter().map(|(name, fate)| json!({ "name": name, "fate": told(fate) })).collect();
+    json!({
+        "id": alert.id,
+        "fingerprint": fingerprint(&alert.labels),
+        "labels": alert.labels,
+        "annotations": alert.annotations,
+        "startsAt": rfc3339(alert.starts_at),
+        "endsAt": alert.ends_at.map(rfc3339),
+        "status": { "state": state, "silencedBy": silenced, "inhibitedBy": inhibited, "mutedBy": [] },
+        "receivers": receivers,
+    })
+}
+
+/// What became of an alert, in words.
+fn told(fate: &Fate) -> String {
+    match fate {
+        Fate::Told => "told".to_owned(),
+        Fate::Waits(until) => format!("waits for others of its group until {}", rfc3339(*until)),
+        Fate::Silenced(id) => format!("not told: silence {id}"),
+        Fate::Inhibited(id) => format!("not told: alert {id} says it already"),
+        Fate::Over => "over before it was told".to_owned(),
+        Fate::Spared => {
+            "not told: it began before the receiver was known, or more than three days ago".to_owned()
+        }
+    }
+}
+
+async fn silences(State(desk): State<Desk>) -> Result<Json<Vec<Value>>, Problem> {
+    let now = wall();
+    let silences = desk.ask(Question::Silences).await?;
+    let shown = silences.iter().map(|silence| {
+        json!({
+            "id": silence.id,
+            "matchers": silence.matchers,
+            "startsAt": rfc3339(silence.starts_at),
+            "endsAt": rfc3339(silence.ends_at),
+            "createdBy": silence.created_by,
+            "comment": silence.comment,
+            "status": { "state": silence.state(now) },
+        })
+    });
+    Ok(Json(shown.collect()))
+}
+
+/// A silence as it is written.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Written {
+    #[serde(default)]
+    id: Option<String>,
+    matchers: Vec<Matcher>,
+    starts_at: String,
+    ends_at: String,
+    created_by: String,
+    comment: String,
+}
+
+/// The answer to a silence that was written.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Given {
+    #[serde(rename = "silenceID")]
+    silence_id: String,
+}
+
+async fn silence(
+    State(desk): State<Desk>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    written: Result<Json<Written>, JsonRejection>,
+) -> Result<Json<Given>, Problem> {
+    of_this_machine(from, &headers)?;
+    let Json(written) = written.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.body_text()))?;
+    let silence = checked(written, wall())?;
+    let silence_id = silence.id.clone();
+    desk.marks.note(silence_key(&silence_id), Row::Silenced(silence));
+    Ok(Json(Given { silence_id }))
+}
+
+async fn unsilence(
+    State(desk): State<Desk>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    of_this_machine(from, &headers)?;
+    let there = desk.ask(Question::Silences).await?.iter().any(|silence| silence.id == id);
+    if !there {
+        return Err(Problem::new(StatusCode::NOT_FOUND, "no silence has this id; see /api/v2/silences"));
+    }
+    desk.marks.erase(silence_key(&id));
+    Ok(StatusCode::OK)
+}
+
+/// Only programs of this machine write; a page in a browser names another host, and is refused.
+fn of_this_machine(from: SocketAddr, headers: &HeaderMap) -> Result<(), Problem> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let is_local = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
+    if from.ip().to_canonical().is_loopback() && is_local && !headers.contains_key(header::ORIGIN) {
+        return Ok(());
+    }
+    let detail = "silences are written from the sentinel's own machine; use `pavane alerts silence`";
+    Err(Problem::new(StatusCode::FORBIDDEN, detail))
+}
+
+fn checked(written: Written, now: Timestamp) -> Result<Silence, Problem> {
+    let refuse = |detail: &str| Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+    let moment = |text: &str| text.parse::<jiff::Timestamp>().map(|at| Timestamp(at.as_millisecond()));
+    let (Ok(starts_at), Ok(ends_at)) = (moment(&written.starts_at), moment(&written.ends_at)) else {
+        return refuse("`startsAt` and `endsAt` are moments in RFC 3339, e.g. 2026-01-31T12:00:00Z");
+    };
+    if ends_at <= starts_at.max(now) {
+        return refuse("the silence is over before it begins to count; set `endsAt` later");
+    }
+    if written.matchers.is_empty() || written.matchers.len() > MATCHERS {
+        return refuse("a silence has 1 to 32 matchers: what it is about");
+    }
+    if written.created_by.trim().is_empty() || written.comment.trim().is_empty() {
+        return refuse("`createdBy` and `comment` say who silences, and why: neither may be empty");
+    }
+    if written.comment.len() + written.created_by.len() > COMMENT {
+        return refuse("`createdBy` and `comment` have 2000 bytes together at most");
+    }
+    let id = written.id.filter(|id| !id.is_empty()).unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+    if pavane_events::EventId::new(&id).is_err() {
+        return refuse("`id` is no name; leave it out for a new silence");
+    }
+    let Written { matchers, created_by, comment, .. } = written;
+    Ok(Silence { id, matchers, starts_at, ends_at, created_by, comment })
+}
+
+async fn explain(
+    State(desk): State<Desk>,
+    Query(labels): Query<BTreeMap<String, String>>,
+) -> Result<Json<Value>, Problem> {
+    let Explanation { looked_at, receivers } = desk.ask(|to| Question::Way(labels, to)).await?;
+    let looks: Vec<Value> = looked_at
+        .iter()
+        .map(|look| {
+            let matchers: Vec<Value> = look
+                .matchers
+                .iter()
+                .map(|(matcher, holds)| json!({ "matcher": matcher.to_string(), "holds": holds }))
+                .collect();
+            json!({ "depth": look.depth, "receiver": look.receiver, "matchers": matchers, "took": look.took })
+        })
+        .collect();
+    Ok(Json(json!({ "receivers": receivers, "routes": looks })))
+}
