@@ -1,12 +1,13 @@
 //! What somebody does to the topics behind everyone's back: cuts them, makes them anew, changes how they are set up.
 
 use anyhow::{Context, Result, ensure};
-use pavane_bus::{ApplyOptions, Topic, apply_topics, partition_of};
+use pavane_bus::{ApplyOptions, Bus, Topic, apply_topics, partition_of};
 use pavane_tests::stage::{SOON, Stage};
 use pavane_tests::wait;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::Value;
 
@@ -79,4 +80,18 @@ pub(crate) async fn kept(stage: &Stage, offset: i64) -> Result<i64> {
         ends.max().filter(|end| *end >= offset)
     });
     ends.await.with_context(|| format!("of offset {offset} or later"))
+}
+
+/// Sets the offsets of the sentinels' group far past the end, as an administrator may: nothing may rest on them.
+pub(crate) fn skip_to_the_end(stage: &Stage, bus: &Bus) -> Result<()> {
+    let prefix = &bus.settings().prefix;
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", &stage.settings().kafka)
+        .set("group.id", format!("{prefix}-pavane-sentinel"))
+        .create()?;
+    let mut offsets = TopicPartitionList::new();
+    for partition in 0..bus.partitions() {
+        offsets.add_partition_offset(&Topic::Lifecycle.name(prefix), partition, Offset::Offset(1_000_000))?;
+    }
+    consumer.commit(&offsets, CommitMode::Sync).context("failed to commit offsets for the group")
 }

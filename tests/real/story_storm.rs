@@ -18,10 +18,9 @@ use pavane_tests::stage::sentinel::Sentinel;
 use pavane_tests::stage::{SOON, Stage};
 use pavane_tests::wait;
 use pavane_tests::webhook::Delivery;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 
+use crate::broker;
 use crate::storm_couple::Couple;
 use crate::storm_load::{Load, append, event};
 use crate::storm_newer::{self, Newer, Schemas};
@@ -43,7 +42,7 @@ async fn play(stage: &Stage, kafka: &mut Kafka) -> Result<()> {
     let times = std::env::var("PAVANE_STORM").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
     let (bus, log, stop) = (stage.bus().await?, stage.log().await?, CancellationToken::new());
     let schemas = storm_newer::push(&bus, &bus.writer().await?).await?;
-    skip_to_the_end(stage, &bus)?;
+    broker::skip_to_the_end(stage, &bus)?;
     release_the_brakes(stage, &bus).await?;
     let mut couples = [Couple::enter(stage, "one").await?, Couple::enter(stage, "two").await?];
     for couple in &mut couples {
@@ -98,20 +97,6 @@ async fn release_the_brakes(stage: &Stage, bus: &Bus) -> Result<()> {
     configured.envelope.rollout = None;
     append(&bus.writer().await?, &configured).await;
     Ok(())
-}
-
-/// The group's offsets are set far past the end, as an administrator may: nothing may rest on them.
-fn skip_to_the_end(stage: &Stage, bus: &Bus) -> Result<()> {
-    let prefix = &bus.settings().prefix;
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", &stage.settings().kafka)
-        .set("group.id", format!("{prefix}-pavane-sentinel"))
-        .create()?;
-    let mut offsets = TopicPartitionList::new();
-    for partition in 0..bus.partitions() {
-        offsets.add_partition_offset(&Topic::Lifecycle.name(prefix), partition, Offset::Offset(1_000_000))?;
-    }
-    consumer.commit(&offsets, CommitMode::Sync).context("failed to commit offsets for the group")
 }
 
 /// The sentinels of this version.

@@ -1,3 +1,5 @@
+//! Which replica tells what, and when.
+
 use std::time::Duration;
 
 use pavane_alerts::{Reason, Tree};
