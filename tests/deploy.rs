@@ -179,3 +179,35 @@ fn the_choreography_on_the_first_page_is_sound() {
         page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("it shows one");
     sound("README.md", pavane_choreography::read(shown, "README.md"));
 }
+
+/// Every file of sources below a folder, as one text.
+fn sources(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text.push_str(&sources(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            text.push_str(&read(&path));
+        }
+    }
+    text
+}
+
+#[test]
+fn the_rules_for_prometheus_ask_for_metrics_that_there_are() {
+    let rules = read(&deploy("prometheus").join("pavane.rules.yaml"));
+    let text: String =
+        ["sentinel/src", "sidecar/src"].iter().map(|of| sources(&workspace().join(of))).collect();
+    let quoted = text.split('"').filter(|name| name.starts_with("pavane."));
+    let metrics: std::collections::BTreeSet<String> = quoted.map(|name| name.replace('.', "_")).collect();
+    let asked = rules.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+    let asked: Vec<&str> = asked.filter(|word| word.starts_with("pavane_")).collect();
+    assert!(asked.len() >= 10, "{asked:?}");
+    for name in asked {
+        let bare = name.strip_suffix("_total").or_else(|| name.strip_suffix("_seconds")).unwrap_or(name);
+        assert!(metrics.contains(bare), "no program counts {name}");
+    }
+    let alerts = rules.matches("- alert: ").count();
+    assert_eq!((rules.matches("expr: ").count(), rules.matches("summary: ").count()), (alerts, alerts));
+}

@@ -6,7 +6,7 @@
 use std::io::Write;
 
 use anyhow::{Context, Result, ensure};
-use pavane_bus::{Bus, Topic};
+use pavane_bus::Bus;
 use pavane_events::control::DomainConfigured;
 use pavane_events::{RolloutId, Timestamp};
 use pavane_tests::process::Signal;
