@@ -79,13 +79,29 @@ impl Files {
 impl File {
     /// A note in place of its defects, where its placeholders `{{…}}` are not filled: nobody could mend those.
     pub fn unfilled(&self) -> Option<Diagnostic> {
-        let (number, line) = (1..).zip(self.text.lines()).find(|(_, line)| line.contains("{{"))?;
+        let (number, line) = placeholder(&self.text)?;
         let column = line.split("{{").next().map_or(1, |before| before.chars().count() + 1);
         let place = Place { line: number, column: u32::try_from(column).unwrap_or(u32::MAX) };
         let message = "the placeholders of this file are not filled, so it was not checked";
         let help = "fill them as for a deployment, and check what comes out";
         Some(Diagnostic::new(Code::Template, &self.name, place, message, help).note())
     }
+}
+
+/// The first line, from 1, that holds a placeholder. What alerts are worded by is a template and is meant to stand there.
+fn placeholder(text: &str) -> Option<(u32, &str)> {
+    let depth = |line: &str| line.len() - line.trim_start().len();
+    let mut words: Option<usize> = None;
+    for (number, line) in (1..).zip(text.lines()) {
+        if words.is_some_and(|above| line.trim().is_empty() || depth(line) > above) {
+            continue;
+        }
+        words = ["title:", "text:"].iter().any(|key| line.trim_start().starts_with(key)).then(|| depth(line));
+        if words.is_none() && line.contains("{{") {
+            return Some((number, line));
+        }
+    }
+    None
 }
 
 const HELP: &str = "name files and folders that are there and can be read; nothing in these was looked at";

@@ -36,6 +36,7 @@ mod share;
 mod snapshot;
 mod span;
 mod supervise;
+mod table;
 mod telemetry;
 mod watchdog;
 mod witness;

@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use pavane_bus::{Error, Row, TableItem, TableReader, Topic};
+use pavane_bus::{Row, TableItem, Topic};
 use pavane_choreography::Published;
 use pavane_events::Domain;
 use tokio::sync::mpsc;
 
-use crate::connection::{Connection, Patience};
+use crate::connection::Connection;
 use crate::happening::Happening;
+use crate::table::Table;
 use crate::telemetry::UnreadableRow;
 
 /// Follows them for as long as the process lives.
@@ -20,37 +21,16 @@ pub(crate) async fn follow(
     connection: Connection,
     loops: BTreeMap<Domain, mpsc::Sender<Happening>>,
 ) -> anyhow::Result<()> {
-    let mut patience = Patience::new("read the published choreographies");
+    let mut table = Table::new(connection, Topic::Choreographies, "read the published choreographies");
     let mut told = Told::default();
-    let mut table: Option<TableReader> = None;
     loop {
-        let item = match &mut table {
-            Some(table) => table.next().await,
-            None => match open(&connection).await {
-                Ok(opened) => {
-                    table = Some(opened);
-                    continue;
-                }
-                Err(error) => Err(error),
-            },
-        };
-        match item {
-            Ok(TableItem::Row(row)) => {
-                patience.reset();
-                if let Some((to, happening)) = told.news(row, &loops) {
-                    // The loop ends only with the process, which takes this task along.
-                    let _ended = to.send(happening).await;
-                }
-            }
-            Ok(TableItem::CaughtUp) => {}
-            Err(error @ Error::Stopped { .. }) => return Err(error.into()),
-            Err(error) => patience.wait(&error).await,
+        if let TableItem::Row(row) = table.next().await?
+            && let Some((to, happening)) = told.news(row, &loops)
+        {
+            // The loop ends only with the process, which takes this task along.
+            let _ended = to.send(happening).await;
         }
     }
-}
-
-async fn open(connection: &Connection) -> Result<TableReader, Error> {
-    connection.bus().await.table(Topic::Choreographies).await
 }
 
 /// What was told already: a table that starts over repeats its rows.

@@ -59,6 +59,9 @@ async fn play(stage: &Stage) -> Result<()> {
     for sentinel in &mut sentinels {
         sentinel.ready().await?;
     }
+    // the same services go back again and again, which the sentinel would not ask for by itself
+    let brakes = ["configure", "--cool-down", "1s", "--rollback-budget", "100/1h", "--reason", "a story"];
+    stage.pavane(&brakes).await?;
     let log = stage.log().await?;
     let plan = stage.write("plan.yaml", PLAN)?;
     let mut rollouts = Vec::new();

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::commands::Context;
 use crate::commands::orders::Grounds;
 use crate::commands::start::length;
-use crate::failure::Failure;
+use crate::failure::{Failure, counted};
 use crate::fold::Fold;
 use crate::outage;
 use crate::speaker::{self, Said};
@@ -119,14 +119,17 @@ impl Configure {
     }
 }
 
-/// What is in force, in one line.
+/// What is in force, in two lines.
 pub fn rules(set: &DomainConfigured) -> String {
     let budget = match set.rollback_budget {
         0 => "no automatic rollbacks".to_owned(),
-        many => format!("{many} automatic rollback(s) in {}", lasting(set.rollback_window_ms)),
+        many => {
+            let many = counted(usize::try_from(many).unwrap_or_default(), "automatic rollback");
+            format!("{many} in {}", lasting(set.rollback_window_ms))
+        }
     };
     format!(
-        "grace {} · {budget} · cool-down {} · reminded after {} · drift told after {}",
+        "grace {} · {budget} · cool-down {}\n          reminded after {} · drift told after {}",
         lasting(set.grace_ms),
         lasting(set.cool_down_ms),
         lasting(set.orphan_after_ms),
@@ -184,10 +187,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_force_is_one_line_that_people_can_read() {
-        let line = "grace 250ms · 3 automatic rollback(s) in 1h · cool-down 10m · reminded after 1d · drift told after 1m";
-        assert_eq!(rules(&DomainConfigured::default()), line);
+    fn what_is_in_force_is_two_lines_that_people_can_read() {
+        let lines = "grace 250ms · 3 automatic rollbacks in 1h · cool-down 10m\n          reminded after 1d · drift told after 1m";
+        assert_eq!(rules(&DomainConfigured::default()), lines);
         let none = DomainConfigured { rollback_budget: 0, ..DomainConfigured::default() };
-        assert!(rules(&none).contains("· no automatic rollbacks ·"));
+        assert!(rules(&none).contains("· no automatic rollbacks · cool-down"));
     }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use pavane_bus::{Error, TableItem, TableReader, Topic};
+use pavane_bus::{Error, TableItem, Topic};
 use tokio::sync::mpsc;
 
 use crate::alert::marks::{Marks, ToWrite};
 use crate::clock::wall;
 use crate::connection::{Connection, Patience};
+use crate::table::Table;
 
 /// Reads all rows, then follows them, for as long as the process lives.
 pub(crate) async fn read(
@@ -15,33 +16,13 @@ pub(crate) async fn read(
     marks: Arc<Marks>,
     receivers: Vec<String>,
 ) -> anyhow::Result<()> {
-    let mut patience = Patience::new("read the notifications");
-    let mut table: Option<TableReader> = None;
+    let mut table = Table::new(connection, Topic::Notifications, "read the notifications");
     loop {
-        let item = match &mut table {
-            Some(table) => table.next().await,
-            None => match open(&connection).await {
-                Ok(opened) => {
-                    table = Some(opened);
-                    continue;
-                }
-                Err(error) => Err(error),
-            },
-        };
-        match item {
-            Ok(TableItem::Row(row)) => {
-                patience.reset();
-                marks.read(&row.key, row.value.as_deref());
-            }
-            Ok(TableItem::CaughtUp) => marks.load(&receivers, wall()),
-            Err(error @ Error::Stopped { .. }) => return Err(error.into()),
-            Err(error) => patience.wait(&error).await,
+        match table.next().await? {
+            TableItem::Row(row) => marks.read(&row.key, row.value.as_deref()),
+            TableItem::CaughtUp => marks.load(&receivers, wall()),
         }
     }
-}
-
-async fn open(connection: &Connection) -> Result<TableReader, Error> {
-    connection.bus().await.table(Topic::Notifications).await
 }
 
 /// Writes each row until the broker has it. A row that is not written before a crash costs a second delivery

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pavane_bus::{Bus, Error, TableItem, TableReader, Topic};
+use pavane_bus::{Bus, Error, TableItem, Topic};
 use pavane_events::Domain;
 use pavane_sentinel_engine::Engine;
 use tokio::sync::watch;
 
-use crate::connection::{Connection, Patience};
+use crate::connection::Connection;
 use crate::snapshot::form::{Key, Manifest, Snapshot};
+use crate::table::Table;
 
 /// How many snapshots of a domain are kept: one more than is needed, in case the newest cannot be read.
 const KEPT: usize = 2;
@@ -155,33 +156,13 @@ fn goes_on(snapshot: &Snapshot, replica: &str, low: i64) -> Option<Engine> {
 
 /// Reads all rows, then follows them, for as long as the process lives.
 pub(crate) async fn follow(connection: Connection, rack: Arc<Rack>) -> anyhow::Result<()> {
-    let mut patience = Patience::new("read the snapshots");
-    let mut table: Option<TableReader> = None;
+    let mut table = Table::new(connection, Topic::Snapshots, "read the snapshots");
     loop {
-        let item = match &mut table {
-            Some(table) => table.next().await,
-            None => match open(&connection).await {
-                Ok(opened) => {
-                    table = Some(opened);
-                    continue;
-                }
-                Err(error) => Err(error),
-            },
-        };
-        match item {
-            Ok(TableItem::Row(row)) => {
-                patience.reset();
-                rack.read(&row.key, row.value);
-            }
-            Ok(TableItem::CaughtUp) => drop(rack.loaded.send_replace(true)),
-            Err(error @ Error::Stopped { .. }) => return Err(error.into()),
-            Err(error) => patience.wait(&error).await,
+        match table.next().await? {
+            TableItem::Row(row) => rack.read(&row.key, row.value),
+            TableItem::CaughtUp => drop(rack.loaded.send_replace(true)),
         }
     }
-}
-
-async fn open(connection: &Connection) -> Result<TableReader, Error> {
-    connection.bus().await.table(Topic::Snapshots).await
 }
 
 #[cfg(test)]

@@ -59,6 +59,8 @@ pages! {
     "PAV125",
     "PAV126",
     "PAV127",
+    "PAV300",
+    "PAV301",
     "PAV400",
     "PAV401",
     "PAV402",

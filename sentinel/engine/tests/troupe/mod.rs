@@ -172,7 +172,7 @@ fn something_happens(stage: &mut Stage, dice: &mut Dice, plans: &[Plan]) {
 
 /// An instance runs another version than it should for a while.
 fn drifts(stage: &mut Stage) {
-    for _ in 0..18 {
+    for _ in 0..50 {
         let mut heartbeat = heartbeat("users-0", "idle");
         heartbeat.version = Version::new("0.1.0").ok();
         stage.feed(Input::Heartbeat { heartbeat, offset: 0, at: Timestamp(stage.log.time) });
