@@ -1,7 +1,7 @@
 //! An alert that was raised and not delivered survives its sentinel: whoever starts after it delivers it under the
 //! same id, and what was delivered is not delivered again.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use axum::http::StatusCode;
 use pavane_bus::Topic;
 use pavane_tests::process::Signal;
@@ -63,13 +63,12 @@ async fn play(stage: &Stage) -> Result<()> {
     no_alert_has_two_ids(&stage.on_call().deliveries())
 }
 
-/// Waits until it stands on record that the alert was delivered.
-async fn noted(stage: &Stage, delivery: &str) -> Result<()> {
-    let alert = delivery.split('.').next().context("a delivery is named after its alert")?;
+/// Waits until it stands on record that the notification was delivered.
+pub(crate) async fn noted(stage: &Stage, delivery: &str) -> Result<()> {
     let bus = stage.bus().await?;
     let row = wait::until("the record of the delivery", SOON, async || {
         let rows = bus.table(Topic::Notifications).await.ok()?.load().await.ok()?;
-        rows.keys().any(|key| key.starts_with(alert)).then_some(())
+        rows.keys().any(|key| key.starts_with(&format!("told/{delivery}/"))).then_some(())
     });
     row.await
 }

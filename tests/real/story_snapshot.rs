@@ -3,17 +3,16 @@
 
 use anyhow::{Context, Result, ensure};
 use axum::http::StatusCode;
-use pavane_bus::Topic;
 use pavane_tests::process::Signal;
 use pavane_tests::real::Services;
 use pavane_tests::stage::log::Log;
 use pavane_tests::stage::sentinel::{Sentinel, verdicts};
 use pavane_tests::stage::{SOON, Stage};
-use pavane_tests::wait;
 use pavane_tests::webhook::Delivery;
 
 use crate::broker::{Broker, kept};
 use crate::story_claims::{firing, no_alert_has_two_ids, resolved};
+use crate::story_restart::noted;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_sentinel_goes_on_from_its_snapshot_though_the_logs_beginning_is_gone() {
@@ -102,15 +101,4 @@ pub(crate) async fn start(stage: &Stage, name: &str, service: &str, within: &str
 /// Where the proposal of a rollout's stall was accepted.
 async fn offset_of_stall(log: &Log, rollout: &str) -> Result<i64> {
     log.wait_said(rollout, None, "RolloutStalled", SOON).await.map(|record| record.offset)
-}
-
-/// Waits until it stands on record that the alert was delivered.
-async fn noted(stage: &Stage, delivery: &str) -> Result<()> {
-    let alert = delivery.split('.').next().context("a delivery is named after its alert")?;
-    let bus = stage.bus().await?;
-    let row = wait::until("the record of the delivery", SOON, async || {
-        let rows = bus.table(Topic::Notifications).await.ok()?.load().await.ok()?;
-        rows.keys().any(|key| key.starts_with(alert)).then_some(())
-    });
-    row.await
 }
