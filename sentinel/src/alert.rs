@@ -36,6 +36,14 @@ pub fn silence_key(id: &str) -> String {
     marks::silence_key(id)
 }
 
+/// What a row of `pavane.notifications` says that was told; none when it says something else.
+pub fn told_of(value: &[u8]) -> Option<pavane_alerts::Row> {
+    match serde_json::from_slice(value).ok()? {
+        marks::Row::Told(told) => Some(told),
+        marks::Row::Silenced(_) | marks::Row::Since { .. } | marks::Row::DeadLettered { .. } => None,
+    }
+}
+
 /// The silence that a row of `pavane.notifications` holds; none when it holds something else.
 pub fn silence_of(value: &[u8]) -> Option<Silence> {
     match serde_json::from_slice(value).ok()? {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use pavane_alerts::notification::mark;
 use pavane_bus::{Bus, Topic};
-use pavane_events::{Domain, RolloutId, Timestamp};
+use pavane_events::{Domain, EventId, RolloutId, Timestamp};
+use pavane_sentinel::alert::told_of;
 use pavane_sentinel_engine::View;
 use pavane_sentinel_engine::diagnosis::{Beat, Chronicle, Delivery, Facts};
-use serde::Deserialize;
 
 use crate::console::Console;
 use crate::failure::Failure;
@@ -44,16 +45,6 @@ impl Gathered {
             now: self.now,
         }
     }
-}
-
-/// A row of the notifications topic that says how far a receiver was told.
-#[derive(Deserialize)]
-struct Row {
-    what: String,
-    #[serde(default)]
-    status: String,
-    #[serde(default)]
-    at: Timestamp,
 }
 
 /// Gathers it. What sidecars say and who was told is left out with a warning where it cannot be read: the log is
@@ -105,13 +96,17 @@ async fn beats(bus: &Bus, domain: &Domain) -> Result<Vec<Beat>, Failure> {
 async fn told(bus: &Bus) -> Result<Vec<Delivery>, Failure> {
     let mut table = bus.table(Topic::Notifications).await.map_err(outage::of)?;
     let rows = table.load().await.map_err(outage::of)?;
-    let delivery = |(key, value): (String, Vec<u8>)| {
-        let (alert, receiver) = key.rsplit_once('/')?;
-        let row: Row = serde_json::from_slice(&value).ok().filter(|row: &Row| row.what == "delivered")?;
-        let (alert, receiver) = (alert.to_owned(), receiver.to_owned());
-        Some(Delivery { alert, receiver, status: row.status, at: row.at })
+    Ok(rows.values().filter_map(|value| told_of(value)).flat_map(|row| deliveries(&row)).collect())
+}
+
+/// The alerts of one notification.
+fn deliveries(row: &pavane_alerts::Row) -> Vec<Delivery> {
+    let delivery = |id: &EventId| {
+        let status = if row.resolved.contains(&mark(id)) { "resolved" } else { "firing" };
+        let (alert, receiver) = (id.to_string(), row.receiver.clone());
+        Delivery { alert, receiver, status: status.to_owned(), at: row.at }
     };
-    Ok(rows.into_iter().filter_map(delivery).collect())
+    row.alerts.iter().map(delivery).collect()
 }
 
 fn or_warn<T: Default>(console: &Console, what: &str, found: Result<T, Failure>) -> T {

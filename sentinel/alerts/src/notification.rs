@@ -90,6 +90,9 @@ pub struct Row {
     pub firing: Vec<Mark>,
     /// What was told to be over.
     pub resolved: Vec<Mark>,
+    /// The ids of those that were listed.
+    #[serde(default)]
+    pub alerts: Vec<EventId>,
 }
 
 impl Notification {
@@ -152,6 +155,7 @@ impl Notification {
             replica: replica.to_owned(),
             firing: self.firing.clone(),
             resolved: self.resolved.clone(),
+            alerts: self.alerts.iter().map(|alert| alert.id.clone()).collect(),
         }
     }
 }

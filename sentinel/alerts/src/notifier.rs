@@ -340,7 +340,7 @@ impl Notifier {
         let Some(domain) = burning.next().map(|alert| value(&alert.labels, "domain").to_owned()) else {
             return false;
         };
-        untold && !place.storm && !self.storms.admits(&leaf.receiver, &domain, self.now)
+        untold && !place.storm && !leaf.tells_each() && !self.storms.admits(&leaf.receiver, &domain, self.now)
     }
 
     fn gather(&mut self, place: &Place, group: Group) {

@@ -17,6 +17,8 @@ pub const WAIT: Millis = 30_000;
 pub const INTERVAL: Millis = 5 * 60_000;
 /// How long after the last notification of a group it is told again that it burns, in milliseconds.
 pub const REPEAT: Millis = 4 * 60 * 60_000;
+/// The name in `group_by` that stands for every label.
+pub const EACH: &str = "...";
 /// How long a notification is tried before somebody else is told too, in milliseconds.
 pub const ESCALATE: Millis = 2 * 60_000;
 
@@ -126,11 +128,12 @@ pub struct Look {
 }
 
 impl Tree {
-    /// A tree that tells every receiver everything at once, news of a group too: what holds where the file has no routes.
+    /// A tree that tells every receiver every alert by itself and at once: what holds where the file has no routes.
     pub fn of_all(receivers: &[String]) -> Self {
         let nobody = Route { receiver: Some(String::new()), ..Route::default() };
         let to = |receiver: &String| Route {
             receiver: Some(receiver.clone()),
+            group_by: Some(vec![EACH.to_owned()]),
             wait: Some(0),
             interval: Some(0),
             go_on: true,
@@ -268,11 +271,16 @@ impl Leaf {
             found.collect()
         };
         match &self.group_by {
-            Some(names) if names.iter().any(|name| name == "...") => labels.clone(),
+            Some(_) if self.tells_each() => labels.clone(),
             Some(names) => pick(&mut names.iter().map(String::as_str)),
             None if labels.contains_key("rollout") => pick(&mut ["rollout"].into_iter()),
             None => pick(&mut ["alertname", "domain", "replica"].into_iter()),
         }
+    }
+
+    /// Whether each alert is told by itself, however many there are.
+    pub fn tells_each(&self) -> bool {
+        self.group_by.as_ref().is_some_and(|names| names.iter().any(|name| name == EACH))
     }
 
     /// How long the first notification waits for others, when this alert is the first of its group.
@@ -358,10 +366,7 @@ mod tests {
         let tree = Tree::of_all(&names());
         let leaves = tree.leaves_of(&labels(&[("rollout", "r"), ("domain", "shop"), ("step", "a")]));
         assert_eq!(leaves.len(), 4);
-        assert_eq!(
-            leaves[0].group_of(&labels(&[("rollout", "r"), ("step", "a")])),
-            labels(&[("rollout", "r")])
-        );
+        assert!(leaves[0].tells_each());
         assert!(Tree::of_all(&[]).leaves_of(&labels(&[])).is_empty());
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use pavane_alerts::body::template::{Target, Words};
 use pavane_alerts::body::{alertmanager, cloudevents, mail, pagerduty, slack, webhook};
-use pavane_alerts::{Input, Notification, Notifier, Tree};
+use pavane_alerts::{Input, Notification, Notifier, Route, Tree};
 use pavane_events::{EventId, Timestamp};
 use pavane_sentinel_engine::{Alert, AlertStatus};
 
@@ -48,7 +48,9 @@ fn over(mut alert: Alert) -> Alert {
 
 /// What a receiver is told of these, each raised a second after the one before.
 fn told(alerts: &[Alert]) -> Vec<Notification> {
-    let mut notifier = Notifier::new(Tree::of_all(&["platform".to_owned()]), Vec::new());
+    let receiver = "platform".to_owned();
+    let root = Route { receiver: Some(receiver.clone()), interval: Some(0), ..Route::default() };
+    let mut notifier = Notifier::new(Tree::new(&root, &[receiver]).expect("a tree"), Vec::new());
     let start = Timestamp(1_795_269_600_300);
     let mut sent = notifier.handle(start, Input::Live);
     for (n, alert) in (0_i64..).zip(alerts) {

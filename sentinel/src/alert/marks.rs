@@ -196,6 +196,7 @@ mod tests {
             replica: "r".to_owned(),
             firing: vec!["00".to_owned()],
             resolved: vec![],
+            alerts: vec![],
         })
     }
 
