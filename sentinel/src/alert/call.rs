@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{HeaderMap, RETRY_AFTER, USER_AGENT};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 
 use crate::alert::egress::{self, Allowed, Refused};
@@ -82,6 +82,11 @@ impl Line {
     }
 }
 
+/// The headers of a POST whose body is JSON.
+pub(crate) fn json() -> HeaderMap {
+    HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))])
+}
+
 /// Resolves names, and gives only answers of which every address is allowed.
 #[derive(Clone, Copy, Debug)]
 struct Vetting {
@@ -95,9 +100,7 @@ impl Resolve for Vetting {
         Box::pin(async move {
             let scheme = if plain { "http" } else { "https" };
             let url = Url::parse(&format!("{scheme}://{}/", name.as_str()))?;
-            let resolve =
-                async |host: String, port| Ok(tokio::net::lookup_host((host, port)).await?.collect());
-            let addresses = egress::vetted(&url, allowed, resolve).await?;
+            let addresses = egress::vetted(&url, allowed, egress::lookup).await?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }

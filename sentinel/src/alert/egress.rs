@@ -110,6 +110,11 @@ where
     Ok(addresses)
 }
 
+/// Asks the system's resolver.
+pub(crate) async fn lookup(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
+    Ok(tokio::net::lookup_host((host, port)).await?.collect())
+}
+
 fn check_address(url: &Url, address: IpAddr, allowed: Allowed) -> Result<(), Refused> {
     let plain = url.scheme() == "http";
     let kind = match kind(address) {

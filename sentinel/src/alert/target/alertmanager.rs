@@ -6,10 +6,10 @@ use pavane_alerts::Notification;
 use pavane_alerts::body::alertmanager;
 use pavane_alerts::body::template::TemplateError;
 use pavane_sentinel_engine::Alert;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 use super::{Message, Post, secret};
-use crate::alert::call::{Answer, Line, failed};
+use crate::alert::call::{Answer, Line, failed, json};
 use crate::alert::schedule::Pace;
 use crate::config::Alertmanager as Config;
 
@@ -43,8 +43,7 @@ impl Alertmanager {
     }
 
     fn headers(&self) -> Result<HeaderMap, String> {
-        let mut headers =
-            HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+        let mut headers = json();
         if let Some(path) = &self.config.token_file {
             let token = secret(path).map_err(|error| format!("failed to {error}"))?;
             let mut value = HeaderValue::from_str(&format!("Bearer {token}"))

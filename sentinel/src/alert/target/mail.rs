@@ -66,8 +66,7 @@ impl Mail {
         let scheme = if *encryption == Encryption::None { "http" } else { "https" };
         let url =
             Url::parse(&format!("{scheme}://{host}:{port}/")).map_err(|error| refused(error.to_string()))?;
-        let resolve = async |host: String, port| Ok(tokio::net::lookup_host((host, port)).await?.collect());
-        let addresses = egress::vetted(&url, *allowed, resolve).await;
+        let addresses = egress::vetted(&url, *allowed, egress::lookup).await;
         let addresses = addresses.map_err(|error| refused(format!("failed to {error}")))?;
         let address = addresses.first().ok_or_else(|| refused(format!("{host} has no address")))?;
         let parameters = || {

@@ -3,10 +3,9 @@
 use pavane_alerts::Notification;
 use pavane_alerts::body::pagerduty;
 use pavane_alerts::body::template::{TemplateError, Words};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use super::{Message, Post, secret};
-use crate::alert::call::{Answer, Line};
+use crate::alert::call::{Answer, Line, json};
 use crate::config::PagerDuty as Config;
 
 /// An integration of a service at PagerDuty.
@@ -34,7 +33,6 @@ impl Post for PagerDuty {
     }
 
     async fn post(&self, message: &Message) -> Answer {
-        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
-        self.line.post(&self.config.url, headers, message.body.clone()).await
+        self.line.post(&self.config.url, json(), message.body.clone()).await
     }
 }

@@ -3,10 +3,9 @@
 use pavane_alerts::Notification;
 use pavane_alerts::body::slack;
 use pavane_alerts::body::template::{TemplateError, Words};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use super::{Message, Post, secret};
-use crate::alert::call::{Answer, Line, failed};
+use crate::alert::call::{Answer, Line, failed, json};
 use crate::alert::schedule::Pace;
 use crate::config::Slack as Config;
 
@@ -37,7 +36,6 @@ impl Post for Slack {
             Ok(url) => url,
             Err(error) => return failed("secret", format!("failed to {error}"), Pace::Soon(None)),
         };
-        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
-        self.line.post(&url, headers, message.body.clone()).await
+        self.line.post(&url, json(), message.body.clone()).await
     }
 }
