@@ -33,6 +33,20 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Every cause there is, from the strongest evidence to the weakest.
+    pub const ALL: [Self; 10] = [
+        Self::Failed,
+        Self::NotFinished,
+        Self::NotStarted,
+        Self::OutOfOrder,
+        Self::Conflict,
+        Self::ContractBroken,
+        Self::Undelivered,
+        Self::Gap,
+        Self::Unreachable,
+        Self::Unknown,
+    ];
+
     /// Whether a plan may let the sentinel ask for a rollback by itself on this cause.
     pub const fn allows_rollback(self) -> bool {
         matches!(self, Self::Failed | Self::NotFinished | Self::NotStarted)

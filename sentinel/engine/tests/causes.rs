@@ -149,19 +149,6 @@ fn who_cannot_see_tells_no_stall_at_all() {
     }
 }
 
-/// Every cause there is.
-const CAUSES: [Cause; 10] = [
-    Cause::Failed,
-    Cause::NotFinished,
-    Cause::NotStarted,
-    Cause::OutOfOrder,
-    Cause::Conflict,
-    Cause::ContractBroken,
-    Cause::Undelivered,
-    Cause::Gap,
-    Cause::Unreachable,
-    Cause::Unknown,
-];
 const KINDS: [EvidenceKind; 8] = [
     EvidenceKind::Heartbeat,
     EvidenceKind::Silence,
@@ -231,7 +218,7 @@ fn no_weak_evidence_of_any_kind_or_age_takes_anything_back() {
     let ages = [None, Some(-10_000), Some(-1), Some(0), Some(1), Some(1_400)];
     let (mut tried, mut accepted) = (0, 0);
     for remedy in [OnStall::Alert, OnStall::Pause, OnStall::Rollback] {
-        for (kind, cause) in KINDS.iter().flat_map(|kind| CAUSES.map(|cause| (*kind, cause))) {
+        for (kind, cause) in KINDS.iter().flat_map(|kind| Cause::ALL.map(|cause| (*kind, cause))) {
             for (age, outbox) in ages.iter().flat_map(|age| [(*age, 0), (*age, 1)]) {
                 let piece = (kind, cause, age, outbox);
                 let (mut stage, at) = stalled(remedy);
@@ -250,7 +237,7 @@ fn one_weak_piece_among_strong_ones_is_enough_to_leave_it_to_a_person() {
     let strong = (EvidenceKind::Heartbeat, Cause::NotFinished, Some(1), 0);
     let (mut stage, at) = stalled(OnStall::Rollback);
     assert!(!is_accepted(&mut stage, at, &[]), "nothing was seen");
-    for weak in CAUSES.into_iter().map(|cause| (EvidenceKind::Silence, cause, Some(1), 0)) {
+    for weak in Cause::ALL.into_iter().map(|cause| (EvidenceKind::Silence, cause, Some(1), 0)) {
         for pieces in [[strong, weak], [weak, strong]] {
             let (mut stage, at) = stalled(OnStall::Rollback);
             assert!(!is_accepted(&mut stage, at, &pieces), "{pieces:?}");

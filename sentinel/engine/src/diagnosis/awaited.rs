@@ -59,7 +59,7 @@ pub(super) fn of(facts: &Facts<'_>, view: &RolloutView, i: usize) -> Awaited {
 fn judged(view: &RolloutView, i: usize) -> Option<Cause> {
     let of_step = |verdict: &&crate::VerdictView| verdict.step.as_deref() == Some(&view.steps[i].id);
     let named = view.verdicts.iter().rev().filter(of_step).find_map(|verdict| verdict.cause.clone())?;
-    words::ALL.into_iter().find(|cause| cause.as_str() == named)
+    Cause::ALL.into_iter().find(|cause| cause.as_str() == named)
 }
 
 /// What is left of the window of a step whose clock stands still.

@@ -3,20 +3,6 @@
 use pavane_choreography::OnStall;
 use pavane_events::Cause;
 
-/// Every cause.
-pub(super) const ALL: [Cause; 10] = [
-    Cause::Failed,
-    Cause::NotFinished,
-    Cause::NotStarted,
-    Cause::OutOfOrder,
-    Cause::Conflict,
-    Cause::ContractBroken,
-    Cause::Undelivered,
-    Cause::Gap,
-    Cause::Unreachable,
-    Cause::Unknown,
-];
-
 /// What a cause means, as its page begins.
 pub const fn meaning(cause: Cause) -> &'static str {
     match cause {

@@ -71,7 +71,7 @@ impl World {
             step: StepId::new(step.id.clone()).ok(),
             attempt: step.attempt,
             deadline: step.deadline,
-            cause: self.dice.pick(&CAUSES),
+            cause: self.dice.pick(&Cause::ALL),
             ..Proposed::default()
         };
         if let Some(view) = step.instances.first().filter(|_| self.dice.chance(50)) {
@@ -106,7 +106,7 @@ impl World {
         let at = Some(Timestamp(self.time().0 + self.dice.pick(&[-5_000, 0, 100])));
         let (kind, cause) = (
             self.dice.pick(&[EvidenceKind::Heartbeat, EvidenceKind::Failure, EvidenceKind::Silence]),
-            self.dice.pick(&CAUSES),
+            self.dice.pick(&Cause::ALL),
         );
         vec![Evidence { kind, cause, instance: Instance::new(instance).ok(), at, ..Evidence::default() }]
     }
@@ -120,7 +120,7 @@ impl World {
             4 => proposed.by_ms += self.dice.pick(&[-1_000, 1, 100_000]),
             5 => proposed.evidence.clear(),
             6 => proposed.step = None,
-            7 => proposed.cause = self.dice.pick(&CAUSES),
+            7 => proposed.cause = self.dice.pick(&Cause::ALL),
             _ => proposed.instance = Instance::new("nobody-0").ok(),
         }
     }
@@ -196,19 +196,6 @@ impl World {
         self.append(event);
     }
 }
-
-const CAUSES: [Cause; 10] = [
-    Cause::Failed,
-    Cause::NotFinished,
-    Cause::NotStarted,
-    Cause::OutOfOrder,
-    Cause::Conflict,
-    Cause::ContractBroken,
-    Cause::Undelivered,
-    Cause::Gap,
-    Cause::Unreachable,
-    Cause::Unknown,
-];
 
 fn proposal(entry: &Entry) -> Option<(Option<String>, Proposed)> {
     let Entry::Event(record) = entry else { return None };
