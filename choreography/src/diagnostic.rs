@@ -130,6 +130,7 @@ codes! {
     PlaceholderOutsideId: "PAV125", "a text holds a placeholder that the id of its step or phase does not";
     UnusedMatrix: "PAV126", "the matrix holds something that no step or phase uses";
     PlanTooLarge: "PAV127", "the plan is larger than a record on the log may be";
+    BadCondition: "PAV200", "a condition cannot be used";
     BadRoute: "PAV300", "an alert's route cannot be used";
     BadTemplate: "PAV301", "a template cannot be used";
     NotOurs: "PAV400", "a file that is named is none that is read";

@@ -55,7 +55,7 @@ pub(crate) fn choreography(item: &Item<'_>) -> Result<(Plan, Places), Reported> 
         let phases = phases(f, &method, told);
         let _read_by_the_rehearsal = f.get("tests");
         let meant = steps.and_then(|steps| resolve(steps, phases));
-        let Metadata { name, owner, runbook, severity } = metadata?;
+        let Metadata { name, owner, runbook, severity, labels } = metadata?;
         let method = method?.map(|method| method.value).unwrap_or_default();
         matrix?;
         let meant = meant?;
@@ -63,8 +63,19 @@ pub(crate) fn choreography(item: &Item<'_>) -> Result<(Plan, Places), Reported> 
         let (steps, phases) = parts(meant, method);
         let (trigger, concurrency) = (trigger?, concurrency?.unwrap_or_default());
         let maintenance = maintenance?;
-        let plan =
-            Plan { name, owner, runbook, severity, method, trigger, concurrency, maintenance, phases, steps };
+        let plan = Plan {
+            name,
+            owner,
+            runbook,
+            severity,
+            labels,
+            method,
+            trigger,
+            concurrency,
+            maintenance,
+            phases,
+            steps,
+        };
         fits(item, &plan)?;
         Ok((plan, places))
     })

@@ -1,6 +1,7 @@
 //! The plan as it is meant: every default resolved, every name checked, the steps a DAG in topological order.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use pavane_events::identity::sha256_hex;
@@ -24,6 +25,9 @@ pub struct Plan {
     /// How loudly what concerns the rollout as a whole is told.
     #[serde(default)]
     pub severity: Severity,
+    /// What the rollout is told apart from others by, e.g. its environment; whoever reacts may ask for it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     /// Who moves the rollout from step to step.
     pub method: Method,
     /// The event that starts a rollout by itself; without one a person, CI or a deploy tool does.
@@ -195,6 +199,7 @@ impl Plan {
             owner: owner.into(),
             runbook: None,
             severity: Severity::default(),
+            labels: BTreeMap::new(),
             method: Method::default(),
             trigger: None,
             concurrency: Concurrency::default(),
@@ -324,7 +329,9 @@ impl Trigger {
     }
 }
 
-fn is_wanted(wanted: Option<&semver::VersionReq>, found: Option<&Version>) -> bool {
+/// Whether a version meets a requirement. Without a requirement any does; with one, a version that is missing or is not
+/// semantic does not.
+pub fn is_wanted(wanted: Option<&semver::VersionReq>, found: Option<&Version>) -> bool {
     let Some(wanted) = wanted else { return true };
     let Some(found) = found else { return false };
     semver::Version::parse(found.as_str()).is_ok_and(|found| wanted.matches(&found))

@@ -78,6 +78,8 @@ pub enum UnreadableReason {
     ForeignType,
     /// The record is in the wrong partition, or its key is another domain.
     Misrouted,
+    /// It can be read, and the condition of a reaction that waits for it cannot be judged by what it says.
+    Unjudged,
 }
 
 impl UnreadableReason {
@@ -98,6 +100,7 @@ impl UnreadableReason {
             Self::NewerVocabulary => "newer_vocabulary",
             Self::ForeignType => "foreign_type",
             Self::Misrouted => "misrouted",
+            Self::Unjudged => "unjudged",
         }
     }
 }

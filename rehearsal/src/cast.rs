@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pavane_choreography::{Expect, Step};
 use pavane_events::{Domain, EventType, Instance, Millis, Service, StepId, Version, Zone};
-use pavane_sidecar_engine::{Reaction, Readiness, Retry, Settings, Trigger};
+use pavane_sidecar_engine::{Reaction, Readiness, Retry, Settings, Sieve, Trigger};
 
 use crate::piece::Part;
 use crate::script::Script;
@@ -133,6 +133,7 @@ fn forward(on: Trigger, step: &Step) -> Reaction {
     let within = (step.within / 4).max(1_000);
     Reaction {
         on,
+        sieve: Sieve::default(),
         instances: 1,
         hook: true,
         timeout: step.within.max(1_000),
@@ -149,6 +150,7 @@ fn forward(on: Trigger, step: &Step) -> Reaction {
 fn back() -> Reaction {
     Reaction {
         on: Trigger::RollbackRequested,
+        sieve: Sieve::default(),
         instances: 1,
         hook: true,
         timeout: 600_000,

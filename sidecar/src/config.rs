@@ -16,6 +16,8 @@
 //! reactions:
 //!   - on: user-db.Ready                 # or [a.Ready, b.Ready]: all of them; { any: [a.Ready, b.Ready] }: one of
 //!                                       # them; RolloutStarted, PhaseBegun, RollbackRequested
+//!     version: ">=2, <3"                # the versions that count of who speaks
+//!     when: event.data.prerequisite == "schema-v2"       # in CEL, over `event` and `rollout`
 //!     instances: 1
 //!     run: { http: { post: "http://127.0.0.1:8080/upgrade" }, timeout: 60s }
 //!     retry: { attempts: 3, backoff: 1s..30s }
@@ -311,6 +313,32 @@ reactions:
         ] {
             let found = said.iter().any(|line| line.starts_with(place) && line.contains(words));
             assert!(found, "{place} {words} is not among {said:#?}");
+        }
+    }
+
+    #[test]
+    fn what_a_reaction_lets_through_is_read_with_the_file_and_told_with_its_place() {
+        let file = |reactions: &str| {
+            let text = format!(
+                "service: a\ndomain: shop\ninstance: a-0\njournal: /tmp/j\nversion: {{ env: V }}\nreactions:\n{reactions}"
+            );
+            Config::from_yaml(&text, "sidecar.yaml")
+        };
+        let two = "  - { on: b.Ready, version: '>=2', when: 'event.zone == \"eu\"' }\n  - { on: b.Ready, when: 'event.zone == \"us\"' }\n";
+        let names: Vec<_> =
+            file(two).unwrap().reactions.iter().map(|reaction| reaction.terms.name()).collect();
+        assert_eq!(names, ["b.Ready of >=2 if event.zone == \"eu\"", "b.Ready if event.zone == \"us\""]);
+        for (reaction, place, words) in [
+            ("  - on: b.Ready\n    when: event.zon == 'eu'\n", (8, 11), "`event.zon` is not known"),
+            ("  - on: b.Ready\n    when: 'event.zone ='\n", (8, 11), "at character"),
+            ("  - on: b.Ready\n    version: new\n", (8, 14), "new"),
+            ("  - on: RollbackRequested\n    run: { exec: [a] }\n    when: 'true'\n", (7, 5), "picked over"),
+            ("  - on: b.Ready\n  - on: b.Ready\n", (8, 5), "already"),
+        ] {
+            let defects = file(reaction).unwrap_err();
+            let told =
+                |defect: &Diagnostic| (defect.line, defect.column) == place && defect.message.contains(words);
+            assert!(defects.iter().any(told), "{reaction}: {defects:#?}");
         }
     }
 

@@ -56,7 +56,7 @@ const OUTPUT: usize = 4096;
 pub(crate) fn valves(config: &Config) -> Arc<BTreeMap<String, Valve>> {
     let of = |reaction: &Reaction| {
         let run = reaction.run.as_ref()?;
-        Some((reaction.terms.on.name(), Valve::new(run.breaker, run.rate, Instant::now())))
+        Some((reaction.terms.name(), Valve::new(run.breaker, run.rate, Instant::now())))
     };
     Arc::new(config.reactions.iter().filter_map(of).collect())
 }

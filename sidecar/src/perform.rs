@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pavane_events::Envelope;
+use pavane_events::{Envelope, Unreadable};
 use pavane_sidecar_engine::input::Failure;
 use pavane_sidecar_engine::{Call, Effect, HookOutcome, Input, Stage};
 use tokio_util::sync::CancellationToken;
@@ -40,7 +40,7 @@ impl Sidecar {
                 }
                 Effect::Probe { ticket, reaction } => self.probe(ticket, &reaction),
                 Effect::Assess { ticket } => self.shared.assess(ticket),
-                Effect::DeadLetter { offset } => self.set_aside(offset),
+                Effect::DeadLetter { unreadable } => self.set_aside(*unreadable),
                 Effect::Tell(notice) => telemetry::odd(&notice),
                 Effect::Write(_) | Effect::WriteRejected(_) | Effect::Say(_) => {}
             }
@@ -97,7 +97,7 @@ impl Sidecar {
     }
 
     fn probe(&mut self, ticket: u64, reaction: &str) {
-        let found = self.config.reactions.iter().find(|known| known.terms.on.name() == reaction);
+        let found = self.config.reactions.iter().find(|known| known.terms.name() == reaction);
         let question = found.and_then(|reaction| reaction.ready.clone());
         let (client, facts) = (self.caller.client.clone(), self.facts.clone());
         self.errands.spawn(async move {
@@ -138,7 +138,7 @@ impl Sidecar {
         let (span, traceparent) = self.spans.hook(&call);
         let within = span.clone();
         let errand = async move {
-            let found = config.reactions.iter().find(|known| known.terms.on.name() == call.reaction);
+            let found = config.reactions.iter().find(|known| known.terms.name() == call.reaction);
             let outcome = match found {
                 Some(reaction) => caller.carry_out(reaction, &call, traceparent.as_deref(), &cut).await,
                 None => HookOutcome::Failed(Failure {
@@ -155,9 +155,13 @@ impl Sidecar {
         self.errands.spawn(errand.instrument(span));
     }
 
-    /// Copies an unreadable record to the dead letters; the sentinel does so too, under the same id.
-    fn set_aside(&mut self, offset: i64) {
-        let Some((raw, unreadable)) = self.unreadable.get(&offset).cloned() else { return };
+    /// Copies a record that cannot be used to the dead letters; where it cannot be read the sentinel does so too, under the
+    /// same id.
+    fn set_aside(&mut self, unreadable: Unreadable) {
+        let offset = unreadable.offset;
+        let Some(raw) = self.at_hand.get(&offset).cloned() else {
+            return telemetry::dead_letter(offset, Some(&"find the record: too many were set aside at once"));
+        };
         let writer = self.writer.clone();
         self.errands.spawn(async move {
             let mut tries = 1;

@@ -170,7 +170,7 @@ fn assemble(found: Found, connected: Connected) -> Result<(Sidecar, Sources), Er
         errands: JoinSet::new(),
         hooks: BTreeMap::new(),
         held: Vec::new(),
-        unreadable: BTreeMap::new(),
+        at_hand: BTreeMap::new(),
         unjudged: None,
         begun: Instant::now(),
         stopping: false,

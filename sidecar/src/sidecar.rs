@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pavane_bus::{Error as BusError, Item, Raw, Reader, Writer};
-use pavane_events::{Body, Entry, Heartbeat, Millis, Source, Unreadable};
+use pavane_events::{Body, Entry, Heartbeat, Millis, Source};
 use pavane_sidecar_engine::{Call, Engine, Input};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
@@ -31,8 +31,8 @@ use crate::vigil::{self, Change, Vigil};
 const READ_AGAIN: Duration = Duration::from_secs(1);
 /// How long after the end of its process the sidecar may take to say so.
 const TOLD: Duration = Duration::from_secs(5);
-/// How many unreadable records are held until it has caught up.
-const UNREADABLE: usize = 1_000;
+/// How many records are kept at hand until it has caught up.
+const AT_HAND: usize = 1_000;
 
 /// A sidecar at work.
 pub(crate) struct Sidecar {
@@ -58,7 +58,8 @@ pub(crate) struct Sidecar {
     pub(crate) hooks: BTreeMap<u64, CancellationToken>,
     /// Hooks that are not called while another sidecar says that it is this one.
     pub(crate) held: Vec<Call>,
-    pub(crate) unreadable: BTreeMap<i64, (Raw, Unreadable)>,
+    /// Records that the engine may want set aside.
+    pub(crate) at_hand: BTreeMap<i64, Raw>,
     pub(crate) desk: Desk,
     pub(crate) vigil: Vigil,
     /// Since when the record at the reader's position cannot be judged because the registry is away.
@@ -167,7 +168,7 @@ impl Sidecar {
                 self.shared.set_sighted(true);
                 self.shared.caught_up.cancel();
                 self.tell(Input::CaughtUp { end })?;
-                self.unreadable.clear();
+                self.at_hand.clear();
                 return Ok(None);
             }
             Err(error) => error,
@@ -235,15 +236,18 @@ impl Sidecar {
         });
     }
 
-    /// Keeps an unreadable record at hand: the engine may want it set aside.
+    /// Keeps a record at hand that the engine may want set aside: it cannot be read, or a condition may fail to judge it.
     fn hold(&mut self, entry: &Entry, raw: Raw) {
         if self.engine.is_caught_up() {
-            self.unreadable.clear();
+            self.at_hand.clear();
         }
-        if let Entry::Unreadable(unreadable) = entry
-            && self.unreadable.len() < UNREADABLE
-        {
-            self.unreadable.insert(unreadable.offset, (raw, unreadable.clone()));
+        let sifts = || self.config.reactions.iter().any(|reaction| reaction.terms.sieve.when.is_some());
+        let wanted = match entry {
+            Entry::Unreadable(_) => true,
+            Entry::Event(record) => !matches!(record.event.body, Body::Pulse(_)) && sifts(),
+        };
+        if wanted && self.at_hand.len() < AT_HAND {
+            self.at_hand.insert(raw.offset, raw);
         }
     }
 

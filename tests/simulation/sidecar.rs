@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use pavane_choreography::Expect;
 use pavane_events::{Domain, Event, EventId, EventType, Instance, Service, Version};
 use pavane_sidecar_engine::{
-    Call, Effect, Engine, HookOutcome, Input, Memory, Reaction, Retry, Settings, Trigger,
+    Call, Effect, Engine, HookOutcome, Input, Memory, Reaction, Retry, Settings, Sieve, Trigger,
 };
 
 use crate::dice::Dice;
@@ -197,6 +197,7 @@ fn settings(domain: &Domain, name: &str, reactions: Vec<Reaction>) -> Settings {
 fn reaction(on: Trigger, emit: EventType) -> Reaction {
     Reaction {
         on,
+        sieve: Sieve::default(),
         instances: 1,
         hook: true,
         timeout: 30_000,

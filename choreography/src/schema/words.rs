@@ -34,6 +34,7 @@ words! {
     "metadata.owner": "The team that owns the rollout as a whole, and every step that names no other.";
     "metadata.runbook": "Where a person reads what to do: an http or https URL.";
     "metadata.severity" = "page": "How loudly stalls are told where a step does not say: `page` wakes someone, `ticket` waits for working hours.";
+    "metadata.labels" = "{}": "Names and texts that the rollout carries, e.g. `environment: prod`; a reaction may ask for them. At most 64.";
     "method" = "choreography": "Who moves the rollout on: the services by themselves, phases that the sentinel opens, or a phase for each step.";
     "trigger": "The event that starts a rollout by itself. The rollout's id is the event's correlation id.";
     "trigger.on": "The event, as `service.Event`: one that says that something is done.";

@@ -1,6 +1,6 @@
 //! What is written about the rollout as a whole: what it is called, how it starts, and when it may move.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pavane_events::Millis;
 use serde_json::json;
@@ -13,6 +13,8 @@ use crate::yaml::{Item, Reported, shown};
 
 const MINUTE: Millis = 60_000;
 const MINUTES_OF_A_DAY: u32 = 24 * 60;
+/// The most labels that a rollout may have.
+const MAX_LABELS: usize = 64;
 
 /// The version of the language that is read.
 const LANGUAGE: &str = "pavane/v1";
@@ -48,6 +50,7 @@ pub(crate) struct Metadata {
     pub(crate) owner: String,
     pub(crate) runbook: Option<String>,
     pub(crate) severity: Severity,
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 /// Reads the metadata.
@@ -57,13 +60,26 @@ pub(crate) fn metadata(item: &Item<'_>) -> Result<Metadata, Reported> {
         let owner = f.required("owner", Item::text);
         let runbook = f.optional("runbook", Item::url);
         let severity = f.optional("severity", severity);
+        let labels = f.optional("labels", labels);
         Ok(Metadata {
             name: name?,
             owner: owner?,
             runbook: runbook?,
             severity: severity?.unwrap_or_default(),
+            labels: labels?.unwrap_or_default(),
         })
     })
+}
+
+/// Reads what the rollout is told apart from others by.
+fn labels(item: &Item<'_>) -> Result<BTreeMap<String, String>, Reported> {
+    item.note("maxProperties", json!(MAX_LABELS));
+    let labels = item.entries(Item::text)?;
+    if labels.len() <= MAX_LABELS {
+        return Ok(labels);
+    }
+    let message = format!("there are {} labels; {MAX_LABELS} are the most", labels.len());
+    Err(item.refuse(Code::BadNumber, message, "keep those that somebody asks for"))
 }
 
 /// Reads how loudly something is told.

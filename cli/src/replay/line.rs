@@ -246,7 +246,7 @@ fn bytes(raw: &Raw) -> Bytes {
     }
 }
 
-const REASONS: [UnreadableReason; 14] = [
+const REASONS: [UnreadableReason; 15] = [
     UnreadableReason::ShortValue,
     UnreadableReason::BadMagic,
     UnreadableReason::BadHeader,
@@ -261,6 +261,7 @@ const REASONS: [UnreadableReason; 14] = [
     UnreadableReason::NewerVocabulary,
     UnreadableReason::ForeignType,
     UnreadableReason::Misrouted,
+    UnreadableReason::Unjudged,
 ];
 
 #[cfg(test)]

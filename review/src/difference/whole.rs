@@ -1,5 +1,7 @@
 //! What is said about the rollout as a whole.
 
+use std::collections::BTreeMap;
+
 use pavane_choreography::{Concurrency, Method, Plan, Severity};
 
 use crate::difference::words::{concurrency, method, trigger};
@@ -23,6 +25,8 @@ pub(super) fn compare(old: &Plan, new: &Plan, changes: &mut Changes) {
     tell("runbook", options(old.runbook.as_ref(), new.runbook.as_ref()), runbook.to_owned());
     let severity = format!("what concerns the whole {}", told(new.severity));
     tell("severity", values(old.severity.as_str(), new.severity.as_str()), severity);
+    let [was, is] = [old, new].map(|plan| (!plan.labels.is_empty()).then(|| listed(&plan.labels)));
+    tell("labels", [was, is], "reactions that ask for them choose otherwise".to_owned());
     tell("method", values(method(old.method), method(new.method)), led(new.method).to_owned());
     let [was, is] = [old, new].map(|plan| plan.trigger.as_ref().map(trigger));
     let starts = match &is {
@@ -40,6 +44,10 @@ pub(super) fn compare(old: &Plan, new: &Plan, changes: &mut Changes) {
         None => "it may start at any time",
     };
     tell("maintenance", options(old.maintenance.as_ref(), new.maintenance.as_ref()), open.to_owned());
+}
+
+fn listed(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(name, text)| format!("{name}={text}")).collect::<Vec<_>>().join(", ")
 }
 
 /// How loudly something is told, as the end of a sentence.

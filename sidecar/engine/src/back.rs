@@ -10,6 +10,7 @@ use crate::input::Failure;
 use crate::journal::{Ending, Job, JobKey, Stage};
 use crate::rollout::Status;
 use crate::settings::{Reaction, Retry, Trigger};
+use crate::sieve::Sieve;
 use crate::work::{Observed, Purpose, Wait, Work};
 
 /// What a request asks: from which version to which.
@@ -186,6 +187,7 @@ fn refusal(request: &Request, observed: &Observed, arrived: bool) -> Option<Stri
 fn no_reaction() -> Reaction {
     Reaction {
         on: Trigger::RollbackRequested,
+        sieve: Sieve::default(),
         instances: 1,
         hook: false,
         timeout: 0,

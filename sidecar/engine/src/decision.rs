@@ -32,6 +32,7 @@ impl Fold {
                 rollout.read_back.insert(record.event.envelope.id.clone(), record.offset);
             }
             rollout.hear(record, &self.watched, &self.service);
+            self.sift(at, record);
             return None;
         }
         if let Body::Proposed(proposed) = &record.event.body {
@@ -50,6 +51,7 @@ impl Fold {
         }
         let own = Own { service: &self.service, zone: self.zone.as_ref() };
         let notice = obey(rollout, record, from_sentinel, later_touches, own);
+        self.sift(at, record);
         self.begin_free(record.offset);
         notice
     }

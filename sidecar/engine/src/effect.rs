@@ -1,6 +1,6 @@
 //! What the engine tells the shell: orders.
 
-use pavane_events::{Event, Millis, RolloutId, StepId, Version};
+use pavane_events::{Event, Millis, RolloutId, StepId, Unreadable, Version};
 
 use crate::Job;
 
@@ -16,10 +16,10 @@ pub enum Effect {
     WriteRejected(i64),
     /// Put this event into the outbox. Its sequence number and its trace context are the shell's to add.
     Say(Box<Event>),
-    /// Copy the unreadable record at this offset to the dead letters.
+    /// Copy a record that cannot be used to the dead letters.
     DeadLetter {
-        /// Where it stands.
-        offset: i64,
+        /// Where it stands, and what is wrong with it.
+        unreadable: Box<Unreadable>,
     },
     /// Ask the service for its version.
     ObserveVersion {

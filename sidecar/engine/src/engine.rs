@@ -184,6 +184,9 @@ impl Engine {
             Entry::Event(record) => {
                 let notice = self.fold.apply(record);
                 out.extend(notice.map(Effect::Tell));
+                for unjudged in std::mem::take(&mut self.fold.unjudged) {
+                    self.unjudged(unjudged, out);
+                }
             }
             Entry::Unreadable(unreadable) => self.unreadable(unreadable, out),
         }
@@ -203,6 +206,18 @@ impl Engine {
         }
     }
 
+    /// An event that a condition cannot judge is as one that cannot be read.
+    fn unjudged(&mut self, unjudged: Unreadable, out: &mut Vec<Effect>) {
+        let Unreadable { offset, detail, reason, .. } = &unjudged;
+        if self.memory.rejected.contains(offset) {
+            return;
+        }
+        out.push(Effect::Tell(Notice { offset: *offset, kind: reason.as_str(), detail: detail.clone() }));
+        if self.rejections.len() < REJECTIONS {
+            self.rejections.entry(*offset).or_insert(unjudged);
+        }
+    }
+
     /// Says at once that an event the service depends on cannot be read, unless its rollout is over.
     fn reject(&mut self, out: &mut Vec<Effect>) {
         for (offset, unreadable) in std::mem::take(&mut self.rejections) {
@@ -215,7 +230,7 @@ impl Engine {
             out.extend([
                 Effect::WriteRejected(offset),
                 Effect::Say(Box::new(event)),
-                Effect::DeadLetter { offset },
+                Effect::DeadLetter { unreadable: Box::new(unreadable) },
             ]);
         }
     }

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use pavane_choreography::Expect;
 use pavane_events::control::ProposalKind;
 use pavane_events::identity::sentinel_source;
-use pavane_events::{Body, Domain, EventId, Record, RolloutId, Service, Source, Speaker, Timestamp, Zone};
+use pavane_events::{
+    Body, Domain, EventId, Record, RolloutId, Service, Source, Speaker, Timestamp, Unreadable, Zone,
+};
 
 use crate::effect::Notice;
 use crate::queue::Refused;
 use crate::rollout::{Rollout, Status};
 use crate::score::Score;
-use crate::settings::Settings;
+use crate::settings::{Reaction, Settings};
 
 /// How many identities of the domain's own commands are remembered.
 const IDENTITIES: usize = 1_000;
@@ -34,6 +36,10 @@ pub(crate) struct Fold {
     pub(crate) time: Timestamp,
     /// Plans that were read before, by whoever made the engine.
     pub(crate) scores: Vec<Arc<Score>>,
+    /// The reactions that do not let everything through.
+    pub(crate) sieves: Vec<Reaction>,
+    /// What their conditions could not judge.
+    pub(crate) unjudged: Vec<Unreadable>,
     held: Option<i64>,
     seen: VecDeque<(Source, EventId)>,
 }
@@ -56,6 +62,8 @@ impl Fold {
             seen: VecDeque::new(),
             time: Timestamp(i64::MIN),
             scores: Vec::new(),
+            sieves: settings.reactions.iter().filter(|known| !known.sieve.is_open()).cloned().collect(),
+            unjudged: Vec::new(),
         }
     }
 

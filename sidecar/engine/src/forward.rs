@@ -24,10 +24,10 @@ impl Engine {
             return None;
         }
         let step = rollout.station(&self.settings, reaction.emit)?;
-        let has_come = |expect: &Expect| rollout.has_come(expect, reaction.instances);
+        let has_come = |expect: &Expect| rollout.has_come(expect, reaction);
         let come = match &reaction.on {
-            Trigger::RolloutStarted => true,
-            Trigger::PhaseBegun => rollout.phase_begun(&step.id).is_some(),
+            Trigger::RolloutStarted => rollout.lets(reaction, reaction.on.name().as_str()),
+            Trigger::PhaseBegun => rollout.phase_lets(&step.id, reaction),
             Trigger::RollbackRequested => false,
             Trigger::Event(expect) => has_come(expect),
             Trigger::All(events) => !events.is_empty() && events.iter().all(has_come),
@@ -36,7 +36,7 @@ impl Engine {
         if !come {
             return None;
         }
-        let key = JobKey { rollout: rollout.id.clone(), reaction: reaction.on.name(), epoch: 1 };
+        let key = JobKey { rollout: rollout.id.clone(), reaction: reaction.name(), epoch: 1 };
         if self.memory.jobs.contains_key(&key) {
             return None;
         }
@@ -154,12 +154,13 @@ pub(crate) fn trigger_of<'a>(
     step: Option<&Step>,
 ) -> Option<&'a Record> {
     let phase = step.and_then(|step| rollout.phase_begun(&step.id));
-    let of_events = || reaction.on.events().into_iter().filter_map(|expect| rollout.triggers.get(expect));
+    let of = |expect: &Expect| rollout.trigger(expect, reaction);
+    let of_events = || reaction.on.events().into_iter().filter_map(of);
     match &reaction.on {
         Trigger::RolloutStarted => phase.or(Some(&rollout.started)),
         Trigger::PhaseBegun => phase,
         Trigger::RollbackRequested => rollout.asked.as_ref(),
-        Trigger::Event(expect) => rollout.triggers.get(expect),
+        Trigger::Event(expect) => of(expect),
         Trigger::All(_) => of_events().max_by_key(|record| record.offset),
         Trigger::Any(_) => of_events().min_by_key(|record| record.offset),
     }

@@ -126,7 +126,7 @@ impl Engine {
 
     /// The row of a reaction; a new one where the journal was lost and the log knows that it succeeded.
     fn row(&self, rollout: &Rollout, reaction: &Reaction) -> Job {
-        let key = JobKey { rollout: rollout.id.clone(), reaction: reaction.on.name(), epoch: 1 };
+        let key = JobKey { rollout: rollout.id.clone(), reaction: reaction.name(), epoch: 1 };
         let stage = Stage::Over(Ending::Succeeded);
         let known = self.memory.jobs.get(&key).cloned();
         known.unwrap_or(Job {

@@ -19,12 +19,14 @@
 //! | [`input`] [`effect`] | what the shell tells the engine, and what it is told to do |
 //! | [`score`] | a plan that was read once, for any number of engines |
 //! | [`journal`] | what must survive a crash |
+//! | [`condition`] `sieve` | what of it a reaction lets through: versions, and a condition in CEL |
 //! | [`tally`] | the count of a step's instances' last words |
 //! | `fold` `queue` `decision` | what the log says of a domain: who may start, who owns a service, what is believed |
 //! | `rollout` `words` `phase` `parallel` | what the log says of one rollout |
 //! | `engine` `forward` `back` `hook` `probe` `hold` `speech` | what follows from it |
 
 mod back;
+pub mod condition;
 mod decision;
 pub mod effect;
 mod engine;
@@ -42,12 +44,14 @@ mod queue;
 mod rollout;
 pub mod score;
 pub mod settings;
+mod sieve;
 mod speech;
 pub mod tally;
 mod words;
 mod work;
 
 pub use back::AUTHORITY;
+pub use condition::{Condition, Flaw};
 pub use effect::{Call, Effect, Notice};
 pub use engine::{Engine, Phase};
 pub use health::{Health, Verdict};
@@ -56,4 +60,5 @@ pub use input::{HookOutcome, Input};
 pub use journal::{Ending, Job, JobKey, Memory, Stage};
 pub use score::Score;
 pub use settings::{Hold, Reaction, Readiness, Retry, Settings, Trigger};
+pub use sieve::Sieve;
 pub use tally::{Tally, Word};

@@ -5,7 +5,7 @@ use pavane_events::command::{Member, PhaseBegun};
 use pavane_events::{Body, EventType, Record, StepId};
 
 use crate::rollout::Rollout;
-use crate::settings::Settings;
+use crate::settings::{Reaction, Settings};
 
 impl Rollout {
     /// Begins a phase. The first word counts.
@@ -32,6 +32,14 @@ impl Rollout {
     pub(crate) fn phase_begun(&self, step: &StepId) -> Option<&Record> {
         let phase = self.plan.phases.get(self.plan.phase_of(step)?)?;
         self.phases.get(&phase.id)
+    }
+
+    /// Whether the phase of a step has begun and a reaction lets that through.
+    pub(crate) fn phase_lets(&self, step: &StepId, reaction: &Reaction) -> bool {
+        let phase = self.plan.phase_of(step).and_then(|place| self.plan.phases.get(place));
+        phase.is_some_and(|phase| {
+            self.phases.contains_key(&phase.id) && self.lets(reaction, phase.id.as_str())
+        })
     }
 
     /// Whether the window of a step is open: what it waits for is there, and its phase has begun.

@@ -78,6 +78,8 @@ impl Fold {
             let waits = rollout.status == Status::Queued;
             if waits && self.in_the_way(&rollout.plan, at).next().is_none() {
                 self.rollouts[at].begin(offset);
+                let started = self.rollouts[at].started.clone();
+                self.sift(at, &started);
                 self.take_early(at);
             }
         }

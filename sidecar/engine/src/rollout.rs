@@ -13,6 +13,7 @@ use pavane_events::{Body, EventId, PhaseId, Record, RolloutId, Service, StepId};
 
 use crate::parallel::Moving;
 use crate::score::Score;
+use crate::sieve::Sieved;
 use crate::tally::Tally;
 
 /// Where a rollout stands.
@@ -61,6 +62,8 @@ pub(crate) struct Rollout {
     pub(crate) asked: Option<Record>,
     /// The record that fills the trigger of a reaction, by the trigger.
     pub(crate) triggers: BTreeMap<Expect, Record>,
+    /// What the sieves of reactions have let through.
+    pub(crate) sieved: Sieved,
     /// The first claim of what runs once for a service, by its id: whose it is.
     pub(crate) claims: BTreeMap<EventId, String>,
     /// The own announcements that have been read back, and where they stand.
@@ -95,6 +98,7 @@ impl Rollout {
             paused: false,
             asked: None,
             triggers: BTreeMap::new(),
+            sieved: Sieved::new(),
             claims: BTreeMap::new(),
             read_back: BTreeMap::new(),
             phases: BTreeMap::new(),

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use pavane_choreography::Expect;
 use pavane_events::{Domain, EventType, Instance, Millis, Service, Source, Zone};
 
+use crate::sieve::Sieve;
+
 /// Everything that the engine must know and that does not stand on the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -31,6 +33,8 @@ pub struct Settings {
 pub struct Reaction {
     /// What it reacts to.
     pub on: Trigger,
+    /// What it lets through of that.
+    pub sieve: Sieve,
     /// How many distinct instances must have said the event; each event, where there are several.
     pub instances: u32,
     /// Whether there is a hook; without one the event is said after the readiness check alone.
@@ -116,8 +120,7 @@ impl Trigger {
         Self::single(events.into_iter().collect(), Self::Any)
     }
 
-    /// The name of the trigger, e.g. `user-db.Ready` or `cache.Ready and user-db.Ready`; the name of the reaction
-    /// too. It does not depend on the order in which events are written: the journal knows reactions by it.
+    /// The name of the trigger, e.g. `user-db.Ready` or `cache.Ready and user-db.Ready`. It does not depend on the order in which events are written: the journal knows reactions by it.
     pub fn name(&self) -> String {
         let joined = |word: &str, events: &BTreeSet<Expect>| {
             events.iter().map(ToString::to_string).collect::<Vec<_>>().join(word)
@@ -213,7 +216,7 @@ impl Settings {
 
     /// The reaction with this name.
     pub fn reaction(&self, name: &str) -> Option<&Reaction> {
-        self.reactions.iter().find(|reaction| reaction.on.name() == name)
+        self.reactions.iter().find(|reaction| reaction.name() == name)
     }
 }
 

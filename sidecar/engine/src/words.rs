@@ -7,6 +7,7 @@ use pavane_events::control::Proposed;
 use pavane_events::{Envelope, EventType, Instance, Record, Service, StepId, Version, Zone};
 
 use crate::rollout::{Rollout, Status};
+use crate::settings::Reaction;
 use crate::tally::{Tally, Word, speaker};
 
 /// What takes the ground from an ending that was accepted and not yet said.
@@ -28,15 +29,27 @@ impl Rollout {
         step.is_due(|id| self.steps.get(id).is_some_and(Tally::is_full))
     }
 
-    /// Whether so many distinct instances have said this event last, with a version that counts.
-    pub(crate) fn has_come(&self, expect: &Expect, instances: u32) -> bool {
+    /// Whether as many distinct instances as a reaction wants have said this event last, with a version that counts, and
+    /// what it lets through.
+    pub(crate) fn has_come(&self, expect: &Expect, reaction: &Reaction) -> bool {
         let of = |step: &Step| self.steps.get(&step.id);
         let mut tallies: Vec<&Tally> = self.awaiting(&expect.service, expect.event).filter_map(of).collect();
         if tallies.is_empty() {
             tallies.extend(self.others.get(expect));
         }
         let said: BTreeSet<&Instance> = tallies.iter().flat_map(|tally| tally.said()).collect();
-        said.len() >= instances as usize || tallies.iter().any(|tally| tally.is_overridden())
+        let sifted = self.sifted(reaction, &expect.to_string());
+        let counts = |instance: &&&Instance| {
+            reaction.sieve.is_open() || sifted.is_some_and(|sifted| sifted.counts(instance))
+        };
+        said.iter().filter(counts).count() >= reaction.instances as usize
+            || tallies.iter().any(|tally| tally.is_overridden())
+    }
+
+    /// The last record of an event that a reaction lets through; that of a person, who says that it counts as met.
+    pub(crate) fn trigger(&self, expect: &Expect, reaction: &Reaction) -> Option<&Record> {
+        let sifted = self.sifted(reaction, &expect.to_string()).and_then(|sifted| sifted.record.as_ref());
+        sifted.or_else(|| self.triggers.get(expect))
     }
 
     /// What an instance said last about the steps that await an event of its service: that it has begun counts less

@@ -8,7 +8,7 @@ use pavane_choreography::diagnostic::{Code, Place};
 use pavane_choreography::expectation::event_of_service;
 use pavane_choreography::yaml::{Fields, Item, Reader, Reported, Spanned};
 use pavane_events::{EventType, Millis};
-use pavane_sidecar_engine::{Reaction as Terms, Readiness, Retry, Trigger};
+use pavane_sidecar_engine::{Condition, Flaw, Reaction as Terms, Readiness, Retry, Sieve, Trigger};
 
 use super::Command;
 use super::run::{Run, TIMEOUT, argv, run};
@@ -87,15 +87,15 @@ pub(super) struct Placed {
 /// Reads all reactions; no two may react to the same event.
 pub(super) fn reactions(item: &Item<'_>) -> Result<Vec<Placed>, Reported> {
     let read = item.each(reaction)?;
-    let mut known: Vec<Trigger> = Vec::new();
+    let mut known: Vec<String> = Vec::new();
     let mut twice = None;
     for reaction in read.iter().flatten() {
-        let on = &reaction.value.reaction.terms.on;
-        if known.contains(on) {
-            let message = format!("there is a reaction on {} already", on.name());
+        let name = reaction.value.reaction.terms.name();
+        if known.contains(&name) {
+            let message = format!("there is a reaction on {name} already");
             twice = Some(reaction.item.refuse(Code::Duplicate, message, "make one of the two"));
         }
-        known.push(on.clone());
+        known.push(name);
     }
     let reactions = read.into_iter().map(|reaction| reaction.map(|spanned| spanned.value)).collect();
     twice.map_or(reactions, Err)
@@ -109,6 +109,7 @@ fn reaction<'d>(item: &Item<'d>) -> Result<Spanned<'d, Placed>, Reported> {
                 on_at = i.place();
                 trigger(i)
             });
+            let sieve = sieve(f, on.as_ref().ok());
             let instances = f.optional("instances", |i| i.count(1..=MAX_INSTANCES));
             let run = how(f, on.as_ref().ok());
             let retry = f.optional("retry", retry);
@@ -126,6 +127,7 @@ fn reaction<'d>(item: &Item<'d>) -> Result<Spanned<'d, Placed>, Reported> {
             let terms = Terms {
                 emit: emit?.unwrap_or_else(|| says(&on)[0]),
                 on,
+                sieve: sieve?,
                 instances: instances?.unwrap_or(1),
                 hook: run.is_some(),
                 timeout: run.as_ref().map_or(TIMEOUT, Run::longest),
@@ -160,6 +162,29 @@ fn trigger(item: &Item<'_>) -> Result<Trigger, Reported> {
         return Ok(Trigger::RollbackRequested);
     }
     event_of_service(item).map(Trigger::Event)
+}
+
+/// Reads what is let through of what it reacts to. Whoever is asked to go back goes back.
+fn sieve(f: &mut Fields<'_>, on: Option<&Trigger>) -> Result<Sieve, Reported> {
+    let version = f.optional("version", Item::version_requirement);
+    let when = f.optional("when", condition);
+    let sieve = Sieve { version: version?, when: when? };
+    if on == Some(&Trigger::RollbackRequested) && !sieve.is_open() {
+        let message = "a request to go back is not picked over: `version` and `when` do not belong to it";
+        return Err(f.refuse(
+            Code::Contradiction,
+            message,
+            "leave them out; what speaks against it is refused",
+        ));
+    }
+    Ok(sieve)
+}
+
+fn condition(item: &Item<'_>) -> Result<Condition, Reported> {
+    let text = item.text()?;
+    Condition::parse(&text).map_err(|Flaw { what, help }| {
+        item.refuse(Code::BadCondition, format!("`when` cannot be used: {what}"), help)
+    })
 }
 
 /// Reads the events of a trigger that rests on several, each named once.

@@ -59,6 +59,7 @@ pages! {
     "PAV125",
     "PAV126",
     "PAV127",
+    "PAV200",
     "PAV300",
     "PAV301",
     "PAV400",

@@ -102,6 +102,9 @@ fn whole(plan: &Plan, places: &Places) -> Part {
     all.say("owner", &plan.owner);
     all.add("runbook", "metadata.runbook", or(plan.runbook.as_ref(), "none"));
     all.add("severity", "metadata.severity", plan.severity.as_str());
+    let labels: Vec<_> = plan.labels.iter().map(|(name, text)| format!("{name}={text}")).collect();
+    let labels = (!labels.is_empty()).then(|| labels.join(", "));
+    all.add("labels", "metadata.labels", or(labels.as_ref(), "none"));
     all.add("method", "method", method(plan.method));
     let starts = plan.trigger.as_ref().map(trigger);
     all.add("trigger", "trigger", or(starts.as_ref(), "none: a person, CI or a deploy tool starts it"));

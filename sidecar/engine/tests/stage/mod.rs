@@ -12,7 +12,7 @@ use pavane_events::{
     Service, Source, StepId, Timestamp, Unreadable, UnreadableReason, Version, Zone, identity,
 };
 use pavane_sidecar_engine::{
-    Call, Effect, Engine, HookOutcome, Input, Memory, Reaction, Readiness, Retry, Settings, Trigger,
+    Call, Effect, Engine, HookOutcome, Input, Memory, Reaction, Readiness, Retry, Settings, Sieve, Trigger,
 };
 
 pub(crate) const ROLLOUT: &str = "r-1";
@@ -84,7 +84,7 @@ impl Stage {
                 self.said.push(*event);
                 line
             }
-            Effect::DeadLetter { offset } => format!("dead letter {offset}"),
+            Effect::DeadLetter { unreadable } => format!("dead letter {}", unreadable.offset),
             Effect::ObserveVersion { ticket } => {
                 self.ticket = ticket;
                 "observe".to_owned()
@@ -325,6 +325,7 @@ pub(crate) fn on(event: &str) -> Trigger {
 pub(crate) fn reaction(on: Trigger, emit: EventType) -> Reaction {
     Reaction {
         on,
+        sieve: Sieve::default(),
         instances: 1,
         hook: true,
         timeout: 60_000,
