@@ -198,7 +198,7 @@ fn sources(folder: &Path) -> String {
 fn the_rules_for_prometheus_ask_for_metrics_that_there_are() {
     let rules = read(&deploy("prometheus").join("pavane.rules.yaml"));
     let text: String =
-        ["sentinel/src", "sidecar/src"].iter().map(|of| sources(&workspace().join(of))).collect();
+        ["bus/src", "sentinel/src", "sidecar/src"].iter().map(|of| sources(&workspace().join(of))).collect();
     let quoted = text.split('"').filter(|name| name.starts_with("pavane."));
     let metrics: std::collections::BTreeSet<String> = quoted.map(|name| name.replace('.', "_")).collect();
     let asked = rules.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));

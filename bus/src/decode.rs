@@ -9,7 +9,7 @@ use std::sync::Arc;
 use pavane_events::{Entry, Event, Heartbeat, Record, Unreadable, UnreadableReason};
 
 use crate::wire::{self, Contract, Defect, Sealed, catalog, compat};
-use crate::{Bus, Error, Policy, Raw};
+use crate::{Bus, Error, Policy, Raw, tamper};
 
 /// Reads a record of the log.
 pub(crate) async fn entry(bus: &Bus, raw: &Raw, policy: Policy) -> Result<Entry, Error> {
@@ -76,7 +76,8 @@ fn untrusted(sealed: &Sealed<'_>, writer: &Contract) -> Defect {
 }
 
 async fn contract_of(bus: &Bus, sealed: &Sealed<'_>) -> Result<Result<Arc<Contract>, Defect>, Error> {
-    Ok(bus.registry().contract_or_kept(sealed.schema_id(), sealed.fingerprint()).await?)
+    let found = bus.registry().contract_or_kept(sealed.schema_id(), sealed.fingerprint()).await?;
+    tamper::refuse(bus, sealed, found).await
 }
 
 async fn is_trusted(

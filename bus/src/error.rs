@@ -199,6 +199,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the registry serves something else under an id than what is known to be there.
+    pub const fn is_tamper(&self) -> bool {
+        matches!(self, Self::Registry(RegistryError::Tampered { .. }))
+    }
+
     /// Whether the same call may succeed later without anyone changing a setting.
     pub const fn is_transient(&self) -> bool {
         match self {

@@ -28,6 +28,7 @@ mod raw;
 mod reader;
 mod route;
 mod table;
+mod tamper;
 mod trust;
 mod witness;
 mod writer;

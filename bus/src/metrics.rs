@@ -16,6 +16,7 @@ pub(crate) struct Metrics {
     consumed: Counter<u64>,
     unreadable: Counter<u64>,
     skipped: Counter<u64>,
+    tampered: Counter<u64>,
 }
 
 impl Metrics {
@@ -43,6 +44,12 @@ impl Metrics {
                 .u64_counter("pavane_records_skipped")
                 .with_description("Records of other domains in the same partition.")
                 .build(),
+            tampered: meter
+                .u64_counter("pavane.registry.tamper")
+                .with_description(
+                    "How often the registry served another schema than the one that is known under an id.",
+                )
+                .build(),
         }
     }
 
@@ -59,6 +66,10 @@ impl Metrics {
 
     pub(crate) fn skipped(&self, topic: &str) {
         self.skipped.add(1, &labels(topic, "poll"));
+    }
+
+    pub(crate) fn tampered(&self) {
+        self.tampered.add(1, &[]);
     }
 
     pub(crate) fn unreadable(&self, topic: &str, reason: UnreadableReason) {

@@ -63,6 +63,15 @@ impl Trust {
         Ok(state.rows.contains_key(fingerprint))
     }
 
+    /// Whether the published schemas say that this id is the schema with this fingerprint.
+    pub(crate) async fn vouches(&self, bus: &Bus, id: u32, fingerprint: &str) -> Result<bool, Error> {
+        let mut state = self.state.lock().await;
+        if !state.rows.contains_key(fingerprint) {
+            state.read_on(bus).await?;
+        }
+        Ok(state.rows.get(fingerprint).is_some_and(|row| row.id == Some(id)))
+    }
+
     /// A service's own form of an event, when it has published one; of several, the newest. What was read longer ago
     /// than `age` is read on first, which is a round trip to the broker and more.
     pub(crate) async fn own_form(

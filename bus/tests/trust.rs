@@ -89,6 +89,60 @@ async fn a_registry_that_is_away_makes_no_record_unreadable() {
 }
 
 #[tokio::test]
+async fn a_registry_that_serves_something_else_under_a_known_id_is_named_and_no_record_is_judged_by_it() {
+    let (world, bus, writer) = world().await;
+    publish(&bus, &writer).await;
+    let own = writer.encode_json(&matchmaking(), EventType::Ready, b"{}").await.expect("its own form");
+    let plain = bus.registry().id_of("io.pavane.lifecycle.v1.Ready", built_in("Ready")).await;
+    let ids = [plain.expect("asked").expect("there"), id_in(&own.value)];
+    writer.append(&ready("shop", 0)).await.expect("appended");
+    let envelope = ready("shop", 1).envelope;
+    let (value, name) = (own.value.clone(), own.dataschema.clone());
+    writer.append_encoded(&envelope, EventType::Ready, value, &name).await.expect("appended");
+    for policy in [Policy::AllowList, Policy::Structural] {
+        let fresh = Bus::connect(world.settings(), "test").await.expect("connected");
+        let mut reader = fresh.reader(&domain("shop"), policy).await.expect("a reader");
+        for (offset, id) in (0..).zip(ids) {
+            for lie in [built_in("Drained"), built_in("DeploymentFailed"), "{\"type\":\"int\"}"] {
+                world.registry().lie(id, Some(lie));
+                let error = tokio::time::timeout(LIMIT, reader.next()).await.expect("in time");
+                let error = error.expect_err("nothing is read by a lie");
+                assert!(error.is_tamper() && error.is_transient(), "{policy:?} {id}: {error}");
+                assert!(
+                    error.to_string().contains("RegistryTamper")
+                        && error.to_string().contains(&id.to_string())
+                );
+                assert_eq!(reader.position(), offset, "the same record is offered again");
+            }
+            world.registry().lie(id, None);
+            let read = next(&mut reader).await;
+            let Item::Entry { entry: Entry::Event(record), .. } = read else {
+                panic!("{policy:?}: {read:?}")
+            };
+            assert_eq!(record.offset, offset);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_names_another_schema_than_its_id_is_a_lie_of_its_own() {
+    let (_world, bus, writer) = world().await;
+    let encoded = pavane_bus::wire::encode(&ready("shop", 0).body, 3).expect("fits");
+    let envelope = ready("shop", 0).envelope;
+    for name in [encoded.dataschema.clone(), format!("urn:pavane:schema:sha256:{}", "0".repeat(64))] {
+        let value = encoded.value.clone();
+        writer.append_encoded(&envelope, EventType::Ready, value, &name).await.expect("appended");
+    }
+    let mut reader = bus.reader(&domain("shop"), Policy::Structural).await.expect("a reader");
+    for _ in 0..2 {
+        let Item::Entry { entry: Entry::Unreadable(refused), .. } = next(&mut reader).await else {
+            panic!("nobody vouches for it")
+        };
+        assert_eq!(refused.reason, UnreadableReason::FingerprintMismatch);
+    }
+}
+
+#[tokio::test]
 async fn a_writer_whose_schemas_nobody_registered_is_told_what_to_run() {
     let world = embedded::start().await.expect("started");
     let empty = embedded::Registry::start_empty().await.expect("started");
@@ -98,6 +152,16 @@ async fn a_writer_whose_schemas_nobody_registered_is_told_what_to_run() {
     let Err(error) = bus.writer().await else { panic!("the registry is empty") };
     assert!(!error.is_transient());
     assert!(error.to_string().contains("run `pavane schemas push`"), "{error}");
+}
+
+/// The text of a built-in schema.
+fn built_in(event: &str) -> &'static str {
+    pavane_schemas::ALL.iter().find(|one| one.event == event).expect("built in").schema
+}
+
+/// The schema id that a value begins with.
+fn id_in(value: &[u8]) -> u32 {
+    u32::from_be_bytes(value[1..5].try_into().expect("four bytes"))
 }
 
 async fn world() -> (Embedded, Bus, Writer) {
@@ -112,7 +176,7 @@ async fn publish(bus: &Bus, writer: &Writer) {
     let folder = tempfile::tempdir().expect("a directory");
     std::fs::create_dir(folder.path().join("matchmaking")).expect("made");
     std::fs::write(folder.path().join("matchmaking/Ready.avsc"), OWN).expect("written");
-    let request = PushRequest { services: Some(folder.path().to_owned()), dry_run: false };
+    let request = PushRequest { services: Some(folder.path().to_owned()), dry_run: false, by: None };
     let pushed = push(bus.registry(), &request).await.expect("pushed");
     let own = pushed.iter().find(|one| one.service.is_some()).expect("it is in the folder");
     let (key, row) = own.row().unwrap_or_else(|| panic!("{own:?} is registered"));

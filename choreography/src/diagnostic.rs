@@ -191,6 +191,11 @@ codes! {
     ConsumerBreaks: "PAV530", "a service cannot read a changed event that it waits for";
     ConsumerOrder: "PAV531", "a changed event asks for an order of roll-out";
     ConsumesNothing: "PAV532", "a service reads what nobody writes";
+    EventUndeclared: "PAV540", "an event flows that nothing declares";
+    SchemaUndeclared: "PAV541", "an event is written by a schema that is not here";
+    EventNeverSeen: "PAV542", "a declared event was never seen";
+    FieldNeverFilled: "PAV543", "a field was never filled";
+    EdgeUndeclared: "PAV544", "a service moves on an event, and nothing declares it";
 }
 
 impl Diagnostic {

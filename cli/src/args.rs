@@ -3,8 +3,8 @@
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    advise, alerts, apply, approve, bench, check, configure, demo, dev, diff, dlq, emit, graph, orders, plan,
-    replay, schemas, sentinel, sidecar, simulate, start, status, test, topics, watch, why,
+    advise, alerts, apply, approve, bench, check, configure, demo, dev, diff, dlq, emit, events, graph,
+    orders, plan, replay, schemas, sentinel, sidecar, simulate, start, status, test, topics, watch, why,
 };
 use crate::connection::Connection;
 use crate::console::Manner;
@@ -50,6 +50,9 @@ pub(crate) enum Command {
     Plan(plan::Plan),
     Start(start::Start),
     Emit(emit::Emit),
+    /// The log in the languages of others.
+    #[command(subcommand)]
+    Events(events::Events),
     Status(status::Status),
     Watch(watch::Watch),
     Why(why::Why),
@@ -100,6 +103,7 @@ const ROOMS: [(&str, &[&str]); 3] = [
             "why",
             "replay",
             "emit",
+            "events",
             "approve",
             "reject",
             "pause",

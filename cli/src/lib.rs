@@ -8,6 +8,8 @@
 //! | [`files`] [`document`] [`collection`] | the files that commands read |
 //! | [`fold`] [`picture`] | how a rollout stands, and how that looks |
 //! | [`why`] [`replay`] | why a rollout stands where it stands; what a log decides when it is read again |
+//! | [`contracts`] [`drift`] | schemas against earlier ones; a log against what is declared |
+//! | [`export`] | the log in the languages of others |
 //! | [`demo`] | the story that `pavane demo` tells |
 //! | [`bench`] | the job that engines are measured by, and how it is fed |
 
@@ -21,7 +23,9 @@ pub mod console;
 pub mod contracts;
 pub mod demo;
 pub mod document;
+pub mod drift;
 pub mod exit;
+pub mod export;
 pub mod failure;
 pub mod files;
 pub mod fold;
@@ -95,6 +99,7 @@ fn setup(cli: &Cli) -> Setup {
         | Command::Bench(_)
         | Command::Start(_)
         | Command::Emit(_)
+        | Command::Events(_)
         | Command::Status(_)
         | Command::Watch(_)
         | Command::Why(_)

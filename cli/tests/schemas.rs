@@ -280,6 +280,78 @@ fn the_page_of_events_says_who_says_and_who_reads() {
     }
 }
 
+#[test]
+fn the_page_of_events_tells_how_each_came_to_be_so() {
+    let folder = story();
+    put(&folder, READY, &ready("string", "\"\"", ""));
+    commit(&folder);
+    put(
+        &folder,
+        READY,
+        &ready("string", "\"\"", &format!(",\n    {POOLS}")).replace("Open pools.", "All pools."),
+    );
+    let page = stdout(&run(folder.path(), &["schemas", "docs"]));
+    let told: Vec<&str> =
+        page.lines().skip_while(|line| *line != "| version | what changed |").skip(2).collect();
+    assert_eq!(told.len(), 3, "{page}");
+    assert_eq!(told[0], "| not committed | + /pools: array of string = [] |");
+    assert!(told[1].ends_with("| - /pools: array of string = [] |"), "{page}");
+    assert!(told[2].ends_with("| the first one that is known |") && told[2].contains('-'), "{page}");
+    assert!(page.contains("| [matchmaking.Ready](#matchmakingready) | matchmaking | tournament (team competition) | season-7 |"), "{page}");
+}
+
+#[test]
+fn services_own_schemas_are_pushed_from_a_pipeline_alone() {
+    let folder = story();
+    let push = |ci: &[(&str, &str)], more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pavane"));
+        for name in ["CI", "GITHUB_ACTIONS", "GITLAB_CI", "BUILD_ID", "PAVANE_REGISTRY", "PAVANE_KAFKA"] {
+            command.env_remove(name);
+        }
+        let nowhere = ["schemas", "push", "--registry", "http://127.0.0.1:1", "--kafka", "127.0.0.1:1"];
+        command.envs(ci.iter().copied()).args(nowhere).args(more).current_dir(folder.path()).output().unwrap()
+    };
+    for refused in [push(&[], &[]), push(&[("CI", "false")], &["schemas"]), push(&[("CI", "")], &[])] {
+        assert_eq!(code(&refused), 2, "{}", stderr(&refused));
+        assert!(stderr(&refused).contains("pushed from CI, and this is none"), "{}", stderr(&refused));
+        assert!(stderr(&refused).contains("--from-here"), "{}", stderr(&refused));
+    }
+    for (ci, more) in [
+        (&[("CI", "true")][..], &[][..]),
+        (&[("GITLAB_CI", "true")], &[]),
+        (&[], &["--from-here"]),
+        (&[], &["--dry-run"]),
+    ] {
+        let asked = push(ci, more);
+        assert_eq!(code(&asked), 4, "it went as far as Kafka or the registry: {}", stderr(&asked));
+    }
+    std::fs::remove_dir_all(folder.path().join("schemas")).unwrap();
+    assert_eq!(code(&push(&[], &[])), 4, "what is built in may be pushed from anywhere");
+}
+
+#[test]
+fn an_asyncapi_document_names_every_event_with_its_schema_and_who_says_and_reads_it() {
+    let folder = story();
+    let output = run(folder.path(), &["schemas", "asyncapi"]);
+    let document: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(document["info"]["title"], "Events of the domain arena");
+    assert_eq!(document["channels"]["lifecycle"]["address"], "pavane.lifecycle");
+    let message = &document["components"]["messages"]["matchmaking.Ready"];
+    assert_eq!(message["payload"]["schema"]["namespace"], "shop.matchmaking", "its own form");
+    assert_eq!(message["headers"]["properties"]["ce_type"]["const"], "io.pavane.lifecycle.v1.Ready");
+    let reads = &document["operations"]["tournament.read"];
+    assert_eq!(
+        (&reads["action"], &reads["tags"][0]["name"]),
+        (&"receive".into(), &"team competition".into())
+    );
+    assert_eq!(reads["messages"][0]["$ref"], "#/channels/lifecycle/messages/matchmaking.Ready");
+    put(&folder, "other.yaml", &TOURNAMENT.replace("arena", "shop"));
+    let output = run(folder.path(), &["schemas", "asyncapi"]);
+    assert!(code(&output) == 2 && stderr(&output).contains("arena, shop"), "{}", stderr(&output));
+    let named = run(folder.path(), &["schemas", "asyncapi", "--domain", "arena"]);
+    assert_eq!(stdout(&named), format!("{document:#}\n"));
+}
+
 fn check(folder: &TempDir, arguments: &[&str]) -> Output {
     run(folder.path(), &[&["schemas", "check"], arguments].concat())
 }

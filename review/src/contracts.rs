@@ -6,7 +6,10 @@
 //! | [`change`] | a schema against the versions before it |
 //! | [`consumers`] | who reads it, in which choreographies, and who must move first |
 //! | [`summary`] | the change as a person reads it |
+//! | [`asyncapi`] [`catalogue`] | all events of a domain, for programs and for people |
 
+pub mod asyncapi;
+pub mod catalogue;
 pub mod change;
 pub mod consumers;
 pub mod lint;

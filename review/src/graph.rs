@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`network`] | the nodes and edges, by step, service or team, and what is read off them |
 //! | `teams` | who owns what, who must talk to whom, which plans meet |
+//! | [`traffic`] | what flowed on a log, laid over it |
 //! | `merge` | steps that become one node: a service's, or a team's |
 //! | `schedule` | when each step opens and ends at the earliest and at the latest; the critical path |
 //! | `layers` `order` `place` | the layout: columns, few crossings, straight ways |
@@ -25,6 +26,7 @@ mod place;
 mod schedule;
 mod svg;
 mod teams;
+pub mod traffic;
 mod words;
 
 pub use network::{Band, By, Edge, Graph, Kind, Node, Sheet, Talk, Team, Wait};

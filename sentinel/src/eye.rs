@@ -185,7 +185,9 @@ impl Eye {
 
 /// What a failure of the bus means for the sentinel's sight.
 pub(crate) fn blind_cause(error: &Error) -> BlindCause {
-    if matches!(error, Error::Registry(_) | Error::SchemaMissing { .. }) {
+    if error.is_tamper() {
+        BlindCause::RegistryTamper
+    } else if matches!(error, Error::Registry(_) | Error::SchemaMissing { .. }) {
         BlindCause::Registry
     } else if matches!(error, Error::TopicConfig { .. } | Error::TopicMissing { .. }) {
         BlindCause::TopicConfig

@@ -179,7 +179,9 @@ impl Sidecar {
             return Err(error.into());
         }
         telemetry::trouble("read", &error, READ_AGAIN);
-        if matches!(error, BusError::Registry(_)) && self.has_held_long(reader.position()) {
+        // a registry that lies is waited for however long: nothing may come of what it says
+        let is_away = matches!(error, BusError::Registry(_)) && !error.is_tamper();
+        if is_away && self.has_held_long(reader.position()) {
             let detail = format!("the schema is not known here, and the registry was away: {error}");
             if let Some(Item::Entry { entry, raw }) = reader.give_up(detail) {
                 telemetry::given_up(raw.offset, self.config.outage.hold);

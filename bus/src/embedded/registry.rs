@@ -5,6 +5,7 @@
 
 mod store;
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,6 +39,8 @@ pub struct Registry {
 struct Shared {
     store: Mutex<Store>,
     available: AtomicBool,
+    /// What it serves under an id instead of what is there.
+    lies: Mutex<BTreeMap<String, String>>,
 }
 
 impl Registry {
@@ -56,7 +59,8 @@ impl Registry {
     pub async fn start_empty() -> std::io::Result<Self> {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { store: Mutex::new(Store::new()), available: AtomicBool::new(true) });
+        let (store, available) = (Mutex::new(Store::new()), AtomicBool::new(true));
+        let shared = Arc::new(Shared { store, available, lies: Mutex::default() });
         let service = router(Arc::clone(&shared));
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, service).await {
@@ -74,6 +78,18 @@ impl Registry {
     /// Lets it answer every request with 503, or again as it should; for seeing what its absence does.
     pub fn set_available(&self, available: bool) {
         self.shared.available.store(available, Ordering::Relaxed);
+    }
+}
+
+impl Registry {
+    /// Lets it serve this text under an id instead of what is there, or what is there again; for seeing what is made of a
+    /// registry that lies.
+    pub fn lie(&self, id: u32, text: Option<&str>) {
+        let mut lies = self.shared.lies.lock().unwrap_or_else(PoisonError::into_inner);
+        match text {
+            Some(text) => drop(lies.insert(id.to_string(), text.to_owned())),
+            None => drop(lies.remove(&id.to_string())),
+        }
     }
 }
 
@@ -119,6 +135,10 @@ async fn gate(State(shared): Of, request: Request, next: Next) -> Response {
 }
 
 async fn schema(State(shared): Of, Path(id): Path<String>) -> Response {
+    let lie = shared.lies.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+    if let Some(text) = lie {
+        return answer(Ok(json!({ "schema": text })));
+    }
     answer(shared.store().text(&id).map(|text| json!({ "schema": text })))
 }
 

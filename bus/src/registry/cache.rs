@@ -66,6 +66,11 @@ impl Cache {
         }
     }
 
+    /// Forgets what is known about an id: the registry is asked for it again.
+    pub(super) fn forget(&self, id: u32) {
+        self.state().ids.remove(&id);
+    }
+
     /// Takes the registry's answer of a moment; gives how long to wait before it is asked again.
     pub(super) fn put(&self, id: u32, found: Found, at: Instant) -> Option<Duration> {
         let mut state = self.state();

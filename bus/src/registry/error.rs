@@ -67,6 +67,20 @@ pub enum RegistryError {
         /// What came instead.
         why: String,
     },
+    /// The registry serves something else under an id than what is known to be behind it.
+    #[error(
+        "trust the registry at {url} (RegistryTamper): under the id {id} it serves {served}, and the schema with the fingerprint {named} is known to be there; nothing is judged by it. Find out who changed the registry, and restore it"
+    )]
+    Tampered {
+        /// The base URL.
+        url: String,
+        /// The id.
+        id: u32,
+        /// The fingerprint of the schema that is known to be there.
+        named: String,
+        /// What it serves, for a person.
+        served: String,
+    },
     /// The registry refuses a schema that does not fit the earlier ones.
     #[error(
         "register the schema of {subject} at {url}: {message}; add fields with defaults, and take away only fields with defaults"
@@ -106,7 +120,7 @@ impl RegistryError {
     /// Whether the same call may succeed later without anyone changing a setting.
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Troubled { .. } => true,
+            Self::Unreachable { .. } | Self::Troubled { .. } | Self::Tampered { .. } => true,
             Self::Settings { .. }
             | Self::Certificates { .. }
             | Self::Denied { .. }

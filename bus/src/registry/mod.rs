@@ -10,6 +10,7 @@ mod http;
 pub mod push;
 mod shelf;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ use cache::{Cache, Found};
 pub use error::RegistryError;
 use error::chain;
 use http::{Http, Refusal};
-pub use push::{PushOutcome, PushRequest, Pushed, push};
+pub use push::{PushOutcome, PushRequest, Pushed, Pusher, push};
 use shelf::Shelf;
 
 /// How long after a failure what is kept is looked at before the registry is asked again.
@@ -44,6 +45,8 @@ struct Inner {
     cache: Cache,
     shelf: Option<Shelf>,
     away: Mutex<Option<Instant>>,
+    /// The fingerprints of the schemas that the registry gave these ids for.
+    pins: Mutex<BTreeMap<u32, String>>,
 }
 
 /// What the registry says about a schema before it is registered.
@@ -71,8 +74,8 @@ impl Registry {
         let fetch = fetch.build_with(http::builder(&base, access)?);
         let fetch = fetch.map_err(|error| http::settings(&base, &error.to_string()))?;
         let shelf = settings.schema_folder.clone().map(Shelf::new);
-        let (cache, away) = (Cache::default(), Mutex::new(None));
-        Ok(Self { inner: Arc::new(Inner { http, fetch, cache, shelf, away }) })
+        let (cache, away, pins) = (Cache::default(), Mutex::new(None), Mutex::default());
+        Ok(Self { inner: Arc::new(Inner { http, fetch, cache, shelf, away, pins }) })
     }
 
     /// The base URL, without credentials.
@@ -178,10 +181,38 @@ impl Registry {
             answer => answer?,
         };
         let id = answer.map(|answer| self.id(&doing, &answer)).transpose()?;
+        if let Some(id) = id {
+            self.pin(id, schema);
+        }
         if let (Some(shelf), Some(id)) = (&self.inner.shelf, id) {
             shelf.keep_id(self.url(), schema, id);
         }
         Ok(id)
+    }
+
+    /// Remembers the schema that the registry gave an id for.
+    fn pin(&self, id: u32, schema: &str) {
+        if let Ok(contract) = Contract::parse_to_read(schema) {
+            let mut pins = self.inner.pins.lock().unwrap_or_else(PoisonError::into_inner);
+            pins.insert(id, contract.fingerprint().to_owned());
+        }
+    }
+
+    /// Whether the registry gave this id for the schema with this fingerprint.
+    pub(crate) fn is_pinned(&self, id: u32, fingerprint: &str) -> bool {
+        let pins = self.inner.pins.lock().unwrap_or_else(PoisonError::into_inner);
+        pins.get(&id).is_some_and(|pinned| pinned == fingerprint)
+    }
+
+    /// Forgets what was fetched for an id, so that the registry is asked for it again.
+    pub(crate) fn forget(&self, id: u32) {
+        self.inner.cache.forget(id);
+    }
+
+    /// That something else is served under an id than what is known to be there.
+    pub(crate) fn tampered(&self, id: u32, named: &str, served: &str) -> RegistryError {
+        let url = self.url().to_owned();
+        RegistryError::Tampered { url, id, named: named.to_owned(), served: served.to_owned() }
     }
 
     /// Registers a schema under a subject; gives its id. The same content gives the same id again.

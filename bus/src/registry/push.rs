@@ -21,6 +21,17 @@ pub struct PushRequest {
     pub services: Option<PathBuf>,
     /// Asks and says what would be done, and changes nothing.
     pub dry_run: bool,
+    /// Who pushes, for the readers' allow-list.
+    pub by: Option<Pusher>,
+}
+
+/// Who pushes, and whence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pusher {
+    /// The name.
+    pub by: String,
+    /// The address of a run of CI, `ci`, or `desk`.
+    pub whence: String,
 }
 
 /// What became of one schema.
@@ -42,6 +53,8 @@ pub struct Pushed {
     pub id: Option<u32>,
     /// What was done.
     pub outcome: PushOutcome,
+    /// Who pushed it, where that was said.
+    pub by: Option<Pusher>,
 }
 
 /// What was done with a schema.
@@ -62,10 +75,14 @@ impl Pushed {
     /// that is not in the registry.
     pub fn row(&self) -> Option<(String, Vec<u8>)> {
         let id = self.id?;
-        let row = json!({
+        let mut row = json!({
             "fingerprint": self.fingerprint, "subject": self.subject, "service": self.service,
             "event": self.event, "schema": self.schema, "id": id,
         });
+        if let Some(Pusher { by, whence }) = &self.by {
+            row["by"] = by.as_str().into();
+            row["whence"] = whence.as_str().into();
+        }
         Some((self.fingerprint.clone(), row.to_string().into_bytes()))
     }
 }
@@ -88,7 +105,8 @@ pub async fn push(registry: &Registry, request: &PushRequest) -> Result<Vec<Push
     }
     let mut outcomes = Vec::with_capacity(done.len());
     for candidate in done {
-        outcomes.push(candidate.push(registry, request.dry_run).await?);
+        let pushed = candidate.push(registry, request.dry_run).await?;
+        outcomes.push(Pushed { by: request.by.clone(), ..pushed });
     }
     Ok(outcomes)
 }
@@ -193,7 +211,7 @@ impl Candidate {
     fn ended(self, subject: &str, fingerprint: &str, id: Option<u32>, outcome: PushOutcome) -> Pushed {
         let Self { source, service, event, schema } = self;
         let (subject, fingerprint) = (subject.to_owned(), fingerprint.to_owned());
-        Pushed { source, subject, service, event, fingerprint, schema, id, outcome }
+        Pushed { source, subject, service, event, fingerprint, schema, id, outcome, by: None }
     }
 }
 

@@ -27,6 +27,11 @@ pub fn of(event: EventType) -> &'static Contract {
     named(event.as_str()).expect("every event has an embedded schema: a test compares the lists")
 }
 
+/// The text of the embedded schema with this short name; empty when there is none.
+pub(crate) fn text(name: &str) -> &'static str {
+    ALL.iter().find(|embedded| embedded.event == name).map_or("", |embedded| embedded.schema)
+}
+
 /// The contract of the heartbeat.
 pub fn heartbeat() -> &'static Contract {
     named(HEARTBEAT).expect("the heartbeat has an embedded schema")

@@ -9,7 +9,7 @@ use crate::started;
 
 pub(crate) fn services() -> PushRequest {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/services");
-    PushRequest { services: Some(folder), dry_run: false }
+    PushRequest { services: Some(folder), dry_run: false, by: None }
 }
 
 fn own(pushed: &[Pushed]) -> &Pushed {
@@ -67,7 +67,7 @@ async fn a_service_s_schema_that_readers_could_not_read_is_refused_and_the_other
     ] {
         std::fs::write(service.join(file), schema).expect("written");
     }
-    let request = PushRequest { services: Some(folder.path().to_owned()), dry_run: false };
+    let request = PushRequest { services: Some(folder.path().to_owned()), dry_run: false, by: None };
     let pushed = push(&registry, &request).await.expect("pushed");
     let (refused, taken): (Vec<_>, Vec<_>) =
         pushed.iter().partition(|one| matches!(one.outcome, PushOutcome::Refused(_)));
@@ -92,7 +92,8 @@ async fn a_schema_that_differs_from_an_earlier_version_is_refused_with_the_field
         {"name":"prerequisite","type":"long","default":0}]}"#;
     registry.register("io.pavane.lifecycle.v1.Ready", older).await.expect("registered");
     for dry_run in [true, false] {
-        let pushed = push(&registry, &PushRequest { services: None, dry_run }).await.expect("pushed");
+        let pushed =
+            push(&registry, &PushRequest { services: None, dry_run, by: None }).await.expect("pushed");
         let ready = pushed.iter().find(|one| one.event == "Ready").expect("pushed");
         let PushOutcome::Refused(reasons) = &ready.outcome else { panic!("{ready:?}") };
         assert!(reasons[0].contains("/prerequisite: the writer has"), "{reasons:?}");
@@ -102,7 +103,7 @@ async fn a_schema_that_differs_from_an_earlier_version_is_refused_with_the_field
 #[tokio::test]
 async fn a_folder_that_is_not_there_is_told() {
     let (_embedded, registry) = started().await;
-    let request = PushRequest { services: Some("/nowhere/services".into()), dry_run: true };
+    let request = PushRequest { services: Some("/nowhere/services".into()), dry_run: true, by: None };
     let error = push(&registry, &request).await.expect_err("no such folder");
     assert!(error.to_string().contains("/nowhere/services"), "{error}");
 }

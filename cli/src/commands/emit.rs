@@ -158,7 +158,7 @@ mod tests {
         let mut emit = emit("Ready");
         emit.service = Service::new("matchmaking").unwrap();
         assert!(emit.say(&bus, &shop(), data).await.is_err());
-        let request = PushRequest { services: Some(folder.path().to_owned()), dry_run: false };
+        let request = PushRequest { services: Some(folder.path().to_owned()), dry_run: false, by: None };
         publish(&bus, &request).await.unwrap();
         emit.say(&bus, &shop(), data).await.unwrap();
     }

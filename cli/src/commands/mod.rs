@@ -12,6 +12,7 @@ pub mod dev;
 pub mod diff;
 pub mod dlq;
 pub mod emit;
+pub mod events;
 pub mod graph;
 pub mod orders;
 pub mod plan;
@@ -63,11 +64,12 @@ async fn carry_out(command: Command, context: Context<'_>) -> Result<(), Failure
         Command::Apply(apply) => apply.run(context).await,
         Command::Diff(diff) => diff.run(context).await,
         Command::Plan(plan) => plan.run(context).await,
-        Command::Graph(graph) => graph.run(context),
+        Command::Graph(graph) => graph.run(context).await,
         Command::Advise(advise) => advise.run(context),
         Command::Bench(bench) => bench.run(context),
         Command::Start(start) => start.run(context).await,
         Command::Emit(emit) => emit.run(context).await,
+        Command::Events(events) => events.run(context).await,
         Command::Status(status) => status.run(context).await,
         Command::Watch(watch) => watch.run(context).await,
         Command::Why(why) => why.run(context).await,

@@ -14,6 +14,9 @@ use crate::failure::Failure;
 /// The most files that are read of one state.
 const MOST_FILES: usize = 20_000;
 
+/// The most versions of one file that are told.
+const MOST_VERSIONS: usize = 50;
+
 /// The most bytes that are read of one file: more is no schema.
 const MOST_BYTES: u64 = 256 * 1024;
 
@@ -30,6 +33,17 @@ pub struct Blob {
     /// The path from the outermost folder, with `/` between its parts.
     pub path: String,
     /// What it held.
+    pub text: String,
+}
+
+/// A file as a commit left it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The commit, shortened.
+    pub commit: String,
+    /// The day of the commit, as it says itself.
+    pub day: String,
+    /// What the file held.
     pub text: String,
 }
 
@@ -83,6 +97,43 @@ impl Checkout {
         let rows = output.stdout.split(|byte| *byte == 0).filter_map(|row| row_of(row, &wanted));
         let rows: Vec<(String, String)> = rows.take(MOST_FILES).collect();
         self.read(&rows)
+    }
+
+    /// The newest versions of a file that the history of the checkout holds, oldest first. `path` is from the outermost
+    /// folder.
+    pub fn history(&self, path: &str) -> Result<Vec<Committed>, Failure> {
+        let most = format!("--max-count={MOST_VERSIONS}");
+        let place = format!(":(top,literal){path}");
+        let arguments = [
+            "log",
+            &most,
+            "--format=%H %cs",
+            "--no-show-signature",
+            "--end-of-options",
+            "HEAD",
+            "--",
+            &place,
+        ];
+        let output =
+            git(&self.top).args(arguments).output().map_err(|error| broken("tell the history", error))?;
+        // A checkout without any commit has no history.
+        if !output.status.success() {
+            return Ok(Vec::new());
+        }
+        let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let commits: Vec<(&str, &str)> =
+            listed.lines().filter_map(|line| line.split_once(' ')).filter(|(id, _)| is_id(id)).collect();
+        let mut versions = Vec::with_capacity(commits.len());
+        for (commit, day) in commits.into_iter().rev() {
+            let found = self.files(commit, |one| one == path)?;
+            let committed = |blob: Blob| Committed {
+                commit: commit[..9].to_owned(),
+                day: day.to_owned(),
+                text: blob.text,
+            };
+            versions.extend(found.into_iter().map(committed));
+        }
+        Ok(versions)
     }
 
     /// Reads objects by their ids, all through one process.

@@ -76,7 +76,7 @@ impl Stage {
         let domain = Domain::new(cast::DOMAIN).expect("a name");
         let scratch = Scratch::new()?;
         scratch.write("services/matchmaking/Ready.avsc", cast::READY)?;
-        let request = PushRequest { services: Some(scratch.0.join("services")), dry_run: false };
+        let request = PushRequest { services: Some(scratch.0.join("services")), dry_run: false, by: None };
         let (_, writer) = schemas::publish(&bus, &request).await?;
         let fold = Fold::open(&bus, &domain).await?;
         let (sender, chronicle) = log::open(&fold);

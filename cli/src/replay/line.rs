@@ -153,6 +153,28 @@ pub fn read(text: &str, domain: &Domain) -> Result<Entry, String> {
     }
 }
 
+/// The bytes of a record as its line holds them; none where it was written without. `topic` is what they are said to
+/// have stood on.
+pub fn raw(text: &str, topic: &str, partition: i32) -> Result<Option<Raw>, String> {
+    let line: Line = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let Some(bytes) = line.raw else { return Ok(None) };
+    let read = |text: Option<String>| {
+        let decoded = text.map(|text| BASE64_STANDARD.decode(text)).transpose();
+        decoded.map_err(|error| format!("its bytes are no base64: {error}"))
+    };
+    let headers: Result<_, String> =
+        bytes.headers.into_iter().map(|(name, value)| Ok((name, read(value)?))).collect();
+    Ok(Some(Raw {
+        topic: topic.to_owned(),
+        partition,
+        offset: line.offset,
+        at: line.at,
+        key: read(bytes.key)?,
+        value: read(bytes.value)?,
+        headers: headers?,
+    }))
+}
+
 /// A body as JSON, to be read as whatever its type says.
 struct Json(Value);
 
@@ -288,8 +310,11 @@ mod tests {
             value: Some(vec![0, 255]),
             headers: vec![("ce_id".into(), None)],
         };
-        let line: Value = serde_json::from_str(&write(&garbled(), Some(&raw)).unwrap()).unwrap();
+        let text = write(&garbled(), Some(&raw)).unwrap();
+        let line: Value = serde_json::from_str(&text).unwrap();
         assert_eq!((&line["raw"]["value"], &line["raw"]["headers"][0][1]), (&"AP8=".into(), &Value::Null));
+        assert_eq!(super::raw(&text, "t", 0).unwrap(), Some(raw));
+        assert!(super::raw(&text.replace("AP8=", "?"), "t", 0).unwrap_err().contains("no base64"));
     }
 
     #[test]

@@ -1,10 +1,30 @@
-//! A place in a log: an offset, or a moment of the broker's time.
+//! A part of a log: from one place to another, a place being an offset or a moment of the broker's time.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::Args;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use pavane_events::{Entry, Timestamp};
+
+use super::source::Records;
+use crate::commands::Context;
+use crate::failure::Failure;
+
+/// Which records of which log.
+#[derive(Args, Clone, Debug)]
+pub struct Range {
+    /// Read a file that `pavane replay --export` wrote, instead of the domain's log.
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Look from here on: an offset, a moment in UTC or a day.
+    #[arg(long, value_name = "PLACE")]
+    pub from: Option<Place>,
+    /// Look up to here, exclusive: an offset, a moment in UTC or a day.
+    #[arg(long, value_name = "PLACE")]
+    pub to: Option<Place>,
+}
 
 /// An offset, or a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +33,28 @@ pub enum Place {
     Offset(i64),
     /// A moment of the broker's time.
     Moment(Timestamp),
+}
+
+impl Range {
+    /// The records of the file that is named, or of the domain's log, to the end that it has at this moment.
+    pub async fn records(&self, context: Context<'_>) -> Result<Records, Failure> {
+        if let Some(file) = &self.file {
+            return Ok(Records::of_file(file)?.with_bytes());
+        }
+        let domain = context.connection.domain()?;
+        let bus = context.connection.bus().await?;
+        Records::of_log(&bus, &domain).await
+    }
+
+    /// Whether an entry stands before the range.
+    pub fn is_before(&self, entry: &Entry) -> bool {
+        self.from.is_some_and(|from| !from.is_reached(entry))
+    }
+
+    /// Whether an entry stands behind the range: nothing more is wanted.
+    pub fn is_over(&self, entry: &Entry) -> bool {
+        self.to.is_some_and(|to| to.is_reached(entry))
+    }
 }
 
 impl Place {

@@ -19,6 +19,7 @@ const LONGEST: u64 = 8 * 1024 * 1024;
 pub struct Records {
     head: Head,
     from: From,
+    with_bytes: bool,
     read: u64,
     total: u64,
     last: i64,
@@ -37,7 +38,7 @@ impl Records {
         let (format, domain, partition) = (FORMAT.to_owned(), domain.clone(), reader.partition());
         let head = Head { format, domain, partition, begins: low };
         let total = u64::try_from(high - low).unwrap_or(0);
-        Ok(Self { head, from: From::Log(reader), read: 0, total, last: -1 })
+        Ok(Self { head, from: From::Log(reader), with_bytes: true, read: 0, total, last: -1 })
     }
 
     /// The records of a file.
@@ -58,7 +59,30 @@ impl Records {
             return Err(Failure::new(Exit::Invalid, what));
         }
         let read = first.len() as u64 + 1;
-        Ok(Self { head, from: From::File { name, lines, number: 1 }, read, total, last: -1 })
+        let from = From::File { name, lines, number: 1 };
+        Ok(Self { head, from, with_bytes: false, read, total, last: -1 })
+    }
+
+    /// Gives the bytes of a file's records too, where it holds them; a log always gives them.
+    #[must_use]
+    pub fn with_bytes(self) -> Self {
+        Self { with_bytes: true, ..self }
+    }
+
+    /// How the records are named to a reader: the file, or the topic with its partition.
+    pub fn name(&self, topic: &str) -> String {
+        match &self.from {
+            From::Log(_) => format!("{topic}/{}", self.head.partition),
+            From::File { name, .. } => name.clone(),
+        }
+    }
+
+    /// The line of the file that was read last, from 1; 1 for a log.
+    pub fn line(&self) -> u32 {
+        match &self.from {
+            From::Log(_) => 1,
+            From::File { number, .. } => u32::try_from(*number).unwrap_or(u32::MAX),
+        }
     }
 
     /// Whose records they are, and where they begin.
@@ -97,7 +121,12 @@ impl Records {
                     return Err(place(why));
                 }
                 self.last = entry.offset();
-                Ok(Some((entry, None)))
+                let bytes = if self.with_bytes {
+                    line::raw(&text, name, self.head.partition).map_err(place)?
+                } else {
+                    None
+                };
+                Ok(Some((entry, bytes)))
             }
         }
     }

@@ -61,8 +61,13 @@ fn way(edge: &Edge) -> String {
         (Kind::All, 1) => String::new(),
         (Kind::All, waits) => format!("×{waits}"),
     };
+    let label = edge.seen.map_or(label, super::traffic::Seen::told);
     all.push(format!("label=\"{label}\""));
-    if edge.kind == Kind::Any {
+    if edge.is_undeclared() {
+        all.push("style=bold, arrowhead=box".to_owned());
+    } else if edge.is_silent() {
+        all.push("style=dotted".to_owned());
+    } else if edge.kind == Kind::Any {
         all.push("style=dashed".to_owned());
     }
     if edge.crosses {

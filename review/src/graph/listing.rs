@@ -60,6 +60,7 @@ fn list(sheet: &Sheet, by: By, lines: &mut Vec<String>) {
     };
     let (nodes, edges) = (counted(sheet.nodes.len(), noun), counted(sheet.edges.len(), "edge"));
     lines.push(format!("{nodes}, {edges}, {across} across teams"));
+    lines.extend(observed(sheet));
     critical(sheet, lines);
     let mut entered: Vec<Vec<&Edge>> = vec![Vec::new(); sheet.nodes.len()];
     sheet.edges.iter().for_each(|edge| entered[edge.to].push(edge));
@@ -119,12 +120,29 @@ fn item(sheet: &Sheet, node: &Node, entered: &[&Edge], lines: &mut Vec<String>) 
     lines.extend(hanging("      ", &about.join(" · ")));
     lines.extend(node.window.as_ref().map(opens));
     for (kind, word) in [(Kind::All, "after "), (Kind::Any, "after any of ")] {
-        let waited = entered.iter().filter(|edge| edge.kind == kind);
+        let waited = entered.iter().filter(|edge| edge.kind == kind && !edge.is_undeclared());
         let names: Vec<String> = waited.map(|edge| waited_for(sheet, edge)).collect();
         if !names.is_empty() {
             lines.extend(hanging("      ", &format!("{word}{}", names.join(", "))));
         }
     }
+    let undeclared = entered.iter().filter(|edge| edge.is_undeclared());
+    let names: Vec<String> = undeclared.map(|edge| waited_for(sheet, edge)).collect();
+    if !names.is_empty() {
+        let told = hanging("      ", &format!("moves on {}", names.join(", ")));
+        let marked =
+            |(at, line): (usize, String)| if at == 0 { line.replacen("      ", "   !! ", 1) } else { line };
+        lines.extend(told.into_iter().enumerate().map(marked));
+    }
+}
+
+/// How many edges nobody declares, and how many were never seen.
+fn observed(sheet: &Sheet) -> Option<String> {
+    let seen = || sheet.edges.iter().filter_map(|edge| edge.seen);
+    seen().next()?;
+    let (undeclared, silent) =
+        (seen().filter(|one| !one.declared).count(), seen().filter(|one| one.times == 0).count());
+    Some(format!("on the log: {undeclared} undeclared (marked !!), {silent} declared and never seen"))
 }
 
 fn opens(window: &Window) -> String {
@@ -139,10 +157,15 @@ fn waited_for(sheet: &Sheet, edge: &Edge) -> String {
     let back = if edge.back { " (which waits for it too)" } else { "" };
     let team =
         if edge.crosses && from.service.is_some() { format!(" [{}]", from.team) } else { String::new() };
-    format!("{}{count}{team}{back}", from.id)
+    let seen = edge.seen.map_or_else(String::new, |seen| format!(" ({})", seen.told()));
+    format!("{}{count}{team}{back}{seen}", from.id)
 }
 
 fn talks(graph: &Graph, lines: &mut Vec<String>) {
+    let crosses = graph.sheets.iter().flat_map(|sheet| &sheet.edges).any(|edge| edge.crosses);
+    if graph.talks.is_empty() && crosses {
+        return;
+    }
     if graph.talks.is_empty() {
         lines.push("No edge leads across teams.".to_owned());
         return;

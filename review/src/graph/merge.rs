@@ -6,23 +6,31 @@ use pavane_choreography::{Plan, Step};
 
 use super::layers;
 use super::network::{By, Edge, Kind, Node, Sheet};
+use super::traffic::{Seen, Traffic};
 use super::words::listed;
 use crate::words::counted;
 
-/// One picture of all plans together.
-pub(super) fn sheet(plans: &[Plan], by: By) -> Sheet {
+/// One picture of all plans together, with what flowed on a log where one was looked at.
+pub(super) fn sheet(plans: &[Plan], by: By, traffic: Option<&Traffic>) -> Sheet {
     let mut members: BTreeMap<&str, Vec<&Step>> = BTreeMap::new();
     for step in plans.iter().flat_map(|plan| &plan.steps) {
         members.entry(key(step, by)).or_default().push(step);
     }
+    for (service, traffic) in traffic.iter().flat_map(|one| one.services.iter().map(move |name| (name, one)))
+    {
+        members.entry(traffic.key(service, by)).or_default();
+    }
     let places: BTreeMap<&str, usize> = members.keys().enumerate().map(|(at, &key)| (key, at)).collect();
     let mut nodes: Vec<Node> = members.iter().map(|(key, steps)| node(key, steps, by)).collect();
-    let mut edges = edges(plans, by, &places, &nodes);
+    if let Some(traffic) = traffic {
+        outside(&mut nodes, traffic);
+    }
+    let mut edges = edges(plans, by, &places, &nodes, traffic);
     layers::break_circles(&nodes, &mut edges);
     layers::assign(&mut nodes, &mut edges, 0);
     let names: Vec<&str> = plans.iter().map(|plan| plan.name.as_str()).collect();
     let word = if by == By::Team { "teams" } else { "services" };
-    let name = format!("{word} of {}", listed(&names));
+    let name = if names.is_empty() { word.to_owned() } else { format!("{word} of {}", listed(&names)) };
     Sheet { name, facts: Vec::new(), nodes, edges, bands: Vec::new(), critical: None }
 }
 
@@ -57,7 +65,23 @@ fn node(key: &str, steps: &[&Step], by: By) -> Node {
     }
 }
 
-fn edges(plans: &[Plan], by: By, places: &BTreeMap<&str, usize>, nodes: &[Node]) -> Vec<Edge> {
+/// Services that no choreography moves, with their teams.
+fn outside(nodes: &mut [Node], traffic: &Traffic) {
+    for node in nodes.iter_mut().filter(|node| node.detail.starts_with("0 ")) {
+        "in no choreography".clone_into(&mut node.detail);
+        let service =
+            traffic.services.iter().find(|service| Some(service.as_str()) == node.service.as_deref());
+        node.team = service.map_or_else(|| node.id.clone(), |service| traffic.team(service).to_owned());
+    }
+}
+
+fn edges(
+    plans: &[Plan],
+    by: By,
+    places: &BTreeMap<&str, usize>,
+    nodes: &[Node],
+    traffic: Option<&Traffic>,
+) -> Vec<Edge> {
     let mut merged: BTreeMap<(usize, usize), (Kind, usize)> = BTreeMap::new();
     for plan in plans {
         let steps: BTreeMap<_, _> = plan.steps.iter().map(|step| (&step.id, step)).collect();
@@ -73,9 +97,27 @@ fn edges(plans: &[Plan], by: By, places: &BTreeMap<&str, usize>, nodes: &[Node])
             }
         }
     }
+    let seen = traffic.map(|traffic| flowed(traffic, by, places));
+    for pair in seen.iter().flatten().map(|(pair, _)| *pair) {
+        merged.entry(pair).or_insert((Kind::All, 1));
+    }
     let edge = |((from, to), (kind, waits)): ((usize, usize), (Kind, usize))| {
         let crosses = nodes[from].team != nodes[to].team;
-        Edge { from, to, kind, crosses, critical: false, back: false, waits }
+        let seen = seen.as_ref().map(|seen| seen.get(&(from, to)).copied().unwrap_or_default());
+        Edge { from, to, kind, crosses, critical: false, back: false, waits, seen }
     };
     merged.into_iter().map(edge).collect()
+}
+
+/// How each pair of nodes looks on the log.
+fn flowed(traffic: &Traffic, by: By, places: &BTreeMap<&str, usize>) -> BTreeMap<(usize, usize), Seen> {
+    let mut all: BTreeMap<(usize, usize), Seen> = BTreeMap::new();
+    for ((from, to), seen) in &traffic.ways {
+        let pair = (places[traffic.key(from, by)], places[traffic.key(to, by)]);
+        if pair.0 != pair.1 {
+            let known = all.entry(pair).or_default();
+            *known = known.and(*seen);
+        }
+    }
+    all
 }

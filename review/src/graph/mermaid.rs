@@ -63,6 +63,16 @@ fn shape(node: &Node) -> String {
 }
 
 fn way(edge: &Edge) -> String {
+    if let Some(seen) = edge.seen {
+        // A cross instead of a head says without a colour what nobody declares, dots what was never seen.
+        let line = match (edge.is_undeclared(), edge.is_silent()) {
+            (true, _) => "--x",
+            (false, true) => "-.->",
+            (false, false) => "-->",
+        };
+        let across = if edge.crosses { ", across teams" } else { "" };
+        return format!("{line}|\"{}{across}\"|", seen.told());
+    }
     let label = match (edge.kind, edge.crosses, edge.waits) {
         (Kind::Any, true, _) => "any, across teams".to_owned(),
         (Kind::Any, false, _) => "any".to_owned(),

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::schedule::{self, Critical, Schedule, Window};
 use super::teams::{self, Start};
+use super::traffic::{Seen, Traffic};
 use super::{layers, merge};
 
 /// What a node stands for.
@@ -99,6 +100,9 @@ pub struct Edge {
     pub back: bool,
     /// How many waits between steps it stands for.
     pub waits: usize,
+    /// How it looks on a log; none where none was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
 }
 
 /// How a prerequisite is waited for.
@@ -163,7 +167,7 @@ impl Graph {
         let starts = teams::starts(plans);
         let sheets = match by {
             By::Step => plans.iter().enumerate().map(|(at, plan)| sheet(plans, at, plan, &starts)).collect(),
-            By::Service | By::Team => vec![merge::sheet(plans, by)],
+            By::Service | By::Team => vec![merge::sheet(plans, by, None)],
         };
         Self {
             by,
@@ -172,6 +176,25 @@ impl Graph {
             talks: teams::talks(plans, &starts),
             shared: teams::shared(plans),
         }
+    }
+
+    /// The network of these plans by service or by team, with what flowed on a log laid over it; by step it is the one
+    /// by service.
+    pub fn observed(plans: &[Plan], by: By, traffic: &Traffic) -> Self {
+        let by = if by == By::Team { By::Team } else { By::Service };
+        Self { by, sheets: vec![merge::sheet(plans, by, Some(traffic))], ..Self::of(plans, by) }
+    }
+}
+
+impl Edge {
+    /// Whether it was seen on a log and nobody declares it.
+    pub(super) fn is_undeclared(&self) -> bool {
+        self.seen.is_some_and(|seen| !seen.declared)
+    }
+
+    /// Whether it is declared and a log that was looked at does not hold it.
+    pub(super) fn is_silent(&self) -> bool {
+        self.seen.is_some_and(|seen| seen.declared && seen.times == 0)
     }
 }
 
@@ -223,7 +246,7 @@ fn sheet(plans: &[Plan], at: usize, plan: &Plan, starts: &[Start]) -> Sheet {
             let from = *places.get(id)?;
             let crosses = plan.steps[from].owner != plan.steps[to].owner;
             let critical = links.contains(&(from, to));
-            Some(Edge { from, to, kind, crosses, critical, back: false, waits: 1 })
+            Some(Edge { from, to, kind, crosses, critical, back: false, waits: 1, seen: None })
         })
         .collect();
     edges.sort_by_key(|edge| (edge.from, edge.to));

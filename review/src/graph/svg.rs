@@ -96,6 +96,7 @@ fn draw(paper: &mut Paper, graph: &Graph, sheet: &Sheet) {
         bubble(paper, graph, node, *rect, measure);
     }
     choices(paper, sheet, &layout);
+    observed(paper, sheet, &layout);
     paper.close(layout.width, layout.height);
 }
 
@@ -181,18 +182,31 @@ fn way(paper: &mut Paper, sheet: &Sheet, at: usize, layout: &Layout) {
         (false, false) => "1.3",
     };
     let start = if edge.crosses { " marker-start=\"url(#across)\"" } else { "" };
-    let dashes = match (edge.back, edge.kind) {
-        (true, _) => " stroke-dasharray=\"2 3\"",
-        (false, Kind::Any) => " stroke-dasharray=\"7 4\"",
-        (false, Kind::All) => "",
+    let dashes = match (edge.is_undeclared(), edge.is_silent() || edge.back, edge.kind) {
+        (true, _, _) => " stroke-dasharray=\"12 3 2 3\"",
+        (false, true, _) => " stroke-dasharray=\"2 3\"",
+        (false, false, Kind::Any) => " stroke-dasharray=\"7 4\"",
+        (false, false, Kind::All) => "",
     };
     let (from, to) = (&sheet.nodes[edge.from].id, &sheet.nodes[edge.to].id);
+    let told = edge.seen.map_or_else(String::new, |seen| format!(" ({})", seen.told()));
     paper.add(&format!(
         "<path d=\"{line}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\"{dashes}{start} \
-         marker-end=\"url(#{end})\"><title>{} waits for {}</title></path>",
+         marker-end=\"url(#{end})\"><title>{} waits for {}{told}</title></path>",
         escaped(to),
         escaped(from)
     ));
+}
+
+/// The words beside the ways that a log was held against.
+fn observed(paper: &mut Paper, sheet: &Sheet, layout: &Layout) {
+    for (edge, points) in sheet.edges.iter().zip(&layout.ways) {
+        let (Some(seen), Some(last)) = (edge.seen, points.last()) else { continue };
+        let before = points.get(points.len().saturating_sub(2)).unwrap_or(last);
+        let (x, y) = (i64::midpoint(before.x, last.x), i64::midpoint(before.y, last.y));
+        let mark = if edge.is_undeclared() { "!! " } else { "" };
+        paper.halo(x, y - 4, "middle", &format!("{mark}{}", seen.told()));
+    }
 }
 
 /// The way as a path: a bend between two turns, then straight through the next one.

@@ -259,6 +259,10 @@ pub(crate) fn blind(domain: &Domain, replica: &str, cause: BlindCause, status: A
         BlindCause::NoSight => "A pulse that it appended was not read back in time.",
         BlindCause::Broker => "Kafka does not answer.",
         BlindCause::Registry => "The schema registry does not answer, so records cannot be read.",
+        BlindCause::RegistryTamper => {
+            "RegistryTamper: the registry serves another schema under an id than the one that is known to be there. Find \
+             out who changed it, and restore it."
+        }
         BlindCause::TopicConfig => {
             "The topic does not stamp records with the broker's time: run `pavane topics apply`."
         }

@@ -51,6 +51,8 @@ pub enum BlindCause {
     Broker,
     /// The registry does not answer.
     Registry,
+    /// The registry serves another schema under an id than the one that is known to be there.
+    RegistryTamper,
     /// The topic does not stamp records with the broker's time.
     TopicConfig,
     /// The log no longer holds what would have to be read next.
@@ -74,6 +76,7 @@ impl BlindCause {
             Self::NoSight => "no_sight",
             Self::Broker => "broker",
             Self::Registry => "registry",
+            Self::RegistryTamper => "registry_tamper",
             Self::TopicConfig => "topic_config",
             Self::HistoryLost => "history_lost",
             Self::LogReplaced => "log_replaced",
@@ -93,7 +96,7 @@ impl BlindCause {
             | Self::LogReplaced
             | Self::LogRewound
             | Self::PartitionsChanged => true,
-            Self::NoSight | Self::Broker | Self::Registry | Self::TopicConfig => false,
+            Self::NoSight | Self::Broker | Self::Registry | Self::RegistryTamper | Self::TopicConfig => false,
         }
     }
 }

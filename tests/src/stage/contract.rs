@@ -27,7 +27,7 @@ impl Changed {
         std::fs::create_dir_all(&folder).with_context(|| format!("failed to make {}", folder.display()))?;
         std::fs::write(folder.join("Ready.avsc"), renamed("schemas/services/matchmaking/Ready.avsc")?)?;
         let schemas = stage.path("schemas").display().to_string();
-        stage.pavane(&["schemas", "push", &schemas]).await?;
+        stage.pavane(&["schemas", "push", "--from-here", &schemas]).await?;
         Ok(Self { subject: format!("{own}.Ready"), broken: renamed("schemas/Ready.broken.avsc")? })
     }
 

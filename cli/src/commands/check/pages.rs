@@ -120,6 +120,11 @@ pages! {
     "PAV530",
     "PAV531",
     "PAV532",
+    "PAV540",
+    "PAV541",
+    "PAV542",
+    "PAV543",
+    "PAV544",
 }
 
 /// The page of a code: what it means, an example, and what to do.

@@ -1,108 +1,86 @@
 //! `pavane schemas docs`: a page of all events of a checkout: who says each, who reads it, what is in it.
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use pavane_contracts::Schema;
+use pavane_bus::Registry;
 use pavane_review::check::Project;
-use pavane_review::contracts::Offered;
+use pavane_review::contracts::catalogue::{self, Version};
 
 use crate::commands::Context;
 use crate::commands::check::reading;
+use crate::contracts::git::Checkout;
 use crate::failure::Failure;
-use crate::files;
+use crate::{files, outage};
 
 /// Writes a page in Markdown of the services' own events: who says each, who reads it, in which choreographies it is
-/// awaited, and its fields with their types, defaults and meanings.
+/// awaited, its fields with their types, defaults and meanings, and its versions with what each changed: from Git, and
+/// from the registry where one is named with --registry.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   pavane schemas docs > docs/events.md
+  pavane schemas docs --registry http://registry:8080/apis/ccompat/v7
 
-Exit codes: 0 written, 3 a file or folder cannot be read.")]
+Exit codes: 0 written, 3 a file or folder cannot be read, 4 the registry cannot be reached.")]
 pub struct Docs {
     /// Files and folders: schemas, sidecar files, choreographies.
     #[arg(default_value = ".", value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
 
-const ROOM: &str = "a string takes all that is written to it";
-
 impl Docs {
     /// Reads all and writes the page.
-    pub fn run(&self, context: Context<'_>) -> Result<(), Failure> {
+    pub async fn run(&self, context: Context<'_>) -> Result<(), Failure> {
         let read = files::read(&self.paths, &[])?;
         read.whole()?;
         let project = reading::read(read).project;
-        context.console.print(&page(&project))
-    }
-}
-
-fn page(project: &Project) -> String {
-    let mut text = "# Events\n".to_owned();
-    for offered in &project.offered {
-        let (Ok(schema), Some((service, event))) = (offered.schema(), offered.event()) else { continue };
-        write!(text, "\n## {service}.{event}\n\n{}\n\n", cell(schema.doc())).expect(ROOM);
-        writeln!(text, "| | |\n|---|---|\n| schema | `{}` in {} |", schema.full_name(), cell(&offered.file))
-            .expect(ROOM);
-        let team =
-            project.participants.iter().find(|one| one.service == *service).map(|one| one.team.as_str());
-        writeln!(text, "| said by | {service}{} |", of_team(team)).expect(ROOM);
-        writeln!(text, "| read by | {} |", listed(&readers(project, offered))).expect(ROOM);
-        writeln!(text, "| awaited in | {} |", listed(&plans(project, offered))).expect(ROOM);
-        fields(&mut text, &schema);
-    }
-    text
-}
-
-fn fields(text: &mut String, schema: &Schema) {
-    text.push_str("\n| field | type | default | meaning |\n|---|---|---|---|\n");
-    for (name, _) in schema.fields() {
-        let kind = schema.field_type(name).unwrap_or_default();
-        let default = schema.field_default(name).unwrap_or_else(|| "none".to_owned());
-        let doc = schema.field_doc(name);
-        writeln!(text, "| {} | {} | {} | {} |", cell(name), cell(&kind), cell(&default), cell(doc))
-            .expect(ROOM);
-    }
-}
-
-fn readers(project: &Project, offered: &Offered) -> BTreeSet<String> {
-    let Some((service, event)) = offered.event() else { return BTreeSet::new() };
-    let mut found = BTreeSet::new();
-    for one in &project.participants {
-        let is_it =
-            |expect: &pavane_choreography::Expect| expect.service == *service && expect.event == event;
-        let reacts = one.reactions.iter().any(|reaction| reaction.on.events().iter().any(is_it));
-        if reacts || one.consumes.iter().any(|consumed| is_it(&consumed.event)) {
-            found.insert(format!("{}{}", one.service, of_team(Some(&one.team))));
+        let mut versions = from_git(&project)?;
+        if context.connection.registry.is_some() {
+            add_registry(&mut versions, &project, context).await?;
         }
-    }
-    found
-}
-
-fn plans(project: &Project, offered: &Offered) -> BTreeSet<String> {
-    let Some((service, event)) = offered.event() else { return BTreeSet::new() };
-    let awaits = |plan: &pavane_choreography::Plan| {
-        plan.steps.iter().any(|step| step.expect.service == *service && step.expect.event == event)
-    };
-    project.choreographies.iter().filter(|one| awaits(&one.plan)).map(|one| cell(&one.plan.name)).collect()
-}
-
-fn of_team(team: Option<&str>) -> String {
-    team.filter(|team| !team.is_empty()).map_or_else(String::new, |team| format!(" (team {})", cell(team)))
-}
-
-fn listed(names: &BTreeSet<String>) -> String {
-    if names.is_empty() {
-        "nobody here".to_owned()
-    } else {
-        names.iter().cloned().collect::<Vec<_>>().join(", ")
+        context.console.print(&catalogue::page(&project, &versions))
     }
 }
 
-/// A text that stays in its cell.
-fn cell(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect::<String>().replace('<', "&lt;").replace('|', "\\|")
+/// The committed versions of each file, and the one that lies here where it is not committed yet.
+fn from_git(project: &Project) -> Result<BTreeMap<String, Vec<Version>>, Failure> {
+    let Some(checkout) = Checkout::around(Path::new(".")) else { return Ok(BTreeMap::new()) };
+    let mut all = BTreeMap::new();
+    for offered in &project.offered {
+        let whole = std::fs::canonicalize(&offered.file).unwrap_or_else(|_| PathBuf::from(&offered.file));
+        let Ok(path) = whole.strip_prefix(&checkout.top) else { continue };
+        let committed = checkout.history(&path.to_string_lossy())?;
+        let mut versions: Vec<Version> = committed
+            .into_iter()
+            .map(|one| Version { label: format!("{} in {}", one.day, one.commit), text: one.text })
+            .collect();
+        if versions.last().is_none_or(|last| last.text != offered.text) {
+            versions.push(Version { label: "not committed".to_owned(), text: offered.text.clone() });
+        }
+        all.insert(offered.file.clone(), versions);
+    }
+    Ok(all)
+}
+
+async fn add_registry(
+    versions: &mut BTreeMap<String, Vec<Version>>,
+    project: &Project,
+    context: Context<'_>,
+) -> Result<(), Failure> {
+    let registry = Registry::new(&context.connection.registry_settings()?).map_err(outage::of_registry)?;
+    for offered in &project.offered {
+        let Ok(schema) = offered.schema() else { continue };
+        let texts = registry.versions(schema.full_name()).await.map_err(outage::of_registry)?;
+        let told = (1..).zip(texts).map(|(number, text): (u32, String)| Version {
+            label: format!("version {number} in the registry"),
+            text,
+        });
+        let mut all: Vec<Version> = told.collect();
+        let known = versions.entry(offered.file.clone()).or_default();
+        all.append(known);
+        *known = all;
+    }
+    Ok(())
 }

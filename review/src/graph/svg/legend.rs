@@ -43,6 +43,13 @@ fn signs(paper: &mut Paper, graph: &Graph) {
         let across = "marker-start=\"url(#across)\" marker-end=\"url(#other)\"";
         rows.push((line(ACROSS, "1.7", across), "waits across teams"));
     }
+    if edges().any(|edge| edge.seen.is_some()) {
+        let line = |dashes: &str| {
+            line(LINE, "1.3", &format!("stroke-dasharray=\"{dashes}\" marker-end=\"url(#own)\""))
+        };
+        rows.push((line("12 3 2 3"), "!! seen on the log, declared nowhere"));
+        rows.push((line("2 3"), "declared, never seen on the log"));
+    }
     if edges().any(|edge| edge.back) {
         rows.push((
             line(LINE, "1.3", "stroke-dasharray=\"2 3\" marker-end=\"url(#own)\""),

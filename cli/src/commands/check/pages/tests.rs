@@ -2,14 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Parser as _;
 use pavane_choreography::diagnostic::{Code, Diagnostic, Severity};
 use pavane_contracts::Mode;
 use pavane_review::check::{self, allowed};
+use pavane_review::drift;
 
 use super::super::reading;
 use super::*;
+use crate::args::Cli;
+use crate::commands::Context;
+use crate::console::Console;
 use crate::contracts::{Earlier, judge};
+use crate::drift::Held;
 use crate::files;
+use crate::replay::range::Range;
 
 /// Codes of files that are too large for a page. Each is found in a file that is made here.
 const TOO_LARGE_TO_SHOW: [Code; 3] = [Code::MoreDefects, Code::TooManySteps, Code::PlanTooLarge];
@@ -113,10 +120,11 @@ fn blocks(text: &str) -> Vec<(String, String)> {
     found
 }
 
-/// What a check of these files finds when each of them is named; those below `before/` are what was there before.
+/// What a check of these files finds when each of them is named; those below `before/` are what was there before, and
+/// a `.jsonl` is a log that they are held against.
 fn findings(files: &[(String, String)]) -> Vec<Diagnostic> {
     let folder = tempfile::tempdir().unwrap();
-    let mut paths: Vec<PathBuf> = Vec::new();
+    let (mut paths, mut log): (Vec<PathBuf>, Option<PathBuf>) = (Vec::new(), None);
     let mut earlier = Earlier::default();
     for (file, text) in files {
         if let Some(file) = file.strip_prefix("before/") {
@@ -126,7 +134,11 @@ fn findings(files: &[(String, String)]) -> Vec<Diagnostic> {
         let path = folder.path().join(file);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
-        paths.push(path);
+        if Path::new(file).extension().is_some_and(|end| end == "jsonl") {
+            log = Some(path);
+        } else {
+            paths.push(path);
+        }
     }
     let files = files::read(&paths, &[]).unwrap();
     files.whole().unwrap();
@@ -136,5 +148,17 @@ fn findings(files: &[(String, String)]) -> Vec<Diagnostic> {
     all.extend(
         judge(&found.project, &earlier, Mode::FullTransitive, |file| Path::new(file).exists()).findings,
     );
+    if let Some(log) = &log {
+        all.extend(drifted(log, &found.project));
+    }
     allowed::apply(all, &found.texts)
+}
+
+fn drifted(log: &Path, project: &pavane_review::check::Project) -> Vec<Diagnostic> {
+    let cli = Cli::try_parse_from(["pavane", "status"]).unwrap();
+    let context = Context { console: &Console::new(cli.manner), connection: &cli.connection };
+    let range = Range { file: Some(log.to_owned()), from: None, to: None };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let held = runtime.block_on(Held::read(&range, project, context)).unwrap();
+    drift::findings(project, &held.declared, &held.flow)
 }
