@@ -59,6 +59,18 @@ pub struct Member {
     pub instance: Instance,
 }
 
+/// The clocks of all its steps stop.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RolloutPaused {
+    /// Who says it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// The offset at which the decision was accepted, when the sentinel says it.
+    pub accepted: Option<i64>,
+}
+
 macro_rules! by_and_reason {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
@@ -74,8 +86,6 @@ macro_rules! by_and_reason {
 }
 
 by_and_reason! {
-    /// The clocks of all its steps stop.
-    RolloutPaused;
     /// The clocks of all its steps run on with what was left.
     RolloutResumed;
     /// The rollout ends where it stands.

@@ -119,7 +119,7 @@ impl Grounds {
     fn body(self, verb: Verb, epoch: i64) -> Body {
         let Self { reason, voice: Voice { by } } = self;
         match verb {
-            Verb::Pause => RolloutPaused { by, reason }.into(),
+            Verb::Pause => RolloutPaused { by, reason, accepted: None }.into(),
             Verb::Resume => RolloutResumed { by, reason }.into(),
             Verb::Abort => RolloutAborted { by, reason }.into(),
             Verb::Rollback => {

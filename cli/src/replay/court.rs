@@ -309,6 +309,9 @@ fn accepted(body: &Body) -> Option<i64> {
     if let Body::PhaseBegun(body) = body {
         return body.accepted;
     }
+    if let Body::RolloutPaused(body) = body {
+        return body.accepted;
+    }
     if let Body::RolloutCompleted(body) = body {
         return Some(body.accepted);
     }

@@ -51,7 +51,7 @@ impl World<'_> {
     fn order(&mut self, order: &Order, rollout: &RolloutId, by: &str, reason: &str) {
         let (who, reason) = (by.to_owned(), reason.to_owned());
         let body: Body = match order {
-            Order::Pause => RolloutPaused { by: who, reason }.into(),
+            Order::Pause => RolloutPaused { by: who, reason, accepted: None }.into(),
             Order::Resume => RolloutResumed { by: who, reason }.into(),
             Order::Abort => RolloutAborted { by: who, reason }.into(),
             Order::Hold => DomainHeld { by: who, reason }.into(),

@@ -47,7 +47,9 @@ impl Fold {
             ProposalKind::RolloutPaused => {
                 let brake = rollout.filter(|rollout| rollout.is_braked(proposed));
                 let brake = brake.and_then(|rollout| self.brake(rollout, self.clock.now()));
-                self.decided(n, proposed, |rollout, proposed, _| pause(rollout, proposed, brake.as_ref()));
+                self.decided(n, proposed, |rollout, proposed, accepted| {
+                    pause(rollout, proposed, accepted, brake.as_ref())
+                });
             }
             ProposalKind::RolloutCompleted => self.decided(n, proposed, completed),
             ProposalKind::RolloutRolledBack => self.decided(n, proposed, rolled_back),
@@ -71,6 +73,9 @@ impl Fold {
             rollout.step_clock(leap, proposed.by_ms);
         }
         self.brakes.step_clock(leap, proposed.by_ms);
+        for n in self.open().collect::<Vec<_>>() {
+            self.set_clocks(n);
+        }
         let body = ClockStepped { leap, by_ms: proposed.by_ms, accepted: record.offset };
         let id =
             EventId::new(format!("clock-{}-{leap}", self.domain)).expect("a domain and a number are a name");
@@ -252,13 +257,13 @@ fn rollback(rollout: &Rollout, proposed: &Proposed, accepted: i64) -> Body {
     said.into()
 }
 
-fn pause(rollout: &Rollout, proposed: &Proposed, brake: Option<&Brake>) -> Body {
+fn pause(rollout: &Rollout, proposed: &Proposed, accepted: i64, brake: Option<&Brake>) -> Body {
     let why = why(rollout, proposed);
     let reason = match brake {
         Some(brake) => format!("{why}; it is not rolled back: {brake}"),
         None => why,
     };
-    RolloutPaused { by: "sentinel".to_owned(), reason }.into()
+    RolloutPaused { by: "sentinel".to_owned(), reason, accepted: Some(accepted) }.into()
 }
 
 fn phase_begun(rollout: &Rollout, proposed: &Proposed, accepted: i64) -> Body {

@@ -19,7 +19,7 @@ const FEW: usize = 1_024;
 type Moment = (Timestamp, u64);
 
 /// The moments at which rollouts are looked at.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Agenda {
     lines: Vec<VecDeque<Moment>>,
     others: BinaryHeap<Reverse<Moment>>,

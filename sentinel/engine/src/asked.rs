@@ -25,7 +25,7 @@ struct Ask {
 }
 
 /// The proposals that are on their way, and those that wait for their time.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Asked {
     /// When to ask again.
     due: BTreeMap<Ask, Millis>,

@@ -35,10 +35,10 @@ pub(crate) struct Drifting {
 }
 
 /// The instances that a replica hears to run another version, told or not.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Drifts(BTreeMap<Who, Other>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Other {
     version: Version,
     /// The ending that left what is expected.

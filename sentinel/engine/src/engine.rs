@@ -25,8 +25,8 @@ mod voice;
 /// How much longer a replica that does not own the partition waits before it speaks.
 const STANDBY: Millis = 2 * PULSE;
 
-/// One domain, as one replica sees it.
-#[derive(Debug)]
+/// One domain, as one replica sees it. A copy goes on by itself.
+#[derive(Clone, Debug)]
 pub struct Engine {
     replica: String,
     fold: Fold,

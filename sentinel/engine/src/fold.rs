@@ -21,6 +21,7 @@ use crate::reminder::Reminders;
 use crate::rollout::Status;
 use crate::rollouts::Rollouts;
 use crate::score::Score;
+use crate::sequences::{Sequence, Sequences};
 use crate::settings::Settings;
 
 /// The version of the rules by which this program judges.
@@ -41,32 +42,8 @@ pub(crate) enum Touched {
 #[derive(Clone, Debug)]
 pub(crate) struct Owed(pub(crate) Box<Draft>);
 
-/// How far an instance has counted its events.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Sequence {
-    pub(crate) boot: String,
-    /// The highest number that was read.
-    pub(crate) number: i64,
-    /// Whether a number was left out. The outbox is first in, first out, so it does not come any more.
-    pub(crate) skipped: bool,
-    /// How many numbers may be left out: records of the service that nobody could read.
-    pub(crate) unreadable: i64,
-}
-
-impl Sequence {
-    fn read(&mut self, boot: &str, number: i64) {
-        if self.boot != boot {
-            *self = Self { boot: boot.to_owned(), ..Self::default() };
-        }
-        let left_out = (number - self.number - 1).max(0);
-        self.skipped |= left_out > self.unreadable;
-        self.unreadable -= left_out.min(self.unreadable);
-        self.number = self.number.max(number);
-    }
-}
-
 /// The state of a domain.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Fold {
     pub(crate) domain: Domain,
     pub(crate) sentinel: Source,
@@ -92,8 +69,7 @@ pub(crate) struct Fold {
     pub(crate) decided: Vec<EventId>,
     /// The alerts that burn, by rollout and what they are about.
     pub(crate) burning: BTreeMap<(u64, About), Alert>,
-    /// The highest sequence number seen of a source and boot.
-    pub(crate) sequences: BTreeMap<Source, Sequence>,
+    pub(crate) sequences: Sequences,
     pub(crate) blind: Option<BlindCause>,
     /// The newest rules that anything here was judged by.
     pub(crate) rules: i64,
@@ -124,7 +100,7 @@ impl Fold {
             owed: BTreeMap::new(),
             decided: Vec::new(),
             burning: BTreeMap::new(),
-            sequences: BTreeMap::new(),
+            sequences: Sequences::default(),
             blind: None,
             rules: 0,
             ended: VecDeque::new(),
@@ -179,6 +155,12 @@ impl Fold {
         self.owners.get(service).copied().or_else(|| name.match_indices('-').find_map(own))
     }
 
+    /// How far an instance of a service has counted its events, if it is remembered.
+    pub(crate) fn sequence(&self, service: &Service, instance: &Instance) -> Option<&Sequence> {
+        let path = format!("/pavane/{}/{service}/{instance}", self.domain);
+        Source::new(path).ok().and_then(|source| self.sequences.get(&source))
+    }
+
     /// Where whoever knows nothing must begin to read: the oldest open rollout's start, or a hold in force.
     pub(crate) fn open_from(&self) -> Option<i64> {
         let open = if self.open > 0 { self.open().next() } else { None };
@@ -198,10 +180,7 @@ impl Fold {
         if envelope.source == self.sentinel {
             self.owed.remove(&envelope.id);
         } else if let (Some(boot), Some(sequence)) = (&envelope.boot, envelope.sequence) {
-            match self.sequences.get_mut(&envelope.source) {
-                Some(last) => last.read(boot, sequence),
-                None => self.sequences.entry(envelope.source.clone()).or_default().read(boot, sequence),
-            }
+            self.sequences.take(&envelope.source, (boot, sequence), self.offset);
         }
         match &record.event.body {
             Body::Proposed(proposed) => self.proposed(n, record, proposed, out),
@@ -328,17 +307,25 @@ impl Fold {
 
     fn hold(&mut self, held: bool, out: &mut Vec<Effect>) -> Touched {
         self.held = held.then(|| self.held.unwrap_or(self.offset));
-        let mark = self.mark();
         for n in self.open().collect::<Vec<_>>() {
             if held {
                 self.withdraw(n, out);
             }
-            if let Some(rollout) = self.rollouts.get_mut(n) {
-                let stop = held || rollout.paused;
+            self.set_clocks(n);
+        }
+        Touched::All
+    }
+
+    /// Stops the clocks of a rollout where something stops them, else lets them run on. For how long they stood still is not
+    /// known before a leap of the broker's clock is explained: till then they wait.
+    pub(crate) fn set_clocks(&mut self, n: u64) {
+        let (mark, held, leaping) = (self.mark(), self.held.is_some(), !self.clock.leaps().is_empty());
+        if let Some(rollout) = self.rollouts.get_mut(n).filter(|rollout| rollout.status.is_open()) {
+            let stop = held || rollout.paused;
+            if stop || !leaping {
                 rollout.halt(stop, mark);
             }
         }
-        Touched::All
     }
 
     /// An accepted decision whose ground was taken before it was said counts no more; the next attempt may come.
@@ -361,10 +348,7 @@ impl Fold {
         }
         out.push(Effect::DeadLetter { offset: unreadable.offset });
         if let Some(service) = &unreadable.service {
-            let of_service = format!("/pavane/{}/{service}/", self.domain);
-            let said =
-                self.sequences.iter_mut().filter(|(source, _)| source.as_str().starts_with(&of_service));
-            said.for_each(|(_, sequence)| sequence.unreadable += 1);
+            self.sequences.unreadable(&format!("/pavane/{}/{service}/", self.domain));
         }
         let n = unreadable.rollout.as_ref().and_then(|id| self.find(id));
         let (Some(n), Some(service)) = (n, &unreadable.service) else { return Touched::Nothing };

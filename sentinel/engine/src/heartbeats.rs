@@ -7,7 +7,7 @@ use pavane_events::{Cause, Evidence, EvidenceKind, Heartbeat, Instance, Millis, 
 use crate::alert::spoken;
 use crate::fold::Fold;
 use crate::rollout::{Rollout, Status};
-use crate::spoken::Saying;
+use crate::spoken::{Saying, Word};
 
 /// An instance is alive when it was heard within this time of the deadline.
 pub(crate) const ALIVE: Millis = 3_000;
@@ -18,6 +18,13 @@ const SETTLED: Millis = 1_000;
 
 /// How long heartbeats must have been heard before instances are counted: each sidecar has had its turn.
 const ROUND: Millis = 2_000;
+/// How often a boot that made way for another must have come back for the two to be twins: the last heartbeat of one that
+/// was killed may come after the first of its successor.
+const RETURNS: u32 = 3;
+/// How long after its last heartbeat a twin counts as gone.
+const TWIN_GONE: Millis = 10_000;
+/// The phase of a sidecar that stops.
+const STOPPING: &str = "draining";
 
 #[derive(Clone, Debug)]
 struct Heard {
@@ -26,10 +33,39 @@ struct Heard {
     at: Timestamp,
     /// When its count of acknowledged events was heard first.
     acknowledged: Timestamp,
+    other: Option<Other>,
+}
+
+/// The boot that spoke under the same name before.
+#[derive(Clone, Debug)]
+struct Other {
+    boot: String,
+    /// When it was heard last.
+    at: Timestamp,
+    /// How often the two have taken turns since.
+    returns: u32,
+}
+
+impl Heard {
+    /// The boot before the one of this heartbeat.
+    fn before(&self, heartbeat: &Heartbeat) -> Option<Other> {
+        if self.heartbeat.boot == heartbeat.boot {
+            return self.other.clone();
+        }
+        let again = self.other.as_ref().filter(|other| other.boot == heartbeat.boot);
+        let returns = again.map_or(0, |other| other.returns + 1);
+        Some(Other { boot: self.heartbeat.boot.clone(), at: self.at, returns })
+    }
+
+    /// The boot of another sidecar that says that it is this instance.
+    fn twin(&self) -> Option<&str> {
+        let twin = |other: &&Other| other.returns >= RETURNS && self.at.since(other.at) < TWIN_GONE;
+        self.other.as_ref().filter(twin).map(|other| other.boot.as_str())
+    }
 }
 
 /// The newest heartbeat of every instance.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Heartbeats {
     heard: BTreeMap<Service, BTreeMap<Instance, Heard>>,
     newest: Timestamp,
@@ -47,9 +83,15 @@ impl Heartbeats {
         let same = |old: &&Heard| {
             (&old.heartbeat.boot, old.heartbeat.acknowledged) == (&heartbeat.boot, heartbeat.acknowledged)
         };
-        let old = service.get(&heartbeat.instance).filter(same);
-        let acknowledged = old.map_or(at, |old| old.acknowledged);
-        service.insert(heartbeat.instance.clone(), Heard { heartbeat, offset, at, acknowledged });
+        let old = service.get(&heartbeat.instance);
+        let leaves = |old: &Heard| heartbeat.phase == STOPPING && heartbeat.boot != old.heartbeat.boot;
+        if old.is_some_and(leaves) {
+            return;
+        }
+        let other = old.and_then(|old| old.before(&heartbeat));
+        let acknowledged = old.filter(same).map_or(at, |old| old.acknowledged);
+        let instance = heartbeat.instance.clone();
+        service.insert(instance, Heard { heartbeat, offset, at, acknowledged, other });
     }
 
     /// Whether everybody who is alive has had time to be heard.
@@ -127,8 +169,13 @@ impl Heartbeats {
             Self::look(fold, rollout, i, instance, heard, after)
         };
         let mut seen: Vec<Evidence> = owing.into_iter().filter(owes).map(look).collect();
-        if seen.is_empty() {
-            let detail = format!("no heartbeat of any instance of {service}");
+        let unheard = unheard(rollout, i, seen.len());
+        if seen.is_empty() || unheard > 0 {
+            let detail = if seen.is_empty() {
+                format!("no heartbeat of any instance of {service}")
+            } else {
+                format!("no heartbeat of {unheard} more instance(s) of {service} that the step wants")
+            };
             seen.push(Evidence {
                 kind: EvidenceKind::Silence,
                 cause: Cause::Unreachable,
@@ -148,18 +195,10 @@ impl Heartbeats {
         after: Timestamp,
     ) -> Evidence {
         let word = rollout.steps[i].words.get(instance);
-        if let Some(word) =
-            word.filter(|word| word.saying == Saying::Failed && rollout.status == Status::Open)
-        {
-            return Evidence {
-                kind: EvidenceKind::Failure,
-                cause: Cause::Failed,
-                instance: Some(instance.clone()),
-                version: word.version.clone(),
-                offset: Some(word.offset),
-                detail: format!("it said so itself: {}", word.detail()),
-                ..Evidence::default()
-            };
+        let twins = twins(fold, rollout, i, instance, heard);
+        let failed = |word: &&Word| word.saying == Saying::Failed && rollout.status == Status::Open;
+        if let Some(word) = word.filter(failed).filter(|_| twins.is_none()) {
+            return failure(instance, word);
         }
         let Some(heard) = heard.filter(|heard| heard.at.since(after) > -ALIVE) else {
             let last = heard.map_or("never heard".to_owned(), |heard| {
@@ -177,19 +216,24 @@ impl Heartbeats {
         let started = word.is_some();
         let wrong = word.is_some_and(|word| word.saying == Saying::WrongVersion);
         let acknowledged = heartbeat.acknowledged;
-        let (cause, what) = match way(fold, rollout, i, heard) {
+        let (cause, what) = match (way(fold, rollout, i, heard), twins) {
+            (_, Some(twins)) => (Cause::Conflict, twins),
             _ if heartbeat.outbox > 0 => {
                 (Cause::Undelivered, format!("alive, {} event(s) wait in its outbox", heartbeat.outbox))
             }
-            Way::Lost => {
+            (Way::Lost, None) => {
                 (Cause::Gap, format!("alive, says that the broker acknowledged its event {acknowledged}"))
             }
-            Way::Underway => {
+            (Way::Underway, None) => {
                 (Cause::Undelivered, format!("alive, and its event {acknowledged} has not been read yet"))
             }
-            Way::Clear if wrong => (Cause::Conflict, rollout.contradiction(i, instance)),
-            Way::Clear if started => (Cause::NotFinished, "alive, and not done".to_owned()),
-            Way::Clear => (Cause::NotStarted, "alive, and has not begun".to_owned()),
+            (Way::Forgotten, None) => (
+                Cause::Unknown,
+                format!("alive, and how many events it said is forgotten ({acknowledged} by its count)"),
+            ),
+            (Way::Clear, None) if wrong => (Cause::Conflict, rollout.contradiction(i, instance)),
+            (Way::Clear, None) if started => (Cause::NotFinished, "alive, and not done".to_owned()),
+            (Way::Clear, None) => (Cause::NotStarted, "alive, and has not begun".to_owned()),
         };
         Evidence {
             kind: EvidenceKind::Heartbeat,
@@ -206,6 +250,45 @@ impl Heartbeats {
     }
 }
 
+/// An instance has said itself that it failed.
+fn failure(instance: &Instance, word: &Word) -> Evidence {
+    Evidence {
+        kind: EvidenceKind::Failure,
+        cause: Cause::Failed,
+        instance: Some(instance.clone()),
+        version: word.version.clone(),
+        offset: Some(word.offset),
+        detail: format!("it said so itself: {}", word.detail()),
+        ..Evidence::default()
+    }
+}
+
+/// How many instances a step wants on its way forward of which nobody has heard.
+fn unheard(rollout: &Rollout, i: usize, owing: usize) -> usize {
+    let words = rollout.steps[i].words.values();
+    let came = words.filter(|word| word.saying == Saying::Awaited).count();
+    let wanted = rollout.wanted(i).filter(|_| rollout.status == Status::Open).unwrap_or_default();
+    (wanted as usize).saturating_sub(came + owing)
+}
+
+/// That two sidecars say that they are this instance, by what they say on the log or beside it.
+fn twins(
+    fold: &Fold,
+    rollout: &Rollout,
+    i: usize,
+    instance: &Instance,
+    heard: Option<&Heard>,
+) -> Option<String> {
+    let service = rollout.service(i);
+    if let (Some(twin), Some(heard)) = (heard.and_then(Heard::twin), heard) {
+        let boot = &heard.heartbeat.boot;
+        return Some(format!("two sidecars say that they are {instance}: boots {twin} and {boot}; stop one"));
+    }
+    let sequence = fold.sequence(&service, instance).filter(|sequence| sequence.forked)?;
+    let boots = sequence.before.iter().chain([&sequence.boot]).map(String::as_str).collect::<Vec<_>>();
+    Some(format!("two sidecars have spoken as {instance}: boots {} on the log", boots.join(" and ")))
+}
+
 /// What is between the instance and the log, by its numbers.
 enum Way {
     /// The log holds all that the broker has acknowledged.
@@ -214,13 +297,16 @@ enum Way {
     Underway,
     /// The log skips a number, or does not hold for a while what the broker has acknowledged.
     Lost,
+    /// Nobody can tell: it has not spoken for so long that what it had said is forgotten.
+    Forgotten,
 }
 
 fn way(fold: &Fold, rollout: &Rollout, i: usize, heard: &Heard) -> Way {
     let heartbeat = &heard.heartbeat;
-    let service = rollout.service(i);
-    let path = format!("/pavane/{}/{service}/{}", fold.domain, heartbeat.instance);
-    let last = pavane_events::Source::new(path).ok().and_then(|source| fold.sequences.get(&source));
+    let last = fold.sequence(&rollout.service(i), &heartbeat.instance);
+    if last.is_none() && heartbeat.acknowledged > 0 && fold.sequences.may_have_forgotten() {
+        return Way::Forgotten;
+    }
     let held = last.filter(|last| last.boot == heartbeat.boot);
     let behind = heartbeat.acknowledged > held.map_or(0, |last| last.number);
     let settled = fold.clock.raw().since(heard.acknowledged) > SETTLED;

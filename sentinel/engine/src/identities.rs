@@ -15,7 +15,7 @@ const WINDOW: u32 = 1 << 18;
 pub(crate) type Identity = [u64; 2];
 
 /// The newest identities, in the order in which they were read first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Identities {
     /// A ring, once it is full.
     ring: Vec<Identity>,

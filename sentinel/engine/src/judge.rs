@@ -1,15 +1,17 @@
 //! Would this proposal be accepted at this time? Asked of every proposal that is read, at partition time, and of
 //! one's own before it is made, at the time that is estimated. The answer is a function of the log alone.
 
+use std::collections::BTreeSet;
+
 use pavane_choreography::{Bound, OnStall};
 use pavane_events::control::{ProposalKind, Proposed};
-use pavane_events::{Cause, Evidence, EvidenceKind, Timestamp};
+use pavane_events::{Cause, Evidence, EvidenceKind, Instance, Timestamp};
 
 use crate::fold::Fold;
 use crate::phase;
 use crate::rollout::{Rollout, Status};
 use crate::spoken::Saying;
-use crate::step::{Proof, Stall, StepState};
+use crate::step::Proof;
 
 /// Whether the log accepts this proposal about this rollout, if partition time is `now`.
 pub(crate) fn accepts(fold: &Fold, rollout: &Rollout, proposed: &Proposed, now: Timestamp) -> bool {
@@ -22,12 +24,13 @@ pub(crate) fn accepts(fold: &Fold, rollout: &Rollout, proposed: &Proposed, now: 
         ProposalKind::RolloutStalled => step.is_some_and(|i| stalls(fold, rollout, i, proposed, now)),
         ProposalKind::SequenceViolated => step.is_some_and(|i| violates(rollout, i, proposed)),
         ProposalKind::RollbackRequested => {
-            let justified = |i: usize| justifies_rollback(rollout, i, proposed);
+            let justified = |i: usize| justifies_rollback(fold, rollout, i, proposed);
             decides(rollout, proposed) && step.is_some_and(justified) && fold.brake(rollout, now).is_none()
         }
         ProposalKind::RolloutPaused => {
-            let braked =
-                |i: usize| justifies_rollback(rollout, i, proposed) && fold.brake(rollout, now).is_some();
+            let braked = |i: usize| {
+                justifies_rollback(fold, rollout, i, proposed) && fold.brake(rollout, now).is_some()
+            };
             let pauses = |i: usize| rollout.is_left_to_the_plan(i, OnStall::Pause) || braked(i);
             decides(rollout, proposed) && rollout.status == Status::Open && step.is_some_and(pauses)
         }
@@ -106,9 +109,19 @@ fn violates(rollout: &Rollout, i: usize, proposed: &Proposed) -> bool {
 }
 
 /// A rollback is only asked for by itself on strong evidence from every instance that owes the event.
-fn justifies_rollback(rollout: &Rollout, i: usize, proposed: &Proposed) -> bool {
+fn justifies_rollback(fold: &Fold, rollout: &Rollout, i: usize, proposed: &Proposed) -> bool {
     let state = &rollout.steps[i];
     let Some(stall) = &state.stall else { return false };
+    let is_strong = |seen: &Evidence| match seen.kind {
+        EvidenceKind::Metric => stall.proof == Proof::Breach,
+        EvidenceKind::Heartbeat
+        | EvidenceKind::Failure
+        | EvidenceKind::Silence
+        | EvidenceKind::Rejection
+        | EvidenceKind::DeadLetter
+        | EvidenceKind::Early
+        | EvidenceKind::Unknown => is_strong(seen, fold, rollout, i),
+    };
     rollout.status == Status::Open
         && rollout.is_left_to_the_plan(i, OnStall::Rollback)
         && stall.cause != Cause::ContractBroken
@@ -116,22 +129,38 @@ fn justifies_rollback(rollout: &Rollout, i: usize, proposed: &Proposed) -> bool 
         && state.taint.is_none()
         && state.rejection.is_none()
         && !proposed.evidence.is_empty()
-        && proposed.evidence.iter().all(|seen| is_strong(seen, state, stall))
+        && proposed.evidence.iter().all(is_strong)
+        && (stall.proof == Proof::Breach || covers(rollout, i, &proposed.evidence))
 }
 
-/// An explicit failure, or a heartbeat after the stall that says: alive, nothing on its way, not done.
-fn is_strong(seen: &Evidence, state: &StepState, stall: &Stall) -> bool {
+/// Whether the evidence is about every instance that owes the event: those that spoke and did not say it, and as many
+/// others as the step still wants.
+fn covers(rollout: &Rollout, i: usize, evidence: &[Evidence]) -> bool {
+    let words = &rollout.steps[i].words;
+    let seen: BTreeSet<&Instance> = evidence.iter().filter_map(|seen| seen.instance.as_ref()).collect();
+    let has_come = |by: &Instance| words.get(by).is_some_and(|word| word.saying == Saying::Awaited);
+    let came = words.keys().filter(|by| has_come(by)).count();
+    let owing = seen.iter().filter(|by| !has_come(by)).count();
+    let enough = rollout.wanted(i).is_some_and(|wanted| came + owing >= wanted as usize);
+    enough && words.keys().all(|by| has_come(by) || seen.contains(by))
+}
+
+/// An explicit failure, or a heartbeat after the stall that says: alive, nothing on its way, not done. Of one instance:
+/// where two speak under a name, nobody can know which of them it is of.
+fn is_strong(seen: &Evidence, fold: &Fold, rollout: &Rollout, i: usize) -> bool {
+    let (state, Some(instance)) = (&rollout.steps[i], &seen.instance) else { return false };
+    if fold.sequence(&rollout.service(i), instance).is_some_and(|sequence| sequence.forked) {
+        return false;
+    }
     match seen.kind {
-        EvidenceKind::Failure => {
-            let word = seen.instance.as_ref().and_then(|instance| state.words.get(instance));
-            word.is_some_and(|word| word.saying == Saying::Failed)
-        }
+        EvidenceKind::Failure => state.words.get(instance).is_some_and(|word| word.saying == Saying::Failed),
         EvidenceKind::Heartbeat => {
-            let after = seen.at.is_some_and(|at| at > stall.raw);
+            let raw = state.stall.as_ref().map(|stall| stall.raw);
+            let after = seen.at.zip(raw).is_some_and(|(at, raw)| at > raw);
             seen.cause.allows_rollback() && seen.outbox == 0 && after
         }
-        EvidenceKind::Metric => stall.proof == Proof::Breach,
-        EvidenceKind::Silence
+        EvidenceKind::Metric
+        | EvidenceKind::Silence
         | EvidenceKind::Rejection
         | EvidenceKind::DeadLetter
         | EvidenceKind::Early

@@ -18,7 +18,7 @@ struct Mark {
 }
 
 /// A table of numbers by hash. Whoever asks compares what has the number with what is looked for.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Lines {
     /// A power of two of them, at most half full.
     lines: Vec<[Mark; LINE]>,

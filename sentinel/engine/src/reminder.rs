@@ -20,7 +20,7 @@ pub(crate) const BLIND: Millis = 60_000;
 pub(crate) const UNHEARD: Millis = 10_000;
 
 /// When to look at which rollout. It follows from the rest of the fold.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Reminders {
     due: BTreeSet<(Timestamp, u64)>,
     at: BTreeMap<u64, Timestamp>,

@@ -18,7 +18,7 @@ const BLOCK: usize = 32;
 const FREE: u32 = u32::MAX;
 
 /// The rollouts of a domain, those that ended a while ago included.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Rollouts {
     /// From the oldest that is remembered; a gap where those of a block were forgotten.
     blocks: VecDeque<Block>,
@@ -33,14 +33,14 @@ pub(crate) struct Rollouts {
 }
 
 /// Rollouts side by side, in room that is taken at once.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Block {
     slots: Vec<Slot>,
     /// How many of them are remembered.
     len: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Slot {
     rollout: Option<Rollout>,
     /// When the engine looks at it again, in partition time. No part of what is judged.

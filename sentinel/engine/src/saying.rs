@@ -10,7 +10,7 @@ use pavane_events::{EventId, Millis};
 use crate::fold::Fold;
 
 /// The times at which to say, or say again, what is owed.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Saying {
     times: VecDeque<(Millis, EventId)>,
 }

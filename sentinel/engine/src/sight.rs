@@ -26,7 +26,7 @@ struct Seen {
 }
 
 /// What a replica knows of its own sight. Times are its own elapsed time.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Sight {
     sent: Option<Millis>,
     on_the_way: VecDeque<Millis>,

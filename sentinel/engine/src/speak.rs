@@ -17,7 +17,8 @@ impl Fold {
     /// Takes a record about a known rollout.
     pub(crate) fn speak(&mut self, n: u64, record: &Record, out: &mut Vec<Effect>) {
         let Some(rollout) = self.rollouts.get(n) else { return };
-        if rollout.pending.as_ref().is_some_and(|pending| takes_ground(pending, record)) {
+        let ours = self.is_by_sentinel(record);
+        if rollout.pending.as_ref().is_some_and(|pending| takes_ground(pending, record, ours)) {
             self.withdraw(n, out);
         }
         if self.queued.contains(&n) && is_no_order_for_queued(&record.event.body) {
@@ -37,7 +38,7 @@ impl Fold {
             Body::RollbackRefused(body) => self.answer(n, record, body.epoch, Answer::Refused, out),
             Body::EventRejected(body) => self.rejected(n, record, body, out),
             Body::RolloutPaused(body) => self.pause(n, record, body, out),
-            Body::RolloutResumed(_) => self.resume(n, mark, out),
+            Body::RolloutResumed(_) => self.resume(n, out),
             Body::RolloutAborted(_) => {
                 if self.awaits(n) {
                     self.end(n, Status::Aborted, record.at, out);
@@ -217,6 +218,10 @@ impl Fold {
     fn pause(&mut self, n: u64, record: &Record, said: &RolloutPaused, out: &mut Vec<Effect>) {
         let mark = self.mark();
         let ours = self.takes_force(n, record);
+        if !ours && self.is_by_sentinel(record) {
+            // what was withdrawn before it was said pauses nothing
+            return;
+        }
         let step = self.rollouts.get(n).and_then(|rollout| rollout.pending.as_ref()?.step).filter(|_| ours);
         if ours {
             self.note_decision(n, record);
@@ -241,15 +246,13 @@ impl Fold {
         }
     }
 
-    fn resume(&mut self, n: u64, mark: Mark, out: &mut Vec<Effect>) {
+    fn resume(&mut self, n: u64, out: &mut Vec<Effect>) {
         self.resolve_withheld(n, out);
-        let held = self.held.is_some();
-        if let Some(rollout) = self.rollouts.get_mut(n).filter(|rollout| rollout.status.is_open()) {
-            if rollout.paused {
-                rollout.paused = false;
-            }
-            rollout.halt(held, mark);
+        let open = |rollout: &&mut Rollout| rollout.status.is_open() && rollout.paused;
+        if let Some(rollout) = self.rollouts.get_mut(n).filter(open) {
+            rollout.paused = false;
         }
+        self.set_clocks(n);
     }
 
     /// The decision to go back: a person's at once, the sentinel's when it is the one that was accepted.
@@ -307,12 +310,11 @@ impl Fold {
         }
         self.own(n);
         self.settle_drift(n, out);
-        let held = self.held.is_some();
         if let Some(rollout) = self.rollouts.get_mut(n) {
             rollout.epoch += 1;
             rollout.begin_rollback(mark);
-            rollout.halt(held || rollout.paused, mark);
         }
+        self.set_clocks(n);
     }
 
     /// A named ending takes force only if it is the decision that was accepted and nothing took its ground.
@@ -335,6 +337,10 @@ impl Fold {
         }
     }
 
+    fn is_by_sentinel(&self, record: &Record) -> bool {
+        record.event.envelope.source == self.sentinel
+    }
+
     pub(crate) fn takes_force(&self, n: u64, record: &Record) -> bool {
         let pending = self.rollouts.get(n).and_then(|rollout| rollout.pending.as_ref());
         let envelope = &record.event.envelope;
@@ -349,10 +355,11 @@ fn is_no_order_for_queued(body: &Body) -> bool {
 }
 
 /// Whether a record that lies between accepted and said takes the ground from the decision.
-fn takes_ground(pending: &Pending, record: &Record) -> bool {
+fn takes_ground(pending: &Pending, record: &Record, by_sentinel: bool) -> bool {
     let by_person = |service: bool, accepted: Option<i64>| !service && accepted.is_none();
     match &record.event.body {
-        Body::RolloutPaused(_) => record.event.envelope.id != pending.id,
+        // a pause by the sentinel is the pending one, or was withdrawn before it was said
+        Body::RolloutPaused(_) => !by_sentinel,
         Body::RolloutAborted(_) | Body::StepOverridden(_) => true,
         Body::RollbackRequested(body) => by_person(body.service.is_some(), body.accepted),
         Body::DeploymentStarted(_)

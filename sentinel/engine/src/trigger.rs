@@ -14,7 +14,7 @@ use crate::fold::{Fold, RULES};
 use crate::rollout::Rollout;
 
 /// The published plans that have a trigger, and the starts that are due.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Triggers {
     plans: BTreeMap<String, Plan>,
     /// When to say, or say again, that a rollout starts.

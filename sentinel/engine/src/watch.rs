@@ -14,14 +14,14 @@ use crate::rollout::Rollout;
 pub(crate) type Watched = (u64, usize);
 
 /// What the metrics said of the phases that are watched.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Watches {
     seen: BTreeMap<Watched, Seen>,
     /// The rollouts that an answer came for since the last look.
     fresh: BTreeSet<u64>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Seen {
     watch: Watch,
     /// When to ask next.

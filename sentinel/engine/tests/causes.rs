@@ -18,7 +18,7 @@ use stage::Stage;
 type Row = (&'static str, fn(&mut Stage), &'static str, bool);
 
 /// The table: what happens, the cause, and whether a plan may let the sentinel take it back.
-const TABLE: [Row; 10] = [
+const TABLE: [Row; 13] = [
     ("alive, and has not begun", |stage| stage.wait(40_000, &["users-0"]), "not_started", true),
     ("begun, alive, and not done", begun_and_alive, "not_finished", true),
     ("an explicit failure", failed_and_alive, "failed", true),
@@ -29,6 +29,9 @@ const TABLE: [Row; 10] = [
     ("a number is left out", number_left_out, "gap", false),
     ("not heard", |stage| stage.wait(60_000, &[]), "unreachable", false),
     ("of a version that does not count", other_version, "conflict", false),
+    ("two sidecars under one name, by their heartbeats", twins_beside_the_log, "conflict", false),
+    ("two sidecars under one name, by what they say", twins_on_the_log, "conflict", false),
+    ("one sidecar that began anew", begun_anew, "not_finished", true),
 ];
 
 fn begun_and_alive(stage: &mut Stage) {
@@ -95,6 +98,42 @@ fn other_version(stage: &mut Stage) {
     stage.log.says("r1", "users-0", "1.0.0", complete());
     stage.settle();
     stage.wait(40_000, &["users-0"]);
+}
+
+/// Two boots take turns every half second.
+fn twins_beside_the_log(stage: &mut Stage) {
+    beats(stage, &["one", "two"]);
+}
+
+fn twins_on_the_log(stage: &mut Stage) {
+    for (n, boot) in ["one", "two", "one"].into_iter().enumerate() {
+        stage.of_boot("users-0", boot, i64::try_from(n).expect("small") + 1, started("1.0.0"));
+    }
+    beats(stage, &["one"]);
+}
+
+/// The last heartbeat of the one that was killed comes after the first of its successor.
+fn begun_anew(stage: &mut Stage) {
+    stage.of_boot("users-0", "one", 1, started("1.0.0"));
+    for boot in ["one", "two", "one", "two"] {
+        beat(stage, boot);
+    }
+    stage.of_boot("users-0", "two", 1, started("1.0.0"));
+    beats(stage, &["two"]);
+}
+
+fn beats(stage: &mut Stage, boots: &[&str]) {
+    for boot in boots.iter().cycle().take(80) {
+        beat(stage, boot);
+    }
+}
+
+fn beat(stage: &mut Stage, boot: &str) {
+    let mut heartbeat = heartbeat("users-0", "hook");
+    boot.clone_into(&mut heartbeat.boot);
+    let at = Timestamp(stage.log.time);
+    stage.feed(Input::Heartbeat { heartbeat, offset: 0, at });
+    stage.wait(500, &[]);
 }
 
 /// `users` stands still with this remedy, and wants a version.
@@ -196,13 +235,19 @@ fn is_accepted(stage: &mut Stage, stalled: i64, pieces: &[Piece]) -> bool {
         value: "7".to_owned(),
         ..Evidence::default()
     });
+    let evidence = evidence.collect();
+    asks_back(stage, evidence)
+}
+
+/// Whether the log accepts it when a sentinel asks for a rollback of `users` and quotes this.
+fn asks_back(stage: &mut Stage, evidence: Vec<Evidence>) -> bool {
     let proposed = Proposed {
         kind: ProposalKind::RollbackRequested,
         epoch: 1,
         step: StepId::new("users").ok(),
         attempt: 1,
         cause: Cause::NotFinished,
-        evidence: evidence.collect(),
+        evidence,
         ..Proposed::default()
     };
     let rollout = Some(rollout_id("r1"));
@@ -245,6 +290,78 @@ fn one_weak_piece_among_strong_ones_is_enough_to_leave_it_to_a_person() {
     }
     let (mut stage, at) = stalled(OnStall::Rollback);
     assert!(is_accepted(&mut stage, at, &[strong, strong]));
+}
+
+#[test]
+fn what_is_quoted_must_be_of_every_instance_that_owes_the_event() {
+    let piece = |instance: &str| Evidence {
+        kind: EvidenceKind::Heartbeat,
+        cause: Cause::NotFinished,
+        instance: Instance::new(instance).ok(),
+        ..Evidence::default()
+    };
+    type Names = &'static [&'static str];
+    // who began, who came, and who is quoted
+    let cases: [(Names, Names, Names, bool); 7] = [
+        (&["users-0"], &[], &["users-0", "users-1", "users-2"], true),
+        (&["users-0"], &[], &["users-1", "users-2", "users-3"], false),
+        (&["users-0"], &[], &["users-0", "users-1"], false),
+        (&["users-0", "users-1"], &["users-2"], &["users-0", "users-1"], true),
+        (&["users-0", "users-1"], &["users-2"], &["users-0", "users-2"], false),
+        (&["users-0", "users-1"], &["users-2"], &["users-0", "users-0"], false),
+        (&["users-0", "users-1", "users-3"], &["users-2"], &["users-0", "users-1"], false),
+    ];
+    for (begun, came, quoted, accepted) in cases {
+        let mut plan = plan_with(OnStall::Rollback);
+        plan.steps[1].instances = pavane_choreography::Instances::Count(3);
+        let mut stage = Stage::new(&plan);
+        stage.says("db-0", ready());
+        for by in begun {
+            stage.says(by, started("1.0.0"));
+        }
+        for by in came {
+            stage.says(by, complete());
+        }
+        // nobody is heard, so that the sentinel asks for nothing by itself
+        stage.wait(14_000, &[]);
+        assert_eq!(stage.verdicts(), ["RolloutStalled users unreachable"]);
+        let at = Some(Timestamp(stage.log.time));
+        let evidence = quoted.iter().map(|by| Evidence { at, ..piece(by) }).collect();
+        let what = format!("{begun:?} began, {came:?} came, {quoted:?}");
+        assert_eq!(asks_back(&mut stage, evidence), accepted, "{what}");
+    }
+}
+
+#[test]
+fn an_instance_that_nobody_has_heard_leaves_it_to_a_person() {
+    for (alive, cause) in [(&["users-0", "users-1"][..], "not_started"), (&["users-0"], "unreachable")] {
+        let mut plan = plan_with(OnStall::Rollback);
+        plan.steps[1].instances = pavane_choreography::Instances::Count(2);
+        let mut stage = Stage::new(&plan);
+        stage.says("db-0", ready());
+        stage.wait(40_000, alive);
+        assert_eq!(stage.verdicts()[0], format!("RolloutStalled users {cause}"));
+        assert_eq!(stage.said(EventType::RollbackRequested).is_empty(), cause == "unreachable", "{alive:?}");
+    }
+}
+
+#[test]
+fn who_shares_a_name_is_not_taken_back_whatever_is_quoted() {
+    let mut stage = Stage::new(&plan_with(OnStall::Rollback));
+    stage.says("db-0", ready());
+    twins_on_the_log(&mut stage);
+    let strong = |at| Evidence {
+        kind: EvidenceKind::Heartbeat,
+        cause: Cause::NotFinished,
+        instance: Instance::new("users-0").ok(),
+        at,
+        ..Evidence::default()
+    };
+    let at = Some(Timestamp(stage.log.time));
+    assert!(!asks_back(&mut stage, vec![strong(at)]), "two speak as users-0");
+    stage.of_boot("users-0", "three", 1, started("1.0.0"));
+    stage.wait(2_000, &["users-0"]);
+    assert!(!stage.said(EventType::RollbackRequested).is_empty(), "it began anew, alone");
 }
 
 #[test]

@@ -85,7 +85,8 @@ fn the_histories_reach_all_that_a_snapshot_can_hold() {
 /// Every field of a snapshot, and every word that one of them can be.
 const EVERYTHING: &str = "
     pavane_snapshot rules domain offset clock clock.now clock.last clock.adjust clock.grace clock.leaps held plan ended
-    sequence sequence.source sequence.boot sequence.number sequence.skipped sequence.unreadable seen end
+    sequence sequence.source sequence.boot sequence.number sequence.skipped sequence.unreadable
+    sequence.before sequence.forked sequence.read seen end
     rollout rollout.id rollout.plan rollout.status rollout.started rollout.started_raw rollout.begun_by rollout.epoch
     rollout.attempt rollout.steps rollout.paused rollout.stopped rollout.phases rollout.closes rollout.pending
     rollout.ended rollout.decision rollout.verdicts

@@ -70,6 +70,22 @@ struct Own<'a> {
     zone: Option<&'a Zone>,
 }
 
+/// The clocks stop: a person says so, or the sentinel, whose decision has not lost its ground since it was accepted. One
+/// that names no offset is from a sentinel that did not name any.
+fn pause(
+    rollout: &mut Rollout,
+    record: &Record,
+    from_sentinel: bool,
+    accepted: Option<i64>,
+) -> Option<Notice> {
+    if from_sentinel && accepted.is_some_and(|accepted| !rollout.believes_pause(accepted)) {
+        return Some(notice(record, "decision_ignored", UNPROVEN.to_owned()));
+    }
+    rollout.note_stop(record.offset);
+    rollout.paused = true;
+    None
+}
+
 /// Takes a command or a verdict about a rollout.
 fn obey(
     rollout: &mut Rollout,
@@ -80,9 +96,8 @@ fn obey(
 ) -> Option<Notice> {
     let open = rollout.status.is_open();
     match &record.event.body {
-        Body::RolloutPaused(_) if open => {
-            rollout.note_stop(record.offset);
-            rollout.paused = true;
+        Body::RolloutPaused(body) if open => {
+            return pause(rollout, record, from_sentinel, body.accepted);
         }
         Body::RolloutResumed(_) if open => rollout.paused = false,
         Body::RolloutAborted(_) if open || rollout.status == Status::Queued => {

@@ -148,6 +148,11 @@ impl Rollout {
             && filled.is_none_or(|offset| offset <= accepted)
     }
 
+    /// Whether the sentinel's word that the clocks stop, accepted at an offset, still has its ground.
+    pub(crate) fn believes_pause(&self, accepted: i64) -> bool {
+        self.status == Status::Open && self.unstopped_since(accepted)
+    }
+
     /// Whether the sentinel's word that the rollout has ended, accepted at an offset, still has its ground.
     pub(crate) fn believes_ending(&self, epoch: i64, accepted: i64) -> bool {
         epoch == self.epoch && self.unstopped_since(accepted) && self.grounds.moved <= accepted

@@ -162,6 +162,34 @@ fn only_the_sentinel_s_word_begins_a_phase_and_only_while_its_ground_holds() {
 }
 
 #[test]
+fn a_pause_by_the_sentinel_pauses_only_while_its_ground_holds() {
+    let schema = || StepId::new("schema").unwrap();
+    let grounds: [(&str, Option<Body>); 3] = [
+        (
+            "override",
+            Some(StepOverridden { step: schema(), by: String::new(), reason: String::new() }.into()),
+        ),
+        ("hold", Some(DomainHeld::default().into())),
+        ("nothing", None),
+    ];
+    for (what, taken) in grounds {
+        let mut stage = Stage::ready(vec![upgrade()]);
+        stage.start();
+        let accepted = Some(i64::try_from(stage.log.len()).unwrap() - 1);
+        let believed = taken.is_none();
+        if let Some(taken) = taken {
+            stage.command(ROLLOUT, taken);
+        }
+        let found = stage.sentinel(RolloutPaused { accepted, ..RolloutPaused::default() });
+        let expected: &[&str] = if believed { &[] } else { &["tell decision_ignored"] };
+        assert_eq!(found, expected, "{what}");
+        stage.command(ROLLOUT, pavane_events::command::DomainReleased::default());
+        let moves = stage.schema_ready() != NOTHING;
+        assert_eq!(moves, !believed, "{what}");
+    }
+}
+
+#[test]
 fn a_rollback_takes_the_ground_from_a_phase() {
     let mut stage = Stage::ready(vec![upgrade(), revert()]);
     stage.start_with(ROLLOUT, &phased());

@@ -14,10 +14,11 @@ use serde_json::Value;
 use crate::alert::About;
 use crate::clock::{Clock, GRACE, Leap};
 use crate::effect::{Alert, AlertStatus, Draft};
-use crate::fold::{Fold, Owed, RULES, Sequence};
+use crate::fold::{Fold, Owed, RULES};
 use crate::input::BlindCause;
 use crate::rollout::Status;
 use crate::score::Score;
+use crate::sequences::Sequence;
 use crate::snapshot::SnapshotError;
 
 use super::domain;
@@ -214,10 +215,12 @@ impl Reader {
     }
 
     fn sequence(&mut self, written: written::Sequence) -> Result<(), Defect> {
-        let written::Sequence { source, boot, number, skipped, unreadable } = written;
+        let written::Sequence { source, boot, number, skipped, unreadable, before, forked, read } = written;
         let number = i64::try_from(number).map_err(|_| format!("{number} is out of range"))?;
         let unreadable = unreadable.get().max(0);
-        self.fold.sequences.insert(source, Sequence { boot, number, skipped, unreadable });
+        let read = read.get();
+        let sequence = Sequence { boot, number, skipped, unreadable, before, forked, read };
+        self.fold.sequences.put(source, sequence);
         Ok(())
     }
 

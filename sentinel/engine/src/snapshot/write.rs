@@ -12,11 +12,12 @@ use serde_json::Value;
 use crate::alert::About;
 use crate::clock::Clock;
 use crate::effect::{Alert, Draft};
-use crate::fold::{Fold, Sequence};
+use crate::fold::Fold;
 use crate::phase::PhaseState;
 use crate::rollout::{Pending, Rollout};
 use crate::rollouts::Rollouts;
 use crate::score::Score;
+use crate::sequences::Sequence;
 use crate::spoken::{More, Word};
 use crate::step::{Rejection, Seldom, Stall, StepState, Violation};
 use crate::view::{Deed, Verdict};
@@ -84,7 +85,7 @@ pub(super) fn write(fold: &Fold) -> Vec<u8> {
     for record in early {
         lines.put(&Line { early: Some(Box::new(event(domain, record))), ..Line::default() });
     }
-    for (source, counted) in sequences {
+    for (source, counted) in sequences.iter() {
         lines.put(&Line { sequence: Some(sequence(source, counted)), ..Line::default() });
     }
     lines.seen(seen.iter());
@@ -245,9 +246,9 @@ fn violation(violation: &Violation) -> written::Violation {
 }
 
 fn sequence(source: &Source, counted: &Sequence) -> written::Sequence {
-    let Sequence { boot, number, skipped, unreadable } = counted.clone();
+    let Sequence { boot, number, skipped, unreadable, before, forked, read } = counted.clone();
     let (source, number, unreadable) = (source.clone(), number.unsigned_abs(), Number::of(unreadable));
-    written::Sequence { source, boot, number, skipped, unreadable }
+    written::Sequence { source, boot, number, skipped, unreadable, before, forked, read: Number::of(read) }
 }
 
 fn burns(rollout: usize, about: About, alert: &Alert) -> written::Burning {

@@ -313,6 +313,12 @@ pub(super) struct Sequence {
     pub(super) skipped: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(super) unreadable: Number,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) before: Option<String>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) forked: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) read: Number,
 }
 
 /// A number that may be counted on from: beyond 2^53 there is none on any log.

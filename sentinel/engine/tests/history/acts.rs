@@ -187,6 +187,9 @@ impl World {
             0 => event.envelope.sequence = event.envelope.sequence.map(|number| number / 2),
             1 => self.instances.values_mut().for_each(|pulse| pulse.number += 1),
             2 => (event.envelope.boot, event.envelope.sequence) = (None, None),
+            // another sidecar under the same name, and one that began anew
+            3 => event.envelope.boot = Some("twin".to_owned()),
+            4 => event.envelope.boot = Some(format!("boot-{}", self.dice.below(1_000))),
             _ => {}
         }
         self.append(event);

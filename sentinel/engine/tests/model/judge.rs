@@ -73,6 +73,13 @@ impl Model {
             for mark in self.automatic.iter_mut().chain(self.asked.values_mut()) {
                 mark.at = moved(*mark);
             }
+            // how long clocks stood still is known when every leap is
+            let (mark, known) = (self.mark(), self.clock.leaps.is_empty() && !self.held);
+            for rollout in
+                self.rollouts.iter_mut().filter(|rollout| known && rollout.is_open() && !rollout.paused)
+            {
+                rollout.halt(false, mark);
+            }
         }
         accepted
     }
@@ -123,7 +130,8 @@ impl Model {
             stall.is_some_and(|stall| !stall.in_hand) && step.map(|i| remedy_of(rollout, i)) == Some(remedy)
         };
         let justified = || {
-            open && left_to_the_plan(OnStall::Rollback) && is_strong(rollout, step.unwrap_or_default(), said)
+            open && left_to_the_plan(OnStall::Rollback)
+                && self.is_strong(rollout, step.unwrap_or_default(), said)
         };
         let due = match said.kind {
             ProposalKind::RollbackRequested => justified() && !self.is_braked(rollout),
@@ -166,6 +174,39 @@ impl Model {
         }
         self.rollouts[n].pending = Some(Pending { event, id, accepted, step });
         Some(())
+    }
+
+    /// Whether what is quoted is strong enough to take a service back, of all who owe the event, and nothing on the log
+    /// speaks against it.
+    fn is_strong(&self, rollout: &Rollout, i: usize, said: &Proposed) -> bool {
+        let (step, service) = (&rollout.steps[i], rollout.plan.steps[i].expect.service.as_str());
+        let Some(stall) = &step.stall else { return false };
+        let other_version = step.words.values().any(|word| word.said == Said::OtherVersion);
+        if stall.cause == Cause::ContractBroken || step.tainted || step.rejected.is_some() || other_version {
+            return false;
+        }
+        let last = |who: &str| step.words.get(who).map(|word| word.said);
+        let strong = |seen: &Evidence| {
+            let who =
+                seen.instance.as_ref().map(|who| who.as_str()).filter(|who| !self.has_a_twin(service, who));
+            let cause = matches!(seen.cause, Cause::Failed | Cause::NotStarted | Cause::NotFinished);
+            match seen.kind {
+                EvidenceKind::Metric => stall.breach,
+                EvidenceKind::Failure => who.is_some_and(|who| last(who) == Some(Said::Failed)),
+                EvidenceKind::Heartbeat => {
+                    who.is_some() && cause && seen.outbox == 0 && seen.at.is_some_and(|at| at.0 > stall.raw)
+                }
+                _ => false,
+            }
+        };
+        let mut who: Vec<&str> =
+            said.evidence.iter().flat_map(|seen| &seen.instance).map(|who| who.as_str()).collect();
+        who.extend(step.words.keys().map(String::as_str).filter(|who| last(who) == Some(Said::Awaited)));
+        who.sort_unstable();
+        who.dedup();
+        let all = step.words.keys().all(|name| who.contains(&name.as_str()));
+        let enough = rollout.want(i).is_some_and(|want| who.len() >= want as usize);
+        !said.evidence.is_empty() && said.evidence.iter().all(strong) && (stall.breach || all && enough)
     }
 
     /// Whether the budget or a cool-down keeps the sentinel from asking for a rollback by itself.
@@ -234,28 +275,6 @@ fn remedy_of(rollout: &Rollout, i: usize) -> OnStall {
     let phase = rollout.plan.phases.iter().find(|phase| phase.steps.contains(&rollout.plan.steps[i].id));
     let watch = phase.and_then(|phase| phase.watch.as_ref()).filter(|_| breach);
     watch.map_or(rollout.plan.steps[i].on_stall, |watch| watch.on_breach)
-}
-
-/// Whether what is quoted is strong enough to take a service back, and nothing on the log speaks against it.
-fn is_strong(rollout: &Rollout, i: usize, said: &Proposed) -> bool {
-    let step = &rollout.steps[i];
-    let Some(stall) = &step.stall else { return false };
-    let other_version = step.words.values().any(|word| word.said == Said::OtherVersion);
-    let doubtful =
-        stall.cause == Cause::ContractBroken || step.tainted || step.rejected.is_some() || other_version;
-    let strong = |seen: &Evidence| match seen.kind {
-        EvidenceKind::Failure => {
-            let word = seen.instance.as_ref().and_then(|who| step.words.get(who.as_str()));
-            word.is_some_and(|word| word.said == Said::Failed)
-        }
-        EvidenceKind::Heartbeat => {
-            let cause = matches!(seen.cause, Cause::Failed | Cause::NotStarted | Cause::NotFinished);
-            cause && seen.outbox == 0 && seen.at.is_some_and(|at| at.0 > stall.raw)
-        }
-        EvidenceKind::Metric => stall.breach,
-        _ => false,
-    };
-    !doubtful && !said.evidence.is_empty() && said.evidence.iter().all(strong)
 }
 
 /// The weakest cause that is quoted; not started or not finished as the log says it.

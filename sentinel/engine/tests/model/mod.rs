@@ -37,6 +37,8 @@ pub(crate) struct Model {
     /// What services were asked back to, and when.
     pub(crate) asked: BTreeMap<(String, Option<String>), Mark>,
     seen: BTreeSet<(String, String)>,
+    /// The numbers that each source has given its events, with their boots, in the order of the log.
+    numbers: BTreeMap<String, Vec<(String, i64)>>,
 }
 
 impl Model {
@@ -53,7 +55,13 @@ impl Model {
             Entry::Event(record) => {
                 let envelope = &record.event.envelope;
                 let new = self.seen.insert((envelope.source.to_string(), envelope.id.to_string()));
-                if new { self.event(record) } else { None }
+                if new {
+                    let number = envelope.boot.clone().zip(envelope.sequence);
+                    self.numbers.entry(envelope.source.to_string()).or_default().extend(number);
+                    self.event(record)
+                } else {
+                    None
+                }
             }
         };
         if !self.something_is_open() {
@@ -72,6 +80,27 @@ impl Model {
 
     fn something_is_open(&self) -> bool {
         self.rollouts.iter().any(Rollout::is_open)
+    }
+
+    /// Whether two speak as this instance: what it says is of a boot that had made way for the one before, or a number
+    /// that was the highest stands for another event. A third boot ends it.
+    pub(crate) fn has_a_twin(&self, service: &str, instance: &str) -> bool {
+        let Some(said) = self.numbers.get(&format!("/pavane/shop/{service}/{instance}")) else {
+            return false;
+        };
+        let (mut boots, mut highest, mut twins) = (vec![said[0].0.clone()], i64::MIN, false);
+        for (boot, number) in said {
+            let last = boots.len() - 1;
+            if *boot == boots[last] {
+                twins |= *number == highest;
+                highest = highest.max(*number);
+                continue;
+            }
+            twins = last > 0 && boots[last - 1] == *boot;
+            boots.push(boot.clone());
+            highest = *number;
+        }
+        twins
     }
 
     /// What it holds, a line for each thing.

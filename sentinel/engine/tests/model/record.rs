@@ -58,8 +58,15 @@ impl Model {
                     self.withdraw(n);
                 }
                 let stop = held || self.rollouts[n].paused;
-                self.rollouts[n].halt(stop, mark);
+                self.set_clocks(n, stop, mark);
             }
+        }
+    }
+
+    /// Clocks that stood still run on when every leap of the broker's clock is explained.
+    fn set_clocks(&mut self, n: usize, stop: bool, mark: super::Mark) {
+        if stop || self.clock.leaps.is_empty() {
+            self.rollouts[n].halt(stop, mark);
         }
     }
 
@@ -77,12 +84,15 @@ impl Model {
             self.withdraw(n);
         }
         let rollout = &mut self.rollouts[n];
+        let is_it = |pending: &Option<Pending>| {
+            pending.as_ref().is_some_and(|pending| pending.id == record.event.envelope.id)
+        };
         match &record.event.body {
             Body::RollbackComplete(body) => self.answer(n, record, body.epoch),
             Body::RollbackFailed(body) => self.answer(n, record, body.epoch),
             Body::RollbackRefused(body) => self.answer(n, record, body.epoch),
             Body::EventRejected(body) => self.rejected(n, record, body),
-            Body::RolloutPaused(_) if rollout.is_open() => {
+            Body::RolloutPaused(_) if rollout.is_open() && (!is_by_sentinel(record) || is_it(&before)) => {
                 let said = self.takes_force(n, record);
                 let rollout = &mut self.rollouts[n];
                 if let Some(i) = said.and_then(|pending| pending.step)
@@ -95,7 +105,8 @@ impl Model {
             }
             Body::RolloutResumed(_) if rollout.is_open() => {
                 rollout.paused = false;
-                rollout.halt(self.held, mark);
+                let held = self.held;
+                self.set_clocks(n, held, mark);
             }
             Body::RolloutAborted(_) if rollout.is_open() => self.end(n, Status::Aborted),
             Body::StepOverridden(body) if rollout.status == Status::Open => {
@@ -124,7 +135,7 @@ impl Model {
     /// The decision that takes force with this record, if it is the one that was accepted.
     fn takes_force(&mut self, n: usize, record: &Record) -> Option<Pending> {
         let envelope = &record.event.envelope;
-        let by_sentinel = envelope.source == pavane_events::identity::sentinel_source(&domain());
+        let by_sentinel = is_by_sentinel(record);
         let rollout = &mut self.rollouts[n];
         let pending = rollout.pending.clone().filter(|pending| by_sentinel && pending.id == envelope.id)?;
         let cause = pending.step.and_then(|i| rollout.steps[i].stall.as_ref()).map(|stall| stall.cause);
@@ -210,7 +221,8 @@ impl Model {
             let rollout = &mut self.rollouts[n];
             rollout.epoch += 1;
             rollout.begin_rollback(mark);
-            rollout.halt(held || rollout.paused, mark);
+            let stop = held || rollout.paused;
+            self.set_clocks(n, stop, mark);
         }
     }
 
@@ -257,6 +269,10 @@ impl Model {
     }
 }
 
+fn is_by_sentinel(record: &Record) -> bool {
+    record.event.envelope.source == pavane_events::identity::sentinel_source(&domain())
+}
+
 /// Whether a record between accepted and said takes the ground from a decision.
 fn takes_ground(pending: &Pending, record: &Record) -> bool {
     let event = record.event.body.event_type();
@@ -265,7 +281,7 @@ fn takes_ground(pending: &Pending, record: &Record) -> bool {
         EventType::RolloutCompleted | EventType::RolloutRolledBack | EventType::RolloutPartial
     );
     match &record.event.body {
-        Body::RolloutPaused(_) => record.event.envelope.id != pending.id,
+        Body::RolloutPaused(_) => !is_by_sentinel(record),
         Body::RolloutAborted(_) | Body::StepOverridden(_) => true,
         Body::RollbackRequested(said) => said.service.is_none() && said.accepted.is_none(),
         _ => ends && STEPS_ON.contains(&event),

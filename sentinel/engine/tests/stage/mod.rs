@@ -112,6 +112,18 @@ impl Stage {
         }
     }
 
+    /// Lets time go by until the sentinel writes, and does not read it.
+    pub(crate) fn wait_for_a_record(&mut self, alive: &[&str]) {
+        while self.read == self.log.entries.len() {
+            self.log.time += 500;
+            for instance in alive {
+                let (heartbeat, at) = (heartbeat(instance, "hook"), Timestamp(self.log.time));
+                self.feed(Input::Heartbeat { heartbeat, offset: 0, at });
+            }
+            self.feed(Input::Tick);
+        }
+    }
+
     pub(crate) fn says(&mut self, instance: &str, body: Body) {
         self.log.says("r1", instance, "2.0.0", body);
         self.settle();
@@ -119,9 +131,14 @@ impl Stage {
 
     /// What an instance says as the event of this number in its boot.
     pub(crate) fn numbered(&mut self, instance: &str, number: i64, body: Body) {
-        let id = EventId::new(format!("{instance}/{number}")).expect("a name");
+        self.of_boot(instance, "b", number, body);
+    }
+
+    /// What an instance says as the event of this number in this boot.
+    pub(crate) fn of_boot(&mut self, instance: &str, boot: &str, number: i64, body: Body) {
+        let id = EventId::new(format!("{instance}/{boot}/{number}")).expect("a name");
         let mut event = word("r1", instance, "2.0.0", id, body);
-        event.envelope.boot = Some("b".to_owned());
+        event.envelope.boot = Some(boot.to_owned());
         event.envelope.sequence = Some(number);
         self.log.append(event);
         self.settle();

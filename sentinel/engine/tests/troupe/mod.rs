@@ -119,7 +119,8 @@ fn something_happens(stage: &mut Stage, dice: &mut Dice, plans: &[Plan]) {
         }
         10 => {
             let number = i64::try_from(1 + dice.below(9)).expect("small");
-            stage.numbered(&instance, number, complete());
+            let boot = *dice.one_of(&["b", "b", "c"]);
+            stage.of_boot(&instance, boot, number, complete());
         }
         11..=14 => {
             let alive: &[&str] = if dice.below(3) == 0 { &[] } else { &INSTANCES };
