@@ -71,7 +71,7 @@ const DEFAULTS_TO_APPEND: &[(&str, &str)] = &[
     ("queue.buffering.max.kbytes", "8192"),
 ];
 const DEFAULTS_TO_READ: &[(&str, &str)] = &[
-    ("fetch.wait.max.ms", "10"),
+    ("fetch.wait.max.ms", "500"),
     ("fetch.error.backoff.ms", "100"),
     ("queued.max.messages.kbytes", "4096"),
     ("fetch.message.max.bytes", "1572864"),
@@ -245,7 +245,7 @@ mod tests {
             ("auto.offset.reset", "error"),
             ("check.crcs", "true"),
             ("allow.auto.create.topics", "false"),
-            ("fetch.wait.max.ms", "10"),
+            ("fetch.wait.max.ms", "500"),
             ("socket.nagle.disable", "true"),
         ] {
             assert_eq!(native.get(key).expect("known"), value, "{key}");

@@ -40,7 +40,7 @@ pub(crate) fn key_of(domain: &Domain, instance: &Instance) -> String {
 
 impl HeartbeatReader {
     pub(crate) async fn open(bus: &Bus) -> Result<Self, Error> {
-        let mut pump = Pump::new(bus.settings(), bus.topic(Topic::Heartbeats), bus.client_id())?;
+        let mut pump = Pump::new(bus, bus.topic(Topic::Heartbeats))?;
         let partitions = pump.partitions().await?;
         let mut starts = Vec::new();
         for partition in 0..partitions {
@@ -55,7 +55,7 @@ impl HeartbeatReader {
     /// Opens the one partition that holds an instance's heartbeats, at its end. What others say there is passed over
     /// by its key alone.
     pub(crate) async fn open_for(bus: &Bus, domain: &Domain, instance: &Instance) -> Result<Self, Error> {
-        let mut pump = Pump::new(bus.settings(), bus.topic(Topic::Heartbeats), bus.client_id())?;
+        let mut pump = Pump::new(bus, bus.topic(Topic::Heartbeats))?;
         let key = key_of(domain, instance).into_bytes();
         let partition = partition_of(&key, bus.partitions_of(Topic::Heartbeats));
         let (_, high) = pump.bounds(partition).await?;

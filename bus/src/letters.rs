@@ -65,7 +65,7 @@ pub struct LetterReader {
 
 impl LetterReader {
     pub(crate) async fn open(bus: &Bus) -> Result<Self, Error> {
-        let mut pump = Pump::new(bus.settings(), bus.topic(Topic::DeadLetters), bus.client_id())?;
+        let mut pump = Pump::new(bus, bus.topic(Topic::DeadLetters))?;
         let mut ends = BTreeMap::new();
         for partition in 0..pump.partitions().await? {
             let (low, high) = pump.bounds(partition).await?;

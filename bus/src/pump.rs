@@ -15,12 +15,18 @@ use tokio::sync::mpsc;
 
 use crate::client::{self, Purpose};
 use crate::raw::Stamped;
-use crate::{Error, Settings};
+use crate::topics::Clock;
+use crate::{Bus, Error};
 
 /// How many records wait in the channel at most.
 const WAITING: usize = 64;
 /// How long the thread waits for a record before it looks for orders.
 const POLL: Duration = Duration::from_millis(50);
+
+/// How long a broker keeps a question for records before it answers that there are none. A real one answers as soon as
+/// there is one, so a long wait costs nothing; the embedded one answers at the end of the wait.
+const WAIT: &str = "fetch.wait.max.ms";
+const WAIT_EMBEDDED: &str = "10";
 
 /// What the thread hands over.
 #[derive(Debug)]
@@ -65,10 +71,13 @@ struct Order {
 
 impl Pump {
     /// Makes the consumer and its thread; nothing is read before [`Pump::start`].
-    pub(crate) fn new(settings: &Settings, topic: String, client_id: &str) -> Result<Self, Error> {
-        let mut config = client::config(settings, Purpose::Read, client_id)?;
+    pub(crate) fn new(bus: &Bus, topic: String) -> Result<Self, Error> {
+        let mut config = client::config(bus.settings(), Purpose::Read, bus.client_id())?;
+        if bus.clock() != Clock::Broker && !bus.settings().client.contains_key(WAIT) {
+            config.set(WAIT, WAIT_EMBEDDED);
+        }
         // The library wants a group for a consumer that is polled; it is never joined nor committed to.
-        config.set("group.id", client_id);
+        config.set("group.id", bus.client_id());
         let made = config.create_with_context(Ear);
         let made = made.map_err(|source| Error::Client { purpose: "reading".to_owned(), source })?;
         let consumer: Arc<BaseConsumer<Ear>> = Arc::new(made);

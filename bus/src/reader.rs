@@ -63,7 +63,7 @@ impl Reader {
             return Err(topics::theirs(&topic));
         }
         let partition = partition_of(domain.as_str().as_bytes(), bus.partitions());
-        let mut pump = Pump::new(bus.settings(), topic, bus.client_id())?;
+        let mut pump = Pump::new(bus, topic)?;
         let (low, high) = pump.bounds(partition).await?;
         pump.start(vec![(partition, Offset::Beginning)])?;
         Ok(Self {

@@ -44,7 +44,7 @@ pub struct TableReader {
 
 impl TableReader {
     pub(crate) async fn open(bus: &Bus, topic: Topic) -> Result<Self, Error> {
-        let mut pump = Pump::new(bus.settings(), bus.topic(topic), bus.client_id())?;
+        let mut pump = Pump::new(bus, bus.topic(topic))?;
         let partitions = 0..pump.partitions().await?;
         pump.start(partitions.clone().map(|partition| (partition, Offset::Beginning)).collect())?;
         let positions = partitions.map(|partition| (partition, 0)).collect();

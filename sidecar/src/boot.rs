@@ -28,6 +28,11 @@ pub(crate) enum Way {
 }
 
 impl Way {
+    /// Whether the sidecar is a process of its own, and makes its connections itself.
+    pub(crate) const fn is_of_a_process(&self) -> bool {
+        matches!(self, Self::To(_))
+    }
+
     /// How Kafka and the registry are reached.
     pub(crate) fn settings(&self) -> &Settings {
         match self {

@@ -20,6 +20,9 @@ use crate::init;
 const INVALID: u8 = 3;
 /// Something that should not be.
 const INTERNAL: u8 = 70;
+/// How many threads work on its tasks. What it does takes little time and much waiting: with a second one, each step of
+/// an answer would be handed from one to the other, and both want memory of their own.
+const WORKERS: usize = 1;
 /// How long what still blocks a thread is waited for at the end.
 const LAST_WAIT: Duration = Duration::from_millis(500);
 /// A second signal ended the program at once.
@@ -68,7 +71,8 @@ struct Args {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let args = Args::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match runtime.worker_threads(WORKERS).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return complain(INTERNAL, &format!("failed to start the runtime: {error}")),
     };

@@ -9,6 +9,7 @@
 //! http: 127.0.0.1:3650                  # the service's door, health and metrics; the default. Or unix:/PATH, or both
 //! journal: /var/lib/pavane/user-service-0.journal
 //! outbox: { events: 10000, bytes: 8388608 }              # how much may wait for the broker; the default
+//! limits: { connections: 256, memory: 50331648 }         # how much it takes on at a time; the default
 //! version: { http: "http://127.0.0.1:8080/version" }     # or exec, file, env
 //! ready:                                # the service as a whole: asked on and on, held against bounds
 //!   healthy_for: 10s
@@ -50,7 +51,7 @@ use pavane_events::{Domain, EventType, Instance, Service, Zone};
 pub use crate::line::Limits;
 pub use check::{Check, Probe, Queue};
 pub use consumes::{Consumed, Reads};
-pub use door::Listen;
+pub use door::{Bounds, Listen};
 pub use outage::{Drain, Outage};
 pub use process::{Keeping, Restart};
 pub use reaction::{Question, Reaction};
@@ -83,6 +84,8 @@ pub struct Config {
     pub ready_needs_kafka: bool,
     /// How much may wait for the broker.
     pub outbox: Limits,
+    /// How much it takes on at a time.
+    pub limits: Bounds,
     /// The file that holds what must survive a crash.
     pub journal: PathBuf,
     /// How long it may take to end in order.
@@ -151,6 +154,7 @@ fn config(
         let hosts = f.optional("hosts", |i| i.list(Item::text));
         let ready_needs_kafka = f.optional("ready_needs_kafka", Item::boolean);
         let outbox = f.optional("outbox", door::limits);
+        let limits = f.optional("limits", door::bounds);
         let journal = f.required("journal", Item::text);
         let grace = outage::duration(f, "grace");
         let drain = f.optional("drain", outage::drain);
@@ -174,6 +178,7 @@ fn config(
             zone: zone?,
             http: http?.unwrap_or(Listen { tcp: Some(DEFAULT_HTTP), unix: None }),
             outbox: outbox?.unwrap_or(door::LIMITS),
+            limits: limits?.unwrap_or_default(),
             hosts: hosts?.unwrap_or_default(),
             ready_needs_kafka: ready_needs_kafka?.unwrap_or(false),
             journal: PathBuf::from(journal?),
@@ -270,6 +275,7 @@ reactions:
         let known = |part: &str| asked(&format!("reactions:\n  - {part}\n"), 2);
         fields.extend(known("{ on: b.Ready, zzzzzz: 1 }"));
         fields.extend(asked("service: a\noutbox: { zzzzzz: 1 }\n", 2));
+        fields.extend(asked("service: a\nlimits: { zzzzzz: 1 }\n", 2));
         fields.extend(asked("service: a\nprocess: { zzzzzz: 1 }\n", 2));
         fields.extend(known("{ on: b.Ready, run: { exec: [a], zzzzzz: 1 } }"));
         fields.extend(known("{ on: b.Ready, run: { http: { post: \"http://a\", zzzzzz: 1 } } }"));
@@ -283,7 +289,7 @@ reactions:
         for field in fields {
             let rows = [
                 "", "retry.", "ready.", "http.", "outbox.", "process.", "breaker.", "rate.", "before.",
-                "outage.",
+                "outage.", "limits.",
             ]
             .map(|before| format!("| `{before}{field}"));
             assert!(rows.iter().any(|row| page.contains(row)), "`{field}` has no row");
@@ -331,7 +337,7 @@ reactions:
         for (reaction, place, words) in [
             ("  - on: b.Ready\n    when: event.zon == 'eu'\n", (8, 11), "`event.zon` is not known"),
             ("  - on: b.Ready\n    when: 'event.zone ='\n", (8, 11), "at character"),
-            ("  - on: b.Ready\n    version: new\n", (8, 14), "new"),
+            ("  - on: b.Ready\n    version: new\n", (8, 14), "version"),
             ("  - on: RollbackRequested\n    run: { exec: [a] }\n    when: 'true'\n", (7, 5), "picked over"),
             ("  - on: b.Ready\n  - on: b.Ready\n", (8, 5), "already"),
         ] {

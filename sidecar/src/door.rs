@@ -8,6 +8,7 @@ mod cloud;
 mod given;
 mod listen;
 mod reply;
+mod serve;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use pavane_bus::{Encoded, Error as BusError, Writer};
 use pavane_events::{Envelope, EventId, Source, Version};
+use pavane_sidecar_engine::AUTHORITY;
 use pavane_telemetry::admin_router_with;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -38,6 +40,7 @@ use crate::telemetry;
 use crate::twin;
 use given::{Asked, Given};
 use reply::Reply;
+pub(crate) use serve::Room;
 
 /// The most that an event may hold, and a batch of them, in bytes.
 const LONGEST: usize = 64 * 1024;
@@ -45,14 +48,11 @@ const LONGEST_BATCH: usize = 1024 * 1024;
 /// How long a request may take to arrive, once the door reads it.
 const READING: Duration = Duration::from_secs(10);
 /// How many requests the door reads and encodes at a time; the others wait in their connections.
-const AT_A_TIME: usize = 32;
+pub(crate) const AT_A_TIME: usize = 32;
 /// How long the broker may take to answer for an event.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the service may take to say its version while it waits for the door's answer.
 const VERSION_PATIENCE: Duration = Duration::from_secs(1);
-
-/// What `/readyz` says beside that the sidecar is ready: by what the authority of a request to go back is judged.
-const MORE: &str = "rollback authority: off\n";
 
 /// What the door knows.
 #[derive(Clone)]
@@ -64,6 +64,7 @@ pub(crate) struct Door {
     pub(crate) shared: Arc<Shared>,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) intake: Arc<Semaphore>,
+    pub(crate) room: Room,
 }
 
 /// How the event stands in a request.
@@ -94,6 +95,12 @@ fn router(door: Door, desk: Desk, near: bool) -> Router {
         }
         Ok(())
     };
+    let shared = door.shared.clone();
+    let more = move || {
+        let paused =
+            if shared.is_strained() { "paused: it holds more memory than `limits.memory`\n" } else { "" };
+        format!("rollback authority: {AUTHORITY}\n{paused}")
+    };
     let say = move |State(door): State<Door>, request: Request| async move {
         let response = match door.say(request, near).await {
             Ok(response) => response,
@@ -107,7 +114,7 @@ fn router(door: Door, desk: Desk, near: bool) -> Router {
         .merge(service)
         .merge(desk.caller.callbacks.clone().router())
         .merge(desk.router())
-        .merge(admin_router_with(ready, MORE))
+        .merge(admin_router_with(ready, more))
 }
 
 impl Door {
@@ -180,6 +187,11 @@ impl Door {
     async fn bring(&self, given: Given, asked: Asked, deadline: Instant) -> Result<Waiting, Reply> {
         if let Some(twin) = self.shared.twin() {
             return Err(Reply::problem(StatusCode::CONFLICT, twin::complaint(&twin)));
+        }
+        if self.shared.is_strained() {
+            telemetry::turned_away("memory");
+            let detail = "the sidecar holds more memory than `limits.memory` lets it and takes in nothing until what waits has left; say it again later";
+            return Err(Reply::away(None, detail));
         }
         let Asked { local, .. } = asked;
         let writer = self.shared.writer.get();

@@ -45,6 +45,7 @@ mod service;
 mod shared;
 mod sidecar;
 mod span;
+mod strain;
 mod telemetry;
 mod twin;
 mod vigil;

@@ -89,6 +89,8 @@ struct Desk {
     gone: Vec<u64>,
     unsendable: Vec<Letter>,
     tidy_at: Option<Instant>,
+    /// When the clerk looks again by itself; none before it first did.
+    looks_at: Option<Instant>,
     sealing: bool,
     full_until: Option<Instant>,
     dead: Option<Error>,
@@ -120,6 +122,7 @@ impl Outbox {
             gone: Vec::new(),
             unsendable: Vec::new(),
             tidy_at: None,
+            looks_at: None,
             sealing: false,
             full_until: None,
             dead: None,
@@ -169,10 +172,10 @@ impl Outbox {
             self.work.notify_all();
         } else {
             let letter = desk.line.seal(envelope, content, Some(digest));
-            let first = desk.line.write_by().is_none();
             desk.line.publish(letter, false, Instant::now());
             self.pump(&mut desk);
-            if first {
+            // A switch of threads for each event would cost more than all else here.
+            if desk.looks_at.is_none_or(|looks| desk.line.write_by().is_some_and(|by| by < looks)) {
                 self.work.notify_all();
             }
         }

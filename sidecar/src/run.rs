@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::boot::{self, Connected, Way};
 use crate::config::Config;
-use crate::door::Door;
+use crate::door::{Door, Room};
 use crate::error::Error;
 use crate::good;
 use crate::heartbeat;
@@ -27,6 +27,7 @@ use crate::service::Desk;
 use crate::shared::Shared;
 use crate::sidecar::{Sidecar, Sources};
 use crate::span::Spans;
+use crate::strain;
 use crate::telemetry;
 use crate::twin;
 use crate::vigil::Vigil;
@@ -79,6 +80,7 @@ pub(crate) async fn work(
         shared: shared.clone(),
         outbox: outbox.clone(),
         intake: Door::intake(),
+        room: Room::of(config.limits.connections),
     };
     let caller = Caller {
         client,
@@ -94,6 +96,7 @@ pub(crate) async fn work(
         url: config.http.tcp.map(|address| format!("http://{address}")),
     };
     let desk = Desk::new(door.clone(), caller);
+    weigh(&config, &way, &door, &mut parts);
     door.open(&desk, &mut parts, &stop).await?;
     telemetry::caught_up(false);
     telemetry::authority(AUTHORITY);
@@ -177,6 +180,14 @@ fn assemble(found: Found, connected: Connected) -> Result<(Sidecar, Sources), Er
         cutting: false,
     };
     Ok((sidecar, Sources { reader, facts: told }))
+}
+
+/// Weighs the process, where it is the sidecar's own or the file says what it may weigh.
+fn weigh(config: &Config, way: &Way, door: &Door, parts: &mut JoinSet<(&'static str, Result<(), Error>)>) {
+    let usual = way.is_of_a_process().then_some(strain::USUAL);
+    let Some(limit) = config.limits.memory.or(usual) else { return };
+    let weighing = strain::watch(limit, door.shared.clone(), door.outbox.clone(), door.intake.clone());
+    parts.spawn(async { ("its scales", weighing.await) });
 }
 
 /// Ends what a sidecar that was killed left running, before anything is decided about it.

@@ -21,6 +21,7 @@ pub(crate) struct Shared {
     /// The service's process, where the sidecar wraps it.
     pub(crate) process: OnceLock<Process>,
     sighted: AtomicBool,
+    strained: AtomicBool,
     version: Mutex<Option<Version>>,
     rollout: Mutex<Option<RolloutId>>,
     twin: Mutex<Option<String>>,
@@ -51,6 +52,15 @@ impl Shared {
 
     pub(crate) fn set_sighted(&self, sighted: bool) {
         self.sighted.store(sighted, Ordering::Relaxed);
+    }
+
+    /// Whether nothing more is taken in, because the process holds too much memory.
+    pub(crate) fn is_strained(&self) -> bool {
+        self.strained.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_strained(&self, strained: bool) {
+        self.strained.store(strained, Ordering::Relaxed);
     }
 
     /// The version that the service was last seen to run.

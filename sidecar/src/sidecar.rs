@@ -117,12 +117,17 @@ impl Sidecar {
                 Some(fact) = sources.facts.recv() => self.tell(fact)?,
                 () = at(deadline) => self.tell(Input::Tick)?,
                 () = at(read_again) => read_again = None,
-                item = sources.reader.next(), if read_again.is_none() && self.shared.twin().is_none() => {
+                item = sources.reader.next(), if read_again.is_none() && self.may_read() => {
                     read_again = self.read(item, &mut sources.reader).await?;
                 }
             }
         }
         self.finish(&mut sources).await
+    }
+
+    /// Whether the log is read on: not beside another sidecar of its name, nor while it holds too much.
+    fn may_read(&self) -> bool {
+        self.shared.twin().is_none() && !self.shared.is_strained()
     }
 
     /// Whether its service has died in a rollout and that is not yet said. It takes the own last word, as it stands on the

@@ -29,12 +29,28 @@ counters! {
     DOOR: "pavane.sidecar.door", "Requests at the service's door, by status.";
     SHUT: "pavane.sidecar.hook.shut", "Calls of hooks that were put off, by reaction and by what put them off.";
     STARTS: "pavane.sidecar.process.starts", "Starts of the wrapped process, by whether it had died.";
+    TURNED_AWAY: "pavane.sidecar.door.turned_away", "Connections and requests that were not served, by why.";
     ORPHANS: "pavane.sidecar.orphans", "Programs of hooks that a killed sidecar left running, and that were ended.";
 }
 
 static OUTBOX: LazyLock<Gauge<u64>> = LazyLock::new(|| {
     let depth = meter().u64_gauge("pavane.sidecar.outbox.depth");
     depth.with_description("Events that wait for the broker.").build()
+});
+
+static CONNECTIONS: LazyLock<Gauge<u64>> = LazyLock::new(|| {
+    let open = meter().u64_gauge("pavane.sidecar.door.connections");
+    open.with_description("Connections that are open at the doors.").build()
+});
+
+static MEMORY: LazyLock<Gauge<u64>> = LazyLock::new(|| {
+    let resident = meter().u64_gauge("pavane.sidecar.memory").with_unit("By");
+    resident.with_description("Resident memory of the process.").build()
+});
+
+static PAUSED: LazyLock<Gauge<u64>> = LazyLock::new(|| {
+    let paused = meter().u64_gauge("pavane.sidecar.paused");
+    paused.with_description("1 while nothing is taken in for want of memory.").build()
 });
 
 static CAUGHT_UP: LazyLock<Gauge<u64>> = LazyLock::new(|| {
@@ -168,6 +184,35 @@ pub(crate) fn dead_letter(offset: i64, error: Option<&dyn Display>) {
 /// The service's door was asked.
 pub(crate) fn asked(status: u16) {
     DOOR.add(1, &[KeyValue::new("status", i64::from(status))]);
+}
+
+/// A connection or a request was not served.
+pub(crate) fn turned_away(why: &'static str) {
+    TURNED_AWAY.add(1, &[KeyValue::new("why", why)]);
+}
+
+/// How many connections are open.
+pub(crate) fn connections(open: usize) {
+    CONNECTIONS.record(open as u64, &[]);
+}
+
+/// What the process weighs.
+pub(crate) fn memory(weight: u64) {
+    MEMORY.record(weight, &[]);
+}
+
+/// Nothing is taken in for want of memory; or it is again.
+pub(crate) fn strained(is: bool, weight: u64, limit: u64) {
+    PAUSED.record(u64::from(is), &[]);
+    if is {
+        tracing::error!(
+            weight,
+            limit,
+            "it holds more memory than `limits.memory` lets it: it takes in nothing until what waits has left"
+        );
+    } else {
+        tracing::info!(weight, limit, "it takes in again");
+    }
 }
 
 /// How many events wait for the broker.

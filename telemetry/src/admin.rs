@@ -52,16 +52,17 @@ pub fn admin_router<F>(ready: F) -> Router
 where
     F: Fn() -> Result<(), String> + Clone + Send + Sync + 'static,
 {
-    admin_router_with(ready, "")
+    admin_router_with(ready, String::new)
 }
 
-/// Routes as [`admin_router`] does; `more`, lines that each end, stands behind `ready`.
-pub fn admin_router_with<F>(ready: F, more: &'static str) -> Router
+/// Routes as [`admin_router`] does; what `more` says each time, lines that each end, stands behind `ready`.
+pub fn admin_router_with<F, M>(ready: F, more: M) -> Router
 where
     F: Fn() -> Result<(), String> + Clone + Send + Sync + 'static,
+    M: Fn() -> String + Clone + Send + Sync + 'static,
 {
     let readiness = move || {
-        let answer = ready();
+        let (answer, more) = (ready(), more());
         async move {
             match answer {
                 Ok(()) => format!("ready\n{more}").into_response(),

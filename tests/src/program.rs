@@ -82,9 +82,15 @@ pub async fn answers(process: &mut Process, url: &str) -> Result<()> {
     up.with_context(|| format!("failed to see an answer at {url}; it wrote:\n{}", process.tail()))
 }
 
+/// Where the programs lie that are to be taken as they are, e.g. those of a release; they are built when it is not set.
+const BUILT_ALREADY: &str = "PAVANE_TEST_PROGRAMS";
+
 /// `cargo test` builds the programs of other packages only by accident, so this builds them on purpose, into
 /// the folder that the tests run from.
 fn build() -> Result<PathBuf> {
+    if let Some(folder) = std::env::var_os(BUILT_ALREADY) {
+        return Ok(PathBuf::from(folder));
+    }
     let folder = place::profile_dir()?;
     let target = folder.parent().context("failed to find the target folder")?;
     let profile = match folder.file_name().and_then(|name| name.to_str()) {

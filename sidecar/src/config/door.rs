@@ -12,6 +12,22 @@ use crate::line::Limits;
 /// How much may wait for the broker unless the file says otherwise.
 pub(super) const LIMITS: Limits = Limits { events: 10_000, bytes: 8 * 1024 * 1024 };
 
+/// How much the sidecar takes on at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// How many connections may be open at its doors.
+    pub connections: usize,
+    /// How much memory the process may hold while anything waits, in bytes; above, it takes in nothing more. Unless set,
+    /// it is 48 MiB of a process of its own, and nothing is said of one that does other work too.
+    pub memory: Option<u64>,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { connections: 256, memory: None }
+    }
+}
+
 /// Where the sidecar answers: at an address, at a socket of the file system, or at both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
@@ -71,6 +87,19 @@ pub(super) fn limits(item: &Item<'_>) -> Result<Limits, Reported> {
         Ok(Limits {
             events: events.map_or(LIMITS.events, |events| events as usize),
             bytes: bytes.map_or(LIMITS.bytes, |bytes| bytes as usize),
+        })
+    })
+}
+
+/// Reads how much it takes on at a time.
+pub(super) fn bounds(item: &Item<'_>) -> Result<Bounds, Reported> {
+    item.fields(|f| {
+        let connections = f.optional("connections", |i| i.count(1..=10_000));
+        let memory = f.optional("memory", |i| i.count(8_388_608..=u32::MAX));
+        let (connections, memory, usual) = (connections?, memory?, Bounds::default());
+        Ok(Bounds {
+            connections: connections.map_or(usual.connections, |connections| connections as usize),
+            memory: memory.map(u64::from),
         })
     })
 }

@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::serve::serve;
 use super::{Door, router};
 use crate::error::Error;
 use crate::service::Desk;
@@ -36,18 +37,22 @@ impl Door {
                 drop(stream.set_nodelay(true));
             });
             let app: Router = router(self.clone(), desk.clone(), false);
-            let serving = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
-            parts.spawn(async move { ("its door", serving.await.map_err(failed)) });
+            let serving = serve(listener, app, self.room.clone(), stop.clone());
+            parts.spawn(async move {
+                serving.await;
+                ("its door", Ok(()))
+            });
         }
         if let Some(path) = self.config.http.unix.clone() {
             let listener = bind(&path)?;
             tracing::info!(path = %path.display(), "the door is open");
-            let (app, own): (Router, _) = (router(self, desk.clone(), true), Socket(path.clone()));
-            let serving = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+            let (room, own) = (self.room.clone(), Socket(path.clone()));
+            let app: Router = router(self, desk.clone(), true);
+            let serving = serve(listener, app, room, stop.clone());
             parts.spawn(async move {
-                let served = serving.await.map_err(|error| refused(&path, &error.to_string()));
+                serving.await;
                 drop(own);
-                ("its door", served)
+                ("its door", Ok(()))
             });
         }
         Ok(())

@@ -8,6 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pavane_events::Envelope;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 
 use super::{Answer, Arrival, Desk, Outbox, pass};
 use crate::error::Error;
@@ -74,7 +76,8 @@ impl Outbox {
         let _pen = self.pen.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = self.desk().begin(batch, said, due);
         pass("before the commit");
-        let result = if turn.batch.is_empty() { Ok(()) } else { self.journal.commit(&turn.batch) };
+        let commit = || self.journal.commit(&turn.batch);
+        let result = if turn.batch.is_empty() { Ok(()) } else { beside_the_others(commit) };
         pass("after the commit");
         let mut desk = self.desk();
         let result = desk.finish(turn, result, Instant::now());
@@ -99,9 +102,16 @@ impl Outbox {
                 return Some(());
             }
             let pause = next.map_or(Duration::from_hours(1), |next| next - now);
+            desk.looks_at = Some(now + pause);
             desk = self.work.wait_timeout(desk, pause).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+}
+
+/// Blocks this thread and no other task: the sidecar has one worker, and the disk takes its time.
+fn beside_the_others<T>(work: impl FnOnce() -> T) -> T {
+    let many = Handle::try_current().is_ok_and(|here| here.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if many { block_in_place(work) } else { work() }
 }
 
 fn work(outbox: &Weak<Outbox>) {

@@ -7,6 +7,7 @@ mod beside;
 mod door;
 mod hooks;
 mod kills;
+mod limits;
 mod peers;
 mod phases;
 mod process;
