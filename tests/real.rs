@@ -15,6 +15,8 @@ mod broker;
 mod ground;
 #[path = "real/log.rs"]
 mod log;
+#[path = "real/receivers.rs"]
+mod receivers;
 #[path = "real/registry.rs"]
 mod registry;
 #[path = "real/stock.rs"]
@@ -31,6 +33,8 @@ mod storm_oracle;
 mod story;
 #[path = "real/story_absent_broker.rs"]
 mod story_absent_broker;
+#[path = "real/story_alertmanager.rs"]
+mod story_alertmanager;
 #[path = "real/story_cast.rs"]
 mod story_cast;
 #[path = "real/story_claims.rs"]

@@ -12,6 +12,8 @@
 //!       secret_file: /run/secrets/platform   # `whsec_…`, a line each
 //!       allow_loopback: false                # addresses of this machine, and plain http to them
 //!       allow_private: false                 # addresses of a private network, and plain http to them
+//! dead_man:                             # who would miss the sentinel; default: nobody
+//!   pings: [{ domain: shop, url_file: /run/secrets/shop-ping }]
 //! snapshot_every: 5m                    # how much of the log is read again after a crash; 1s to 1h, the default
 //! prometheus:                           # where phases are watched; default: no metric can be asked for
 //!   url: http://127.0.0.1:9090
@@ -26,10 +28,12 @@ use pavane_choreography::diagnostic::{Code, Diagnostic};
 use pavane_choreography::yaml::{self, Fields, Item, Reported};
 use pavane_events::{Domain, Instance};
 
+mod dead_man;
 mod prometheus;
 mod receiver;
 mod routing;
 
+pub use dead_man::{Address, DeadMan, Ping};
 pub use prometheus::Prometheus;
 pub use receiver::{
     Alertmanager, Command, Encryption, Format, Kind, Mail, PagerDuty, Receiver, Slack, Webhook,
@@ -59,6 +63,8 @@ pub struct Config {
     pub routes: Tree,
     /// What mutes what, beyond what always does.
     pub inhibitions: Vec<Inhibition>,
+    /// Who would miss the sentinel.
+    pub dead_man: DeadMan,
     /// How long after a snapshot the next one is written, if anything was read; 5 minutes by default.
     pub snapshot_every: Duration,
     /// Where the metrics are that phases are watched by.
@@ -83,6 +89,8 @@ fn config(f: &mut Fields<'_>) -> Result<Config, Reported> {
     let receivers = receivers.map(Option::unwrap_or_default);
     let names: Vec<String> = receivers.iter().flatten().map(|receiver| receiver.name.clone()).collect();
     let routes = routing::tree(f, &names);
+    let known = domains.as_deref().unwrap_or_default();
+    let dead_man = f.optional("dead_man", |item| item.fields(|f| dead_man::dead_man(f, known, &names)));
     let inhibitions = routing::inhibitions(f);
     let prometheus = f.optional("prometheus", |item| item.fields(prometheus::prometheus));
     let snapshot_every = f.optional("snapshot_every", |item| item.duration_in(SNAPSHOTS));
@@ -94,14 +102,17 @@ fn config(f: &mut Fields<'_>) -> Result<Config, Reported> {
             "name at least one domain to watch",
         ));
     }
+    let dead_man = dead_man?.unwrap_or_default();
+    let every = i64::try_from(dead_man.every.as_millis()).unwrap_or(i64::MAX);
     Ok(Config {
         domains,
         http: http?.unwrap_or(DEFAULT_HTTP),
         replica: replica?.unwrap_or_else(some_replica),
         external_url: external_url?.unwrap_or_default(),
         receivers: receivers?,
-        routes: routes?,
+        routes: routes?.with_watchdog(&dead_man.watchdog, every),
         inhibitions: inhibitions?,
+        dead_man,
         snapshot_every: snapshot_every?
             .and_then(|ms| u64::try_from(ms).ok())
             .map_or(DEFAULT_SNAPSHOTS, Duration::from_millis),

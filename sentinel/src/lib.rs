@@ -10,6 +10,7 @@
 //! | [`eye`] [`pen`] [`hearing`] [`repertoire`] [`share`] [`dead_letters`] [`connection`] | the ways to and from Kafka |
 //! | [`snapshot`] [`witness`] | what it starts from, and by what it knows that the log is still the same |
 //! | [`alert`] | brings alerts to receivers, at least once |
+//! | [`dead_man`] | tells those who would miss the sentinel that it is there |
 //! | [`measure`] | asks Prometheus for what phases are watched by |
 //! | [`http`] | health, metrics, how the rollouts stand |
 //! | [`span`] [`telemetry`] [`clock`] | what it tells of itself, and the time it goes by |
@@ -22,6 +23,7 @@ pub mod service;
 mod clock;
 mod connection;
 mod dead_letters;
+mod dead_man;
 mod eye;
 mod happening;
 mod hearing;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use crate::clock::Clock;
+use crate::dead_man::Frontier;
 use crate::happening::{Happening, Question};
 use crate::perform::Hands;
 use crate::snapshot::archive::Archive;
@@ -43,6 +44,7 @@ pub(crate) struct Partition {
     pub(crate) hands: Hands,
     pub(crate) archive: Archive,
     pub(crate) turns: Turns,
+    pub(crate) frontier: Frontier,
 }
 
 impl Partition {
@@ -71,6 +73,7 @@ impl Partition {
                 () = self.clock.until(self.engine.next_deadline()) => self.handle(Input::Tick),
                 _ = second.tick() => {
                     stand.tell(&self.domain, &self.sight.borrow());
+                    self.frontier.set(stand.read.elapsed());
                     if seconds % COUNT == 0 {
                         self.count();
                     }

@@ -21,9 +21,11 @@ use crate::alert::marks::Marks;
 use crate::alert::open::Open;
 use crate::alert::target::Target;
 use crate::clock::Clock;
-use crate::config::{Config, Receiver};
+use crate::config::{Config, Ping, Receiver};
 use crate::connection::Connection;
 use crate::dead_letters::Letter;
+use crate::dead_man::line::Wire;
+use crate::dead_man::{DeadMan, Frontier, Signs, Tellers};
 use crate::happening::{self, Happening};
 use crate::http::alerts::Desk;
 use crate::http::{self, Doors};
@@ -46,11 +48,14 @@ const FLUSH: Duration = Duration::from_secs(5);
 pub struct Sentinel {
     config: Config,
     routes: Routes,
+    wires: Wires,
     metrics: Option<Metrics>,
     listener: TcpListener,
 }
 
 type Routes = Vec<Route<Target>>;
+/// The ways to those who would miss the sentinel.
+type Wires = BTreeMap<Domain, Wire>;
 
 impl Sentinel {
     /// Takes the address that the configuration names, and reads every secret once, so that a missing one is found
@@ -59,6 +64,7 @@ impl Sentinel {
         let receivers = config.receivers.iter();
         let routes =
             receivers.map(|receiver| route(receiver, &config.external_url)).collect::<Result<_, _>>()?;
+        let wires = config.dead_man.pings.iter().map(wire).collect::<Result<_, _>>()?;
         let metrics = config.prometheus.clone().map(Metrics::new).transpose();
         let metrics = metrics.context("`prometheus` in the sentinel's file cannot be used")?;
         if config.receivers.is_empty() {
@@ -67,7 +73,7 @@ impl Sentinel {
         let listener = TcpListener::bind(config.http).await.with_context(|| {
             format!("failed to listen at {} (`http` in the sentinel's file)", config.http)
         })?;
-        Ok(Self { config, routes, metrics, listener })
+        Ok(Self { config, routes, wires, metrics, listener })
     }
 
     /// Where it answers.
@@ -95,7 +101,7 @@ impl Sentinel {
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         pavane_telemetry::meter();
-        let Self { config, routes, metrics, listener } = self;
+        let Self { config, routes, wires, metrics, listener } = self;
         tracing::info!(http = %listener.local_addr()?, replica = %config.replica, "the sentinel answers");
         let mut tasks = Tasks::new(stop.clone());
         tasks.spawn("connection", connection.clone().make());
@@ -127,6 +133,7 @@ impl Sentinel {
         tasks.spawn("choreographies", repertoire::follow(connection.clone(), loops.clone()));
         tasks.spawn("heartbeats", hearing::listen(connection.clone(), loops));
         let doors = domains.iter().map(|(domain, it)| (domain.clone(), (it.door.clone(), it.sight.clone())));
+        tasks.spawn("dead man", dead_man(&config, wires, &telling, &domains).run());
         let desk = Desk { questions: telling.questions, marks: telling.marks };
         let router = http::router(Doors { domains: doors.collect() }, desk);
         let router = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -177,6 +184,29 @@ fn route(receiver: &Receiver, external_url: &str) -> anyhow::Result<Route<Target
     Ok(Route::new(receiver.name.clone(), target))
 }
 
+fn wire(ping: &Ping) -> anyhow::Result<(Domain, Wire)> {
+    let wire =
+        Wire::new(ping).with_context(|| format!("the ping of domain {} cannot be used", ping.domain))?;
+    Ok((ping.domain.clone(), wire))
+}
+
+/// Who tells those who would miss the sentinel.
+fn dead_man(
+    config: &Config,
+    mut wires: Wires,
+    telling: &Telling,
+    domains: &BTreeMap<Domain, Watched>,
+) -> DeadMan<Wire> {
+    let signs = domains.iter().map(|(domain, it)| {
+        let (sight, speaks, frontier) = (it.sight.clone(), it.speaks.subscribe(), it.frontier.clone());
+        (domain.clone(), (Signs { sight, speaks, frontier }, wires.remove(domain)))
+    });
+    let Telling { marks, raise, questions, .. } = telling.clone();
+    let tellers = Tellers { marks, raise, questions };
+    let (every, watchdog) = (config.dead_man.every, !config.dead_man.watchdog.is_empty());
+    DeadMan::new(config.replica.to_string(), every, watchdog, tellers, signs.collect())
+}
+
 /// The way to those who are told.
 #[derive(Clone)]
 struct Telling {
@@ -207,6 +237,7 @@ struct Watched {
     door: mpsc::Sender<Happening>,
     sight: watch::Receiver<Sight>,
     speaks: watch::Sender<bool>,
+    frontier: Frontier,
 }
 
 struct House<'a> {
@@ -240,14 +271,16 @@ impl House<'_> {
         let aside = dead_letters::write(connection(), domain.clone(), marks, speaks.subscribe(), lettered);
         self.tasks.spawn(name("dead letters"), aside);
 
-        let watched = Watched { door, sight: sight.subscribe(), speaks };
+        let frontier = Frontier::default();
+        let watched = Watched { door, sight: sight.subscribe(), speaks, frontier: frontier.clone() };
         let speaks = watched.speaks.subscribe();
         let hands = Hands::new(domain.clone(), replica.clone(), self.ways(orders, letters), speaks.clone());
         let archive = self.archive(domain, replica.clone());
         let turns = self.watchdog.turns(domain);
         let engine = Engine::new(domain.clone(), replica.to_string());
         let (domain, clock) = (domain.clone(), Clock::start());
-        let partition = Partition { domain, engine, clock, happenings, speaks, sight, hands, archive, turns };
+        let partition =
+            Partition { domain, engine, clock, happenings, speaks, sight, hands, archive, turns, frontier };
         self.tasks.spawn_draining(name("watch"), partition.run(stop.clone()));
         watched
     }

@@ -30,6 +30,8 @@ counters! {
     DELIVERED: "pavane.alerts.delivered", "Notifications that a receiver took.";
     FAILED: "pavane.alerts.failed", "Attempts that a receiver did not take, by reason.";
     GIVEN_UP: "pavane.alerts.given_up", "Notifications that no receiver took within three days.";
+    PINGED: "pavane.dead_man.pings", "Pings that whoever would miss the sentinel took.";
+    UNPINGED: "pavane.dead_man.failed", "Pings that were not taken, by reason.";
     BLIND: "pavane.sentinel.blind.episodes", "How often the sentinel could not see, by cause.";
     TROUBLE: "pavane.sentinel.trouble", "Failures of what is tried again, by what was being done.";
     DROPPED: "pavane.sentinel.dropped", "Things that found a full queue, by which.";
@@ -154,6 +156,26 @@ impl ReminderFailed<'_> {
         FAILED.add(1, &[label("receiver", self.receiver), label("reason", self.reason)]);
         let Self { receiver, reason, why } = self;
         tracing::warn!(receiver, reason, why, "a receiver could not be told again what burns");
+    }
+}
+
+/// Whoever would miss the sentinel heard from it.
+pub(crate) fn pinged(domain: &Domain) {
+    PINGED.add(1, &[label("domain", domain)]);
+}
+
+/// Whoever would miss the sentinel did not hear from it; it is tried again when the next ping is due.
+pub(crate) struct PingFailed<'a> {
+    pub(crate) domain: &'a Domain,
+    pub(crate) reason: &'static str,
+    pub(crate) why: &'a str,
+}
+
+impl PingFailed<'_> {
+    pub(crate) fn emit(&self) {
+        UNPINGED.add(1, &[label("domain", self.domain), label("reason", self.reason)]);
+        let Self { domain, reason, why } = self;
+        tracing::warn!(%domain, reason, why, "whoever would miss the sentinel could not be told that it is there");
     }
 }
 

@@ -1,14 +1,18 @@
 //! The real services: one Apache Kafka and one Apicurio Registry for all tests of a binary.
 //!
 //! Both come from the package registry by Maven and start without containers, when the first test asks.
+//! Alertmanager and Prometheus come from Debian's packages, one for each test that asks.
 //! `PAVANE_TEST_KAFKA` and `PAVANE_TEST_REGISTRY` name ones that run already, so that several binaries share
 //! them. Where Java or Maven is missing the tests that need them say so on the terminal and pass without
 //! having run; with `PAVANE_REQUIRE_REAL=1` that is a failure.
 
+pub mod alertmanager;
 pub mod apicurio;
 pub mod cache;
+mod debian;
 pub mod jdk;
 pub mod kafka;
+pub mod prometheus;
 pub mod python;
 
 use std::io::Write;

@@ -27,9 +27,6 @@ pub fn duration(text: &str) -> Result<i64, String> {
 pub async fn add(add: Add, context: Context<'_>) -> Result<(), Failure> {
     let matchers = add.matchers.iter().map(|text| Matcher::parse(text)).collect::<Result<Vec<_>, _>>();
     let matchers = matchers.map_err(|error| Failure::usage(format!("cannot {error}")))?;
-    if add.comment.trim().is_empty() {
-        return Err(Failure::usage("--comment is empty").help("say why, for whoever wonders about the quiet"));
-    }
     let now = now();
     let silence = Silence {
         id: uuid::Uuid::now_v7().to_string(),
@@ -39,6 +36,7 @@ pub async fn add(add: Add, context: Context<'_>) -> Result<(), Failure> {
         created_by: add.voice.by,
         comment: add.comment,
     };
+    let silence = silence.checked(now).map_err(|error| Failure::usage(format!("cannot {error}")))?;
     let bus = context.connection.bus().await?;
     let (key, value) = silence_row(&silence);
     let writer = bus.writer().await.map_err(outage::of)?;

@@ -96,5 +96,5 @@ fn is_failed_rollback(news: &Notification) -> bool {
     let failed = |alert: &Alert| {
         matches!(value(&alert.labels, "alertname"), "RolloutPartial" | "RollbackStalled") && !is_over(alert)
     };
-    matches!(news.reason, Reason::First | Reason::Added) && news.alerts.iter().any(failed)
+    news.brings_new() && news.alerts.iter().any(failed)
 }

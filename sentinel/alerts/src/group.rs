@@ -7,7 +7,8 @@ use pavane_sentinel_engine::{Alert, AlertStatus};
 
 use crate::Labels;
 use crate::notification::{Notification, Reason, Row, mark};
-use crate::route::{INTERVAL, Leaf};
+use crate::route::Leaf;
+use crate::storm;
 
 /// How long what is told together in a storm waits for more of it: ten seconds.
 const GATHER: Millis = 10_000;
@@ -30,13 +31,6 @@ impl Place {
         let labels: Vec<_> = self.labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
         let storm = if self.storm { " storm" } else { "" };
         format!("{{{}}}:{{{}}}{storm}", matchers.join(", "), labels.join(", "))
-    }
-}
-
-impl Place {
-    /// How long after one notification the next may follow: in a storm never less than Alertmanager's default.
-    pub(crate) fn interval(&self, leaf: &Leaf) -> Millis {
-        if self.storm { leaf.interval.max(INTERVAL) } else { leaf.interval }
     }
 }
 
@@ -69,6 +63,11 @@ impl Group {
     /// A group for a storm.
     pub(crate) fn gathering(now: Timestamp) -> Self {
         Self::new(now.plus(GATHER))
+    }
+
+    /// How long after one notification the next may follow.
+    pub(crate) fn interval(&self, place: &Place, leaf: &Leaf) -> Millis {
+        if place.storm { storm::interval(leaf, self.members.len()) } else { leaf.interval }
     }
 
     /// What is to be told of it at this time, if anything. What it tells counts as told from here on; `after` is when

@@ -29,7 +29,11 @@ impl Inhibition {
             rule("alertname=Blind", "alertname!~\"Blind|Watchdog\"", &["domain"]),
             rule("alertname=RolloutPartial", "alertname!=RolloutPartial", &["domain", "rollout"]),
             rule("alertname=DomainHeld", "alertname!~\"DomainHeld|Blind|Watchdog\"", &["domain"]),
-            rule("alertname=RolloutPaused", "alertname!=RolloutPaused", &["domain", "rollout"]),
+            rule(
+                "alertname=RolloutPaused",
+                "alertname!~\"RolloutPaused|RolloutOrphaned\"",
+                &["domain", "rollout"],
+            ),
         ]
     }
 

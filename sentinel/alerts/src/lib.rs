@@ -38,7 +38,18 @@ pub use matcher::{Matcher, MatcherError};
 pub use notification::{Notification, Reason, Row};
 pub use notifier::{Fate, Input, Notifier};
 pub use route::{Explanation, Leaf, Route, Tree, TreeError};
-pub use silence::{Silence, SilenceState};
+pub use silence::{Silence, SilenceError, SilenceState};
+
+/// The name of the alert that burns while the sentinel sees: whoever hears of it no more knows that nobody watches.
+pub const WATCHDOG: &str = "Watchdog";
+
+/// The name of the alert that the one who would miss the sentinel cannot be reached.
+pub const UNREACHED: &str = "DeadManUnreached";
+
+/// Whether an alert is known to one replica alone, and on no log: it tells of it by itself.
+pub fn is_straight(labels: &Labels) -> bool {
+    ["Blind", WATCHDOG, UNREACHED].contains(&value(labels, "alertname"))
+}
 
 /// The labels of an alert, sorted by name.
 pub type Labels = std::collections::BTreeMap<String, String>;

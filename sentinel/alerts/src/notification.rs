@@ -110,7 +110,10 @@ impl Notification {
             marks
         };
         let (burns, is_over) = (marks(firing), marks(over));
-        let before = after.map_or_else(String::new, |at| at.0.to_string());
+        // what begins or ends does so once, so only a repetition needs to be told apart from the one before; a replica that
+        // lacks the last row composes all else under the same id
+        let before = after.filter(|_| reason == Reason::Repeated);
+        let before = before.map_or_else(String::new, |at| at.0.to_string());
         let parts = [receiver, group.0, reason.as_str(), &burns.join(","), &is_over.join(","), &before];
         let all = firing.iter().chain(over);
         let alerts: Vec<Alert> = all.take(LISTED).map(|alert| (*alert).clone()).collect();
@@ -138,6 +141,11 @@ impl Notification {
     pub fn is_about(&self, id: &EventId) -> bool {
         let mark = mark(id);
         self.firing.binary_search(&mark).is_ok() || self.resolved.binary_search(&mark).is_ok()
+    }
+
+    /// Whether it tells of something that burns and was not told before.
+    pub(crate) fn brings_new(&self) -> bool {
+        matches!(self.reason, Reason::First | Reason::Added)
     }
 
     /// Whether anything of it burns.

@@ -237,7 +237,7 @@ impl Notifier {
         }
         let known = group.members.entry(alert.id.clone()).or_insert(told);
         *known = (*known).max(told);
-        let next = group.told_at.map_or(soon, |at| soon.max(at.plus(place.interval(leaf))));
+        let next = group.told_at.map_or(soon, |at| soon.max(at.plus(group.interval(&place, leaf))));
         let is_empty = group.members.len() == 1;
         let due = if is_empty { next } else { group.due.min(next) };
         self.look_at(&place, due);
@@ -282,13 +282,13 @@ impl Notifier {
         due.filter(|(_, place)| self.may_tell(place)).map(Clone::clone).next()
     }
 
-    /// Nothing is told before it is known what was told, but for blindness: then the log cannot say what was told.
+    /// Nothing is told before it is known what was told, but for what stands on no log, such as blindness.
     fn may_tell(&self, place: &Place) -> bool {
-        let is_blind = |id: &EventId| {
+        let is_straight = |id: &EventId| {
             let alert = self.board.alerts.get(id);
-            alert.is_some_and(|alert| value(&alert.labels, "alertname") == "Blind")
+            alert.is_some_and(|alert| crate::is_straight(&alert.labels))
         };
-        self.live || self.groups.get(place).is_some_and(|group| group.members.keys().all(is_blind))
+        self.live || self.groups.get(place).is_some_and(|group| group.members.keys().all(is_straight))
     }
 
     /// Tells what is to be told of one group.
@@ -306,6 +306,10 @@ impl Notifier {
         let after = self.memory.told_at(&key.0, &key.1);
         let news = group.tell((place, &leaf), &alerts, after, self.now);
         if let Some(news) = news {
+            if place.storm {
+                let new = if news.brings_new() { news.firing.len() } else { 0 };
+                self.storms.gathered(&leaf, value(&place.labels, "domain"), new, self.now);
+            }
             self.errands.send(&leaf, news, &self.memory, self.now, out);
         }
         for (id, _) in group.members.extract_if(.., |_, told| *told == Some(Told::Resolved)) {
@@ -315,7 +319,7 @@ impl Notifier {
             self.by_key.remove(&key);
             return;
         }
-        let due = self.now.plus(place.interval(&leaf).max(LOOK_AGAIN));
+        let due = self.now.plus(group.interval(place, &leaf).max(LOOK_AGAIN));
         let due = self.belief(&group).map_or(due, |at| due.min(at.max(self.now.plus(1))));
         group.due = due;
         self.agenda.insert((due, place.clone()));
@@ -340,7 +344,7 @@ impl Notifier {
         let Some(domain) = burning.next().map(|alert| value(&alert.labels, "domain").to_owned()) else {
             return false;
         };
-        untold && !place.storm && !leaf.tells_each() && !self.storms.admits(&leaf.receiver, &domain, self.now)
+        untold && !place.storm && leaf.gathers() && !self.storms.admits(leaf, &domain, self.now)
     }
 
     fn gather(&mut self, place: &Place, group: Group) {

@@ -9,7 +9,7 @@ use pavane_events::Millis;
 use thiserror::Error;
 
 use crate::matcher::{Matcher, all_match};
-use crate::{Labels, value};
+use crate::{Labels, WATCHDOG, value};
 
 /// How long the first notification of a group that is no page waits for others, in milliseconds.
 pub const WAIT: Millis = 30_000;
@@ -74,6 +74,8 @@ pub struct Leaf {
     pub repeat: Millis,
     /// As [`Route::escalate`].
     pub escalate: Option<Escalation>,
+    /// Whether the file has no routes: each alert by itself then, but for storms.
+    pub by_default: bool,
     go_on: bool,
     own: Vec<Matcher>,
     children: Vec<usize>,
@@ -84,6 +86,8 @@ pub struct Leaf {
 pub struct Tree {
     /// The root is the first.
     leaves: Vec<Leaf>,
+    /// Who is told of the alert that always burns; nobody else is.
+    watchdog: Vec<Leaf>,
 }
 
 /// Why a tree cannot be used.
@@ -128,7 +132,8 @@ pub struct Look {
 }
 
 impl Tree {
-    /// A tree that tells every receiver every alert by itself and at once: what holds where the file has no routes.
+    /// A tree that tells every receiver every alert by itself and at once, but for storms: what holds where the file has no
+    /// routes.
     pub fn of_all(receivers: &[String]) -> Self {
         let nobody = Route { receiver: Some(String::new()), ..Route::default() };
         let to = |receiver: &String| Route {
@@ -139,7 +144,26 @@ impl Tree {
             go_on: true,
             ..Route::default()
         };
-        Self::built(&Route { routes: receivers.iter().map(to).collect(), ..nobody })
+        let mut tree = Self::built(&Route { routes: receivers.iter().map(to).collect(), ..nobody });
+        tree.leaves.iter_mut().for_each(|leaf| leaf.by_default = true);
+        tree
+    }
+
+    /// The tree, with those who are told again and again that the sentinel sees, every so many milliseconds.
+    #[must_use]
+    pub fn with_watchdog(mut self, receivers: &[String], every: Millis) -> Self {
+        let leaf = |(place, receiver): (usize, &String)| Leaf {
+            path: format!("w.{place}"),
+            matchers: vec![Matcher::equal("alertname", WATCHDOG)],
+            receiver: receiver.clone(),
+            group_by: Some(vec![EACH.to_owned()]),
+            wait: Some(0),
+            interval: 0,
+            repeat: every,
+            ..Leaf::above_all()
+        };
+        self.watchdog = receivers.iter().enumerate().map(leaf).collect();
+        self
     }
 
     /// Checks a tree against the names of the receivers.
@@ -167,6 +191,9 @@ impl Tree {
 
     /// Where an alert with these labels ends up; nobody is told twice.
     pub fn leaves_of(&self, labels: &Labels) -> Vec<&Leaf> {
+        if value(labels, "alertname") == WATCHDOG {
+            return self.watchdog.iter().collect();
+        }
         let mut ends = Vec::new();
         self.walk(0, 0, labels, &mut ends, &mut Vec::new());
         let mut told = BTreeSet::new();
@@ -176,7 +203,7 @@ impl Tree {
 
     /// The route at this place.
     pub fn leaf(&self, path: &str) -> Option<&Leaf> {
-        self.leaves.iter().find(|leaf| leaf.path == path)
+        self.leaves.iter().chain(&self.watchdog).find(|leaf| leaf.path == path)
     }
 
     /// The way of an alert with these labels, route by route.
@@ -221,21 +248,8 @@ impl Tree {
     }
 
     fn built(root: &Route) -> Self {
-        let mut tree = Self { leaves: Vec::new() };
-        let above = Leaf {
-            path: String::new(),
-            matchers: Vec::new(),
-            receiver: String::new(),
-            group_by: None,
-            wait: None,
-            interval: INTERVAL,
-            repeat: REPEAT,
-            escalate: None,
-            go_on: false,
-            own: Vec::new(),
-            children: Vec::new(),
-        };
-        tree.add(root, &above, "0");
+        let mut tree = Self { leaves: Vec::new(), watchdog: Vec::new() };
+        tree.add(root, &Leaf::above_all(), "0");
         tree
     }
 
@@ -250,6 +264,7 @@ impl Tree {
             interval: route.interval.unwrap_or(above.interval),
             repeat: route.repeat.unwrap_or(above.repeat),
             escalate: route.escalate.clone().or_else(|| above.escalate.clone()),
+            by_default: false,
             go_on: route.go_on,
             own: route.matchers.clone(),
             children: Vec::new(),
@@ -278,7 +293,30 @@ impl Leaf {
         }
     }
 
-    /// Whether each alert is told by itself, however many there are.
+    /// Whether what a storm brings is told together.
+    pub(crate) fn gathers(&self) -> bool {
+        self.by_default || !self.tells_each()
+    }
+
+    /// What holds where no route says anything.
+    fn above_all() -> Self {
+        Self {
+            path: String::new(),
+            matchers: Vec::new(),
+            receiver: String::new(),
+            group_by: None,
+            wait: None,
+            interval: INTERVAL,
+            repeat: REPEAT,
+            escalate: None,
+            by_default: false,
+            go_on: false,
+            own: Vec::new(),
+            children: Vec::new(),
+        }
+    }
+
+    /// Whether each alert is told by itself, however many there are, unless no route says so.
     pub fn tells_each(&self) -> bool {
         self.group_by.as_ref().is_some_and(|names| names.iter().any(|name| name == EACH))
     }

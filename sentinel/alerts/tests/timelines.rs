@@ -199,6 +199,109 @@ fn ten_thousand_stalls_at_once_are_five_pages_at_most() {
     assert_eq!((ended, timeline.notifier.alerts().count()), (10_000, 0));
 }
 
+/// A timeline over a file without routes.
+fn by_default() -> Timeline {
+    Timeline::of(Notifier::new(Tree::of_all(&["platform".to_owned()]), Vec::new()))
+}
+
+#[test]
+fn without_routes_a_storm_is_five_pages_at_most_too() {
+    for (spread, begin) in [(0, 1), (6, 600)] {
+        let mut timeline = by_default();
+        for n in 0..10_000 {
+            let at = begin + n * spread / 1_000;
+            timeline = timeline.played(&format!("at {at}s raise a{n} rollout=r{n}"));
+        }
+        timeline.until(timeline.now + 10 * 60_000);
+        let told: usize =
+            timeline.sent.iter().filter(|one| one.reason.as_str() != "repeat interval elapsed").count();
+        let heard: std::collections::BTreeSet<_> =
+            timeline.sent.iter().flat_map(|one| one.firing.clone()).collect();
+        assert_eq!(heard.len(), 10_000, "spread over {spread} ms each");
+        assert!(told <= 5, "{told} pages, spread over {spread} ms each");
+        let now = timeline.now / 1_000;
+        for n in 0..10_000 {
+            timeline = timeline.played(&format!("at {now}s end a{n}"));
+        }
+        timeline.until(timeline.now + 3_600_000);
+        assert_eq!(timeline.notifier.alerts().count(), 0, "everything that ended is told and forgotten");
+    }
+}
+
+#[test]
+fn without_routes_a_few_at_once_are_told_within_half_a_minute() {
+    let played = by_default().play(
+        "at 1s raise a
+         at 1s raise b step=search
+         at 1s raise c rollout=r2
+         at 1s raise d rollout=r3
+         at 2s raise e rollout=r4
+         at 20s raise f rollout=r5
+         at 3m raise g rollout=r6
+         at 4m end d
+         at 4m end a
+         at 10m wait",
+    );
+    let expected = "1s platform: first notification: +a
+1s platform: first notification: +b
+1s platform: first notification: +c
+11s platform: first notification: +d +e
+41s platform: new alerts added: +d +e +f
+3m platform: first notification: +g
+4m platform: some alerts resolved: +e +f -d
+4m platform: all alerts resolved: -a";
+    assert_eq!(played, expected, "\n{played}");
+}
+
+#[test]
+fn the_alert_that_always_burns_goes_to_whom_it_is_meant_for_and_again_and_again() {
+    let tree = Tree::new(&routes(), &timeline::RECEIVERS.map(str::to_owned)).expect("a tree");
+    let tree = tree.with_watchdog(&["boss".to_owned()], 300_000);
+    let played = Timeline::of(Notifier::new(tree, Vec::new())).play(
+        "at 1s raise w alertname=Watchdog rollout= severity=none
+         at 2m raise held alertname=DomainHeld rollout= severity=ticket
+         at 11m end w
+         at 12m wait",
+    );
+    let expected = "1s boss: first notification: +w
+150s platform: first notification: +held
+301s boss: repeat interval elapsed: +w
+601s boss: repeat interval elapsed: +w
+11m boss: all alerts resolved: -w";
+    assert_eq!(played, expected, "\n{played}");
+}
+
+#[test]
+fn what_a_person_has_stopped_is_all_that_is_told_of_it() {
+    expect(
+        "at 1s raise paused alertname=RolloutPaused severity=ticket
+         at 2s raise a step=users
+         at 3s raise other rollout=r2
+         at 10m end paused
+         at 11m end other
+         at 1h wait",
+        "2s platform: first notification: +paused
+         3s platform: first notification: +other
+         10m platform: new alerts added: +a -paused
+         11m platform: all alerts resolved: -other",
+    );
+    expect(
+        "at 1s raise held alertname=DomainHeld rollout= severity=ticket
+         at 2s raise a step=users
+         at 3m raise blind alertname=Blind rollout= replica=a
+         at 10m end blind
+         at 11m end held
+         at 30m end a
+         at 1h wait",
+        "31s platform: first notification: +held
+         3m platform: first notification: +blind
+         10m platform: all alerts resolved: -blind
+         11m platform: all alerts resolved: -held
+         902s platform: first notification: +a
+         30m platform: all alerts resolved: -a",
+    );
+}
+
 #[test]
 fn what_another_replica_told_is_not_told_again() {
     let mut owner = Timeline::new(&routes()).played("at 1s raise a\n at 2s raise b rollout=r2");

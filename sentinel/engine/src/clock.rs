@@ -63,7 +63,7 @@ impl Clock {
         if let Some(last) = self.last {
             let by = at.since(last);
             if by < -self.grace {
-                self.adjust -= by;
+                self.adjust = self.adjust.saturating_sub(by);
             } else if something_open && by > PULSE + self.grace {
                 self.leaps.push(Leap { offset, by });
             }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Weak;
 
+use pavane_events::command::DomainHeld;
 use pavane_events::control::{DomainConfigured, Sighting, SightingKind};
 use pavane_events::{
     Body, Domain, Entry, EventId, EventType, Instance, Lookup, Record, RolloutId, Service, Source, Speaker,
@@ -57,6 +58,8 @@ pub(crate) struct Fold {
     pub(crate) offset: i64,
     /// Where a person began to hold the domain.
     pub(crate) held: Option<i64>,
+    /// What people were told of that.
+    pub(crate) hold_told: Option<Box<Alert>>,
     pub(crate) rollouts: Rollouts,
     /// Who owns a service that plans name outright; see [`Fold::owner`] for the others.
     pub(crate) owners: Lookup<Service, u64>,
@@ -93,6 +96,7 @@ impl Fold {
             reminders: Reminders::default(),
             offset: -1,
             held: None,
+            hold_told: None,
             rollouts: Rollouts::default(),
             owners: Lookup::default(),
             open: 0,
@@ -195,8 +199,8 @@ impl Fold {
                 Touched::All
             }
             Body::RolloutStarted(started) => self.start(record, started, out),
-            Body::DomainHeld(_) => self.hold(true, out),
-            Body::DomainReleased(_) => self.hold(false, out),
+            Body::DomainHeld(said) => self.hold(Some((record, said)), out),
+            Body::DomainReleased(_) => self.hold(None, out),
             Body::Ready(_)
             | Body::DeploymentStarted(_)
             | Body::DeploymentComplete(_)
@@ -305,7 +309,13 @@ impl Fold {
         self.early.push_back(record.clone());
     }
 
-    fn hold(&mut self, held: bool, out: &mut Vec<Effect>) -> Touched {
+    /// A person holds the domain, or lets it go.
+    fn hold(&mut self, said: Option<(&Record, &DomainHeld)>, out: &mut Vec<Effect>) -> Touched {
+        let held = said.is_some();
+        match said {
+            Some((record, said)) => self.raise_held(record, said, out),
+            None => self.resolve_held(out),
+        }
         self.held = held.then(|| self.held.unwrap_or(self.offset));
         for n in self.open().collect::<Vec<_>>() {
             if held {

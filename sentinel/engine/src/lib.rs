@@ -24,7 +24,7 @@
 //! | `known` `drift` | which versions of a service are good, what was left running, and who runs another |
 //! | `snapshot` | what is folded, as bytes that outlive the process |
 //! | `watch` `trigger` | the metrics that phases are watched by; plans that start by an event |
-//! | `alert` `leftover` `reminder` `view` | what people are told, of ways back and what outlasts them too, reminded of and shown |
+//! | `alert` `leftover` `reminder` `stopped` `view` | what people are told, of ways back and what outlasts them too, reminded of, of what a person has stopped, and shown |
 //! | [`diagnosis`] | why a rollout stands where it stands |
 
 //!
@@ -71,6 +71,7 @@ mod snapshot;
 mod speak;
 mod spoken;
 mod step;
+mod stopped;
 mod trigger;
 mod view;
 mod watch;

@@ -236,6 +236,10 @@ impl Fold {
         rollout.take_pending();
         rollout.paused = true;
         rollout.halt(true, mark);
+        if !self.is_by_sentinel(record) {
+            self.raise_paused(n, record, said, out);
+        }
+        let Some(rollout) = self.rollouts.get_mut(n) else { return };
         let Some(i) = step else { return };
         let withheld = rollout.is_left_to_the_plan(i, OnStall::Rollback);
         if let Some(stall) = rollout.steps[i].stall.as_mut() {
@@ -248,6 +252,7 @@ impl Fold {
 
     fn resume(&mut self, n: u64, out: &mut Vec<Effect>) {
         self.resolve_withheld(n, out);
+        self.resolve_paused(n, out);
         let open = |rollout: &&mut Rollout| rollout.status.is_open() && rollout.paused;
         if let Some(rollout) = self.rollouts.get_mut(n).filter(open) {
             rollout.paused = false;

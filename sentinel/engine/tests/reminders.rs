@@ -70,9 +70,9 @@ fn a_rollout_whose_clocks_stand_for_long_is_told_once_and_over_when_they_run() {
     configured(&mut stage, DomainConfigured { orphan_after_ms: 600_000, ..Default::default() });
     stage.person(pause());
     stage.wait(590_000, &[]);
-    assert!(stage.burning().is_empty());
+    assert_eq!(stage.burning(), ["RolloutPaused"]);
     stage.wait(20_000, &[]);
-    assert_eq!(stage.burning(), ["RolloutOrphaned"]);
+    assert_eq!(stage.burning(), ["RolloutOrphaned", "RolloutPaused"]);
     let alert = stage.alert("RolloutOrphaned");
     assert!(alert.annotations["description"].contains("it is paused: `pavane resume r1`"), "{alert:?}");
     let told = stage.alerts.len();
@@ -80,8 +80,8 @@ fn a_rollout_whose_clocks_stand_for_long_is_told_once_and_over_when_they_run() {
     stage.wait(60_000, &[]);
     assert_eq!(stage.alerts.len(), told, "it is not told again after a restart");
     stage.person(resume());
-    assert_eq!((stage.alerts.len(), stage.burning().len()), (told + 1, 0));
-    assert_eq!(stage.alerts[told].id, stage.alerts[told - 1].id, "it is over under the same id");
+    assert_eq!((stage.alerts.len(), stage.burning().len()), (told + 2, 0));
+    assert_eq!(stage.alerts[told + 1].id, stage.alerts[told - 1].id, "it is over under the same id");
 }
 
 #[test]
@@ -93,11 +93,43 @@ fn a_day_is_the_default_and_a_held_domain_and_a_queue_count_too() {
     stage.settle();
     stage.person(held());
     idle(&mut stage, 23 * HOUR);
-    assert!(stage.burning().is_empty());
+    assert_eq!(stage.burning(), ["DomainHeld"]);
     idle(&mut stage, HOUR + 120_000);
-    assert_eq!(stage.burning(), ["RolloutOrphaned", "RolloutOrphaned"], "the held one and the queued one");
+    let two = ["DomainHeld", "RolloutOrphaned", "RolloutOrphaned"];
+    assert_eq!(stage.burning(), two, "the held one and the queued one");
     stage.person(released());
     assert_eq!(stage.burning(), ["RolloutOrphaned"], "the queued one still waits");
+}
+
+#[test]
+fn what_a_person_stops_is_told_until_it_runs_on_and_what_the_sentinel_pauses_is_told_by_its_stall() {
+    let mut stage = Stage::new(&short());
+    stage.person(held());
+    stage.person(held());
+    stage.person(pause());
+    stage.person(pause());
+    assert_eq!(stage.burning(), ["DomainHeld", "RolloutPaused"], "each is told once");
+    let paused = stage.alert("RolloutPaused");
+    assert_eq!(paused.labels["severity"], "ticket");
+    assert!(paused.annotations["description"].contains("`pavane resume r1`"), "{paused:?}");
+    restart(&mut stage);
+    stage.person(released());
+    assert_eq!(stage.burning(), ["RolloutPaused"]);
+    let over = stage.alerts.last().expect("it is over").clone();
+    let began = stage.alerts.iter().find(|alert| alert.id == over.id).expect("it began");
+    assert_eq!((&over.labels, over.starts_at), (&began.labels, began.starts_at), "over as it began");
+    stage.person(resume());
+    assert!(stage.burning().is_empty());
+
+    let mut plan = short();
+    plan.steps[0].on_stall = pavane_choreography::OnStall::Pause;
+    let mut stage = Stage::new(&plan);
+    stage.wait(60_000, &["users-0"]);
+    assert!(stage.view().paused, "{:?}", stage.verdicts());
+    assert_eq!(stage.burning(), ["RolloutStalled"]);
+    stage.person(pause());
+    stage.person(Body::from(pavane_events::command::RolloutAborted::default()));
+    assert!(stage.burning().is_empty(), "{:?}", stage.burning());
 }
 
 #[test]
@@ -138,10 +170,10 @@ fn an_approval_that_is_awaited_is_told_again_each_time_its_gate_opens_and_over_a
     stage.says("users-0", complete());
     assert_eq!(stage.burning(), ["ApprovalAwaited"], "it is told again, under another id");
     stage.person(pause());
-    assert_eq!(stage.burning(), ["ApprovalAwaited"], "a pause decides nothing");
+    assert_eq!(stage.burning(), ["ApprovalAwaited", "RolloutPaused"], "a pause decides nothing");
     restart(&mut stage);
     stage.person(approve(&plan, "second", 1));
-    assert!(stage.burning().is_empty(), "{:?}", stage.burning());
+    assert_eq!(stage.burning(), ["RolloutPaused"]);
     assert_eq!(stage.alerts.iter().filter(|alert| alert.status == AlertStatus::Resolved).count(), 2);
 }
 

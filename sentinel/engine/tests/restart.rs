@@ -85,6 +85,7 @@ fn the_histories_reach_all_that_a_snapshot_can_hold() {
 /// Every field of a snapshot, and every word that one of them can be.
 const EVERYTHING: &str = "
     pavane_snapshot rules domain offset clock clock.now clock.last clock.adjust clock.grace clock.leaps held plan ended
+    hold_told hold_told.id hold_told.labels hold_told.annotations hold_told.starts_at
     sequence sequence.source sequence.boot sequence.number sequence.skipped sequence.unreadable
     sequence.before sequence.forked sequence.read seen end
     rollout rollout.id rollout.plan rollout.status rollout.started rollout.started_raw rollout.begun_by rollout.epoch
@@ -117,7 +118,7 @@ const EVERYTHING: &str = "
     burning.deadline burning.starts_at
     burning.concern=stall burning.concern=sequence burning.concern=uncertain burning.concern=gate
     burning.concern=withheld burning.concern=late burning.concern=partial burning.concern=frozen
-    burning.concern=cohort burning.concern=metric burning.concern=approval burning.concern=orphan burning.concern=orphan_step
+    burning.concern=cohort burning.concern=metric burning.concern=approval burning.concern=orphan burning.concern=paused burning.concern=orphan_step
     rollout.phases.missing rollout.phases.unheard rollout.steps.overridden_by rollout.steps.overridden_by.by
     rollout.steps.overridden_by.reason rollout.steps.overridden_by.offset rollout.steps.overridden_by.at
     own.known own.known.service own.known.known_good own.known.left own.known.owner
@@ -146,10 +147,12 @@ fn note(path: &str, value: &Value, reached: &mut BTreeSet<String>) {
         "burning.concern",
     ];
     /// What is within is other people's.
-    const CLOSED: [&str; 9] = [
+    const CLOSED: [&str; 11] = [
         "own.known.known_good",
         "own.known.left",
         "own.configured.said",
+        "hold_told.labels",
+        "hold_told.annotations",
         "burning.labels",
         "burning.annotations",
         "owed.body",

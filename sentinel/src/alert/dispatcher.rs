@@ -56,6 +56,8 @@ pub(crate) enum Question {
     Alerts(oneshot::Sender<Vec<Followed>>),
     /// The silences.
     Silences(oneshot::Sender<Vec<Silence>>),
+    /// For how long the oldest notification on its way has been there; none where nothing is.
+    Oldest(oneshot::Sender<Option<Duration>>),
     /// The way of labels through the routes.
     Way(BTreeMap<String, String>, oneshot::Sender<Explanation>),
 }
@@ -77,6 +79,19 @@ pub(crate) struct Inbox {
     pub(crate) questions: mpsc::Receiver<Question>,
 }
 
+/// A notification on its way.
+struct UnderWay {
+    news: Notification,
+    since: Instant,
+    elsewhere: Elsewhere,
+}
+
+impl UnderWay {
+    fn new(news: Notification, elsewhere: Elsewhere) -> Self {
+        Self { news, since: Instant::now(), elsewhere }
+    }
+}
+
 /// Brings notifications to receivers.
 pub(crate) struct Dispatcher<P> {
     routes: BTreeMap<String, Arc<Route<P>>>,
@@ -86,7 +101,7 @@ pub(crate) struct Dispatcher<P> {
     replica: String,
     /// Whether this replica speaks, by domain.
     speaks: BTreeMap<String, watch::Receiver<bool>>,
-    under_way: BTreeMap<(String, String), (Notification, Elsewhere)>,
+    under_way: BTreeMap<(String, String), UnderWay>,
     errands: JoinSet<()>,
     words: mpsc::UnboundedSender<Word>,
     spoken: Option<mpsc::UnboundedReceiver<Word>>,
@@ -185,8 +200,8 @@ impl<P: Remind> Dispatcher<P> {
             News::Unsilenced(id) => self.handle(Input::Unsilenced(id)),
             News::Loaded => self.handle(Input::Live),
         }
-        for (notification, elsewhere) in self.under_way.values() {
-            if !self.notifier.is_needed(notification) {
+        for UnderWay { news, elsewhere, .. } in self.under_way.values() {
+            if !self.notifier.is_needed(news) {
                 elsewhere.store(true, Ordering::Relaxed);
             }
         }
@@ -227,6 +242,11 @@ impl<P: Remind> Dispatcher<P> {
                 drop(to.send(told));
             }
             Question::Silences(to) => drop(to.send(self.notifier.silences().cloned().collect())),
+            Question::Oldest(to) => {
+                let missing = |way: &&UnderWay| !way.elsewhere.load(Ordering::Relaxed);
+                let oldest = self.under_way.values().filter(missing).map(|way| way.since.elapsed()).max();
+                let _gone = to.send(oldest);
+            }
             Question::Way(labels, to) => drop(to.send(self.notifier.tree().explain(&labels))),
         }
     }
@@ -236,7 +256,7 @@ impl<P: Remind> Dispatcher<P> {
             self.send(news);
         }
         let Self { notifier, under_way, open, .. } = self;
-        open.forget(|id| notifier.holds(id) || under_way.values().any(|(news, _)| news.is_about(id)));
+        open.forget(|id| notifier.holds(id) || under_way.values().any(|way| way.news.is_about(id)));
     }
 
     /// Tells at once what is ours to tell, and gives the owner its time where it is not.
@@ -246,7 +266,7 @@ impl<P: Remind> Dispatcher<P> {
         let Some(mut speaks) = speaks.filter(|speaks| !is_straight(&news) && !*speaks.borrow()) else {
             return self.deliver(news);
         };
-        self.under_way.insert(key(&news), (news.clone(), Elsewhere::default()));
+        self.under_way.insert(key(&news), UnderWay::new(news.clone(), Elsewhere::default()));
         let words = self.words.clone();
         self.errands.spawn(async move {
             tokio::select! {
@@ -261,7 +281,7 @@ impl<P: Remind> Dispatcher<P> {
     fn deliver(&mut self, news: Notification) {
         let Some(route) = self.routes.get(&news.receiver).cloned() else { return };
         let elsewhere = Elsewhere::default();
-        self.under_way.insert(key(&news), (news.clone(), elsewhere.clone()));
+        self.under_way.insert(key(&news), UnderWay::new(news.clone(), elsewhere.clone()));
         let words = self.words.clone();
         let span =
             news.alerts.first().map_or_else(tracing::Span::none, |alert| span::deliver(alert, &route.name));
@@ -297,7 +317,7 @@ fn key(news: &Notification) -> (String, String) {
 
 /// Whether a notification is of what this replica alone knows.
 fn is_straight(news: &Notification) -> bool {
-    news.alerts.iter().all(|alert| alert.labels.get("alertname").is_some_and(|name| name == "Blind"))
+    news.alerts.iter().all(|alert| pavane_alerts::is_straight(&alert.labels))
 }
 
 #[cfg(test)]

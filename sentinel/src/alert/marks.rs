@@ -99,6 +99,11 @@ impl Marks {
         loaded.wait_for(|loaded| *loaded).await.expect("the sender lives in self");
     }
 
+    /// Whether they have been.
+    pub(crate) fn is_loaded(&self) -> bool {
+        *self.loaded.borrow()
+    }
+
     /// Notes a row in memory and has it written.
     pub(crate) fn note(&self, key: String, row: Row) {
         self.put(&key, row.clone());

@@ -257,13 +257,13 @@ fn mailbox(item: &Item<'_>) -> Result<String, Reported> {
     }
 }
 
-fn allowed(f: &mut Fields<'_>) -> Result<Allowed, Reported> {
+pub(super) fn allowed(f: &mut Fields<'_>) -> Result<Allowed, Reported> {
     let loopback = f.optional("allow_loopback", Item::boolean);
     let private = f.optional("allow_private", Item::boolean);
     Ok(Allowed { loopback: loopback?.unwrap_or_default(), private: private?.unwrap_or_default() })
 }
 
-fn checked(
+pub(super) fn checked(
     url: &pavane_choreography::yaml::Spanned<'_, String>,
     allowed: Allowed,
 ) -> Result<String, Reported> {

@@ -25,11 +25,6 @@ use crate::alert::dispatcher::Question;
 use crate::alert::marks::{Marks, Row, silence_key};
 use crate::clock::wall;
 
-/// The longest comment, in bytes.
-const COMMENT: usize = 2_000;
-/// How many conditions a silence may have.
-const MATCHERS: usize = 32;
-
 /// The way to whoever tells people.
 #[derive(Clone)]
 pub(crate) struct Desk {
@@ -191,24 +186,10 @@ fn checked(written: Written, now: Timestamp) -> Result<Silence, Problem> {
     let (Ok(starts_at), Ok(ends_at)) = (moment(&written.starts_at), moment(&written.ends_at)) else {
         return refuse("`startsAt` and `endsAt` are moments in RFC 3339, e.g. 2026-01-31T12:00:00Z");
     };
-    if ends_at <= starts_at.max(now) {
-        return refuse("the silence is over before it begins to count; set `endsAt` later");
-    }
-    if written.matchers.is_empty() || written.matchers.len() > MATCHERS {
-        return refuse("a silence has 1 to 32 matchers: what it is about");
-    }
-    if written.created_by.trim().is_empty() || written.comment.trim().is_empty() {
-        return refuse("`createdBy` and `comment` say who silences, and why: neither may be empty");
-    }
-    if written.comment.len() + written.created_by.len() > COMMENT {
-        return refuse("`createdBy` and `comment` have 2000 bytes together at most");
-    }
     let id = written.id.filter(|id| !id.is_empty()).unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
-    if pavane_events::EventId::new(&id).is_err() {
-        return refuse("`id` is no name; leave it out for a new silence");
-    }
     let Written { matchers, created_by, comment, .. } = written;
-    Ok(Silence { id, matchers, starts_at, ends_at, created_by, comment })
+    let silence = Silence { id, matchers, starts_at, ends_at, created_by, comment };
+    silence.checked(now).or_else(|error| refuse(&format!("failed to {error}")))
 }
 
 async fn explain(

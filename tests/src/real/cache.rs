@@ -33,7 +33,7 @@ pub fn apicurio() -> Result<PathBuf> {
 
 /// Fills a folder under a working name and renames it, so that a folder under its own name is whole. Test
 /// binaries that run at the same time wait for each other.
-fn once(name: &str, fill: impl Fn(&Path) -> Result<()>) -> Result<PathBuf> {
+pub(super) fn once(name: &str, fill: impl Fn(&Path) -> Result<()>) -> Result<PathBuf> {
     let cache = place::cache_dir()?;
     let lock = File::create(cache.join(format!("{name}.lock"))).context("failed to create a lock file")?;
     lock.lock().context("failed to lock the cache")?;

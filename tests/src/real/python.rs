@@ -1,13 +1,14 @@
 //! A Python with the stock clients: a second, independent reading of what stands on the wire.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use super::cache;
+use super::{Missing, cache, skip};
 use crate::place;
+use crate::process::Process;
 
 /// The packages, with fixed versions.
 const REQUIREMENTS: &str = include_str!("../../../bus/tests/stock_clients/requirements.txt");
@@ -37,6 +38,13 @@ impl Python {
         Ok(Self { program: folder.join("bin/python") })
     }
 
+    /// Starts a script of the workspace that goes on; its output goes into `folder`, named after `name`.
+    pub fn start(&self, name: &str, script: &str, arguments: &[&str], folder: &Path) -> Result<Process> {
+        let mut command = Command::new(&self.program);
+        command.arg(place::workspace().join(script)).args(arguments);
+        Process::start(name, &mut command, &folder.join(format!("{name}.log")), None)
+    }
+
     /// Runs a script of the workspace to its end.
     pub fn run(&self, script: &str, arguments: &[&str]) -> Result<Output> {
         let path = place::workspace().join(script);
@@ -46,4 +54,14 @@ impl Python {
             .output()
             .with_context(|| format!("failed to run {}", path.display()))
     }
+}
+
+/// Whether a Python is here to make the environment with; else says that the test did not run.
+///
+/// # Panics
+/// When there is none and `PAVANE_REQUIRE_REAL=1`.
+pub fn is_there(test: &str) -> bool {
+    let version = Command::new("python3").arg("--version").output();
+    let missing = || Missing("python3 is needed and does not run".to_owned());
+    version.is_ok_and(|output| output.status.success()) || skip::<()>(test, &missing()).is_some()
 }

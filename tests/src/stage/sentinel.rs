@@ -47,7 +47,19 @@ impl Sentinel {
         let domains = format!("[{}]", stage.domain());
         let text =
             script::filled("sentinel.yaml", &values)?.replace(&format!("[{}]", script::DOMAIN), &domains);
-        let config = stage.write(&format!("{file}.yaml"), &format!("{text}\n{more}\n"))?;
+        Self::launch(stage, replica, file, &http, &format!("{text}\n{more}\n")).await
+    }
+
+    /// Starts a sentinel of the stage's domain by these lines of its file: receivers, routes and whatever else.
+    pub async fn start_by(stage: &Stage, replica: &str, lines: &str) -> Result<Self> {
+        let [port] = place::free_ports();
+        let http = format!("127.0.0.1:{port}");
+        let head = format!("domains: [{}]\nhttp: {http}\nreplica: {replica}\n", stage.domain());
+        Self::launch(stage, replica, replica, &http, &format!("{head}{lines}")).await
+    }
+
+    async fn launch(stage: &Stage, replica: &str, file: &str, http: &str, text: &str) -> Result<Self> {
+        let config = stage.write(&format!("{file}.yaml"), text)?;
         let process = Program::Sentinel
             .start(file, stage.folder(), |command| stage.direct(command).args(["--config", &config]))
             .await?;
@@ -63,6 +75,11 @@ impl Sentinel {
             Err(ended) => Some(Err(ended)),
         });
         ready.await?.with_context(|| format!("failed to see {} ready", self.replica))
+    }
+
+    /// Where it answers.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Whether it says that it sees.

@@ -105,13 +105,28 @@ struct Reader {
 impl Reader {
     /// Takes a line. True for the last one.
     fn take(&mut self, number: usize, line: Line) -> Result<bool, Defect> {
-        let Line { clock, held, blind, own, plan, rollout, ended, burning, owed, early, sequence, seen, end } =
-            line;
+        let Line {
+            clock,
+            held,
+            hold_told,
+            blind,
+            own,
+            plan,
+            rollout,
+            ended,
+            burning,
+            owed,
+            early,
+            sequence,
+            seen,
+            end,
+        } = line;
         if let Some(clock) = clock {
             self.fold.clock = time(clock);
         }
-        if let Some(held) = held {
-            self.fold.held = Some(held.get());
+        self.fold.held = held.map(written::Number::get).or(self.fold.held);
+        if let Some(told) = hold_told {
+            self.hold_told(*told);
         }
         if let Some(blind) = blind {
             self.fold.blind = Some(cause(&blind)?);
@@ -149,6 +164,13 @@ impl Reader {
             Some(end) if end != number as u64 => Err(format!("it is not line {end}").into()),
             end => Ok(end.is_some()),
         }
+    }
+
+    fn hold_told(&mut self, told: written::Hold) {
+        let written::Hold { id, labels, annotations, starts_at } = told;
+        let (status, since, deadline, ends_at) = (AlertStatus::Firing, None, None, None);
+        let alert = Alert { id, status, labels, annotations, since, deadline, starts_at, ends_at };
+        self.fold.hold_told = Some(Box::new(alert));
     }
 
     fn plan(&mut self, json: &str) -> Result<(), Defect> {

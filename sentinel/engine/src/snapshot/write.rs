@@ -13,6 +13,7 @@ use crate::alert::About;
 use crate::clock::Clock;
 use crate::effect::{Alert, Draft};
 use crate::fold::Fold;
+use crate::input::BlindCause;
 use crate::phase::PhaseState;
 use crate::rollout::{Pending, Rollout};
 use crate::rollouts::Rollouts;
@@ -36,6 +37,7 @@ pub(super) fn write(fold: &Fold) -> Vec<u8> {
         clock,
         offset,
         held,
+        hold_told,
         rollouts,
         owners: _,
         open: _,
@@ -59,10 +61,7 @@ pub(super) fn write(fold: &Fold) -> Vec<u8> {
     let mut lines = Lines::default();
     lines.put(&Head { pavane_snapshot: FORMAT, rules: *rules, domain: domain.clone(), offset: *offset });
     lines.put(&Line { clock: Some(time(clock)), ..Line::default() });
-    if held.is_some() || blind.is_some() {
-        let blind = blind.map(|blind| blind.as_str().to_owned());
-        lines.put(&Line { held: held.map(Number::of), blind, ..Line::default() });
-    }
+    lines.stands(*held, hold_told.as_deref(), *blind);
     for line in domain::lines(settings, brakes, services, drifting) {
         lines.put(&line);
     }
@@ -104,6 +103,17 @@ impl Lines {
         serde_json::to_writer(&mut self.bytes, line).expect("all of it is text, and a Vec takes every byte");
         self.bytes.push(b'\n');
         self.count += 1;
+    }
+
+    /// Why nothing goes on in the whole domain.
+    fn stands(&mut self, held: Option<i64>, told: Option<&Alert>, blind: Option<BlindCause>) {
+        if held.is_some() || blind.is_some() {
+            let blind = blind.map(|blind| blind.as_str().to_owned());
+            self.put(&Line { held: held.map(Number::of), blind, ..Line::default() });
+        }
+        if let Some(alert) = told {
+            self.put(&Line { hold_told: Some(Box::new(hold(alert))), ..Line::default() });
+        }
     }
 
     fn rollouts(&mut self, rollouts: &Rollouts) {
@@ -249,6 +259,12 @@ fn sequence(source: &Source, counted: &Sequence) -> written::Sequence {
     let Sequence { boot, number, skipped, unreadable, before, forked, read } = counted.clone();
     let (source, number, unreadable) = (source.clone(), number.unsigned_abs(), Number::of(unreadable));
     written::Sequence { source, boot, number, skipped, unreadable, before, forked, read: Number::of(read) }
+}
+
+fn hold(alert: &Alert) -> written::Hold {
+    let Alert { id, status: _, labels, annotations, since: _, deadline: _, starts_at, ends_at: _ } =
+        alert.clone();
+    written::Hold { id, labels, annotations, starts_at }
 }
 
 fn burns(rollout: usize, about: About, alert: &Alert) -> written::Burning {

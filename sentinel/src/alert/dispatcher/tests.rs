@@ -16,6 +16,9 @@ impl Remind for Flaky {
     }
 }
 
+mod crashes;
+mod street;
+
 struct House {
     raise: mpsc::UnboundedSender<Raised>,
     flaky: Arc<Route<Flaky>>,
