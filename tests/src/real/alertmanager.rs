@@ -1,6 +1,8 @@
 //! One Prometheus Alertmanager, from Debian's package.
 
-use std::path::PathBuf;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -13,6 +15,11 @@ use crate::process::Process;
 use crate::{place, program, wait};
 
 const PACKAGE: &str = "prometheus-alertmanager";
+
+/// Where Debian's build looks for its templates. It is installed nowhere here, so it is made to look where it is run: the
+/// path that stands in its place is just as long.
+const HOME: &str = "/usr/share/prometheus/alertmanager";
+const HERE: &str = "./././././././././././././././././";
 
 /// It groups nothing and tells nobody: what is sent to it is what is looked at.
 const CONFIG: &str = "route:
@@ -40,11 +47,13 @@ impl Alertmanager {
     }
 
     async fn started() -> Result<Self> {
-        let programs = tokio::task::spawn_blocking(|| debian::unpacked(PACKAGE)).await??.join("usr/bin");
+        let package = tokio::task::spawn_blocking(|| debian::unpacked(PACKAGE)).await??;
         let folder = tempfile::Builder::new().prefix("pavane-alertmanager-").tempdir()?;
+        settle(&package, folder.path()).context("failed to prepare the program")?;
+        let programs = package.join("usr/bin");
         std::fs::write(folder.path().join("alertmanager.yml"), CONFIG).context("failed to write its file")?;
         let [port] = place::free_ports();
-        let mut command = command(&programs, &folder, port);
+        let mut command = command(&folder, port);
         let process = Process::start("alertmanager", &mut command, &folder.path().join("output.log"), None)?;
         let mut alertmanager = Self { process, programs, port, folder };
         alertmanager.up().await?;
@@ -53,7 +62,7 @@ impl Alertmanager {
 
     /// Starts it again after it was killed: at the same port. What was sent to it is forgotten.
     pub async fn start_again(&mut self) -> Result<()> {
-        self.process.replace(&mut command(&self.programs, &self.folder, self.port))?;
+        self.process.replace(&mut command(&self.folder, self.port))?;
         self.up().await
     }
 
@@ -113,9 +122,26 @@ impl Alertmanager {
     }
 }
 
-fn command(programs: &std::path::Path, folder: &TempDir, port: u16) -> Command {
-    let mut command = Command::new(programs.join(PACKAGE));
+/// Puts the program into a folder, with its templates beside it.
+fn settle(package: &Path, folder: &Path) -> Result<()> {
+    let program = std::fs::read(package.join("usr/bin").join(PACKAGE))?;
+    let (home, here) = (HOME.as_bytes(), HERE.as_bytes());
+    let mut settled = program.clone();
+    for at in (0..program.len() - home.len()).filter(|at| program[*at..].starts_with(home)) {
+        settled[at..at + here.len()].copy_from_slice(here);
+    }
+    std::fs::write(folder.join(PACKAGE), settled)?;
+    std::fs::set_permissions(folder.join(PACKAGE), Permissions::from_mode(0o755))?;
+    for template in ["default.tmpl", "email.tmpl"] {
+        std::fs::copy(package.join(&HOME[1..]).join(template), folder.join(template))?;
+    }
+    Ok(())
+}
+
+fn command(folder: &TempDir, port: u16) -> Command {
+    let mut command = Command::new(folder.path().join(PACKAGE));
     command
+        .current_dir(folder.path())
         .arg(format!("--config.file={}", folder.path().join("alertmanager.yml").display()))
         .arg(format!("--storage.path={}", folder.path().join("data").display()))
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
