@@ -109,8 +109,8 @@ async fn inside(rollouts: usize) -> Result<()> {
     let secret = secret.display().to_string();
     let values =
         [("http", http.as_str()), ("replica", "a"), ("receiver", &receiver), ("secret_file", &secret)];
-    let config =
-        pavane_sentinel::Config::from_yaml(&script::filled("sentinel.yaml", &values)?, "sentinel.yaml");
+    let text = script::filled("sentinel.yaml", &values)? + script::EACH;
+    let config = pavane_sentinel::Config::from_yaml(&text, "sentinel.yaml");
     let config = config.map_err(|defects| anyhow::anyhow!("the sentinel's file is not good: {defects:?}"))?;
     let stop = CancellationToken::new();
     let sentinel = tokio::spawn(pavane_sentinel::run(config, bus.clone(), stop.clone()));

@@ -12,6 +12,10 @@ pub const SERVICES: [&str; 5] = ["user-db", "user-service", "messaging", "matchm
 /// The demo's domain.
 pub const DOMAIN: &str = "arena";
 
+/// A line of a sentinel's file by which whoever is on call is told of each alert by itself, also in a storm.
+pub const EACH: &str =
+    "route: { receiver: on-call, group_by: [\"...\"], group_wait: 0s, group_interval: 1s }\n";
+
 /// Where a file of the demo lies.
 pub fn path(file: &str) -> PathBuf {
     place::workspace().join("cli/demo").join(file)

@@ -18,7 +18,7 @@ pub struct Sentinel {
 }
 
 impl Sentinel {
-    /// Starts a sentinel by the demo's file.
+    /// Starts a sentinel by the demo's file; whoever is on call is told of each alert by itself, also in a storm.
     pub async fn start(stage: &Stage, replica: &str) -> Result<Self> {
         Self::enter(stage, replica, replica, "").await
     }
@@ -47,7 +47,7 @@ impl Sentinel {
         let domains = format!("[{}]", stage.domain());
         let text =
             script::filled("sentinel.yaml", &values)?.replace(&format!("[{}]", script::DOMAIN), &domains);
-        Self::launch(stage, replica, file, &http, &format!("{text}\n{more}\n")).await
+        Self::launch(stage, replica, file, &http, &format!("{text}\n{}{more}\n", script::EACH)).await
     }
 
     /// Starts a sentinel of the stage's domain by these lines of its file: receivers, routes and whatever else.
