@@ -9,7 +9,7 @@
 //! http: 127.0.0.1:3650                  # the service's door, health and metrics; the default. Or unix:/PATH, or both
 //! journal: /var/lib/pavane/user-service-0.journal
 //! outbox: { events: 10000, bytes: 8388608 }              # how much may wait for the broker; the default
-//! limits: { connections: 256, memory: 50331648 }         # how much it takes on at a time; the default
+//! limits: { connections: 256, memory: 100663296 }        # how much it takes on at a time; the default
 //! version: { http: "http://127.0.0.1:8080/version" }     # or exec, file, env
 //! ready:                                # the service as a whole: asked on and on, held against bounds
 //!   healthy_for: 10s

@@ -19,7 +19,7 @@ use crate::shared::Shared;
 use crate::telemetry;
 
 /// How much a process of its own may hold unless the file says otherwise, in bytes.
-pub(crate) const USUAL: u64 = 48 * 1024 * 1024;
+pub(crate) const USUAL: u64 = 96 * 1024 * 1024;
 /// How often it is weighed.
 const EVERY: Duration = Duration::from_millis(500);
 
@@ -54,12 +54,13 @@ const fn strains(was: bool, weight: u64, limit: u64, waits: bool) -> bool {
     waits && weight > bound
 }
 
-/// The resident memory of the process, in bytes.
+/// The resident memory of the process that is its own, in bytes: without its program and libraries, which the system can take
+/// back and read again.
 fn weight() -> io::Result<u64> {
     let text = std::fs::read_to_string("/proc/self/status")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+    let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:")?.trim().strip_suffix(" kB"));
     let kib: Option<u64> = line.and_then(|kib| kib.parse().ok());
-    kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other("/proc/self/status says nothing of VmRSS"))
+    kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other("/proc/self/status says nothing of RssAnon"))
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ static CONNECTIONS: LazyLock<Gauge<u64>> = LazyLock::new(|| {
 
 static MEMORY: LazyLock<Gauge<u64>> = LazyLock::new(|| {
     let resident = meter().u64_gauge("pavane.sidecar.memory").with_unit("By");
-    resident.with_description("Resident memory of the process.").build()
+    resident.with_description("Resident memory of the process that is its own, without its program.").build()
 });
 
 static PAUSED: LazyLock<Gauge<u64>> = LazyLock::new(|| {

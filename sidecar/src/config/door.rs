@@ -18,7 +18,7 @@ pub struct Bounds {
     /// How many connections may be open at its doors.
     pub connections: usize,
     /// How much memory the process may hold while anything waits, in bytes; above, it takes in nothing more. Unless set,
-    /// it is 48 MiB of a process of its own, and nothing is said of one that does other work too.
+    /// it is 96 MiB of a process of its own, and nothing is said of one that does other work too.
     pub memory: Option<u64>,
 }
 

@@ -38,11 +38,11 @@ pub(crate) fn measure(
     let (hook, called) = hook()?;
     let mut listener = runtime.block_on(listener(stage, &hook))?;
     let (taken, line) = (raw.consume()?, Raw::line());
-    let (mut hooks, mut takes) = (Vec::new(), Vec::new());
+    let (mut hooks, mut records) = (Vec::new(), Vec::new());
     for turn in 0..TURNS {
         let sent = Instant::now();
         raw.send_on(&line)?;
-        takes.push(arrival(&taken)? - sent);
+        records.push(arrival(&taken)? - sent);
         let rollout = RolloutId::new(format!("delivery-{turn}"))?;
         runtime.block_on(say(stage, writer, &rollout, started()?))?;
         let mut door = Door::connect_for(address, rollout.as_str())?;
@@ -51,16 +51,16 @@ pub(crate) fn measure(
         hooks.push(arrival(&called)? - sent);
         runtime.block_on(say(stage, writer, &rollout, RolloutAborted::default()))?;
     }
-    let (hooks, takes) = (warm(hooks), warm(takes));
+    let (hooks, records) = (warm(&hooks), warm(&records));
     println!("\n{HEAD}");
-    println!("{}", takes.row("raw client: sent to taken"));
+    println!("{}", records.row("raw client: sent to taken"));
     println!("{}", hooks.row("POST at one sidecar to the hook of another"));
-    let (hook, take) = (milliseconds(hooks.percentile(50)), milliseconds(takes.percentile(50)));
+    let (hook, take) = (milliseconds(hooks.percentile(50)), milliseconds(records.percentile(50)));
     println!("{:.2} x the raw client at p50, {:.0} us more", hook / take, (hook - take) * 1e3);
     runtime.block_on(listener.stop())
 }
 
-fn warm(times: Vec<Duration>) -> Figures {
+fn warm(times: &[Duration]) -> Figures {
     Figures::of(times[times.len() / 10..].to_vec())
 }
 

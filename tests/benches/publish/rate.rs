@@ -42,9 +42,9 @@ fn all<S>(senders: usize, make: impl Fn() -> Result<S>) -> Result<f64>
 where
     S: FnMut() -> Result<()> + Send + 'static,
 {
-    let made = (0..senders).map(|_| make()).collect::<Result<Vec<S>>>()?;
+    let ready = (0..senders).map(|_| make()).collect::<Result<Vec<S>>>()?;
     let begun = Instant::now();
-    let threads: Vec<_> = made
+    let threads: Vec<_> = ready
         .into_iter()
         .map(|mut send| {
             std::thread::spawn(move || {
