@@ -46,4 +46,4 @@ mod witness;
 pub use config::Config;
 pub use service::{Sentinel, run};
 pub use snapshot::anew::begin_anew;
-pub use snapshot::kept;
+pub use snapshot::{all_kept, kept};

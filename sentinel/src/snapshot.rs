@@ -23,4 +23,4 @@ pub(crate) mod keeper;
 pub(crate) mod rack;
 
 pub(crate) use form::{Manifest, Snapshot, Unusable};
-pub use rack::kept;
+pub use rack::{all_kept, kept};

@@ -13,6 +13,7 @@ use pavane_tests::webhook::Delivery;
 use crate::broker::{Broker, kept};
 use crate::story_claims::{firing, no_alert_has_two_ids, resolved};
 use crate::story_restart::noted;
+use crate::story_why::pavane;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_sentinel_goes_on_from_its_snapshot_though_the_logs_beginning_is_gone() {
@@ -62,6 +63,7 @@ async fn killed(stage: &Stage) -> Result<()> {
     // what stood open when it died is judged where it was due
     let stall = second.wait_for(&open, "a verdict", |view| !verdicts(view).is_empty()).await?;
     ensure!(verdicts(&stall) == [["RolloutStalled", "only", "unreachable", "chat"]], "{stall:#}");
+    replayed(stage, end, &open).await?;
     for rollout in [&told, &untold, &open] {
         stage.pavane(&["abort", rollout, "--reason", "enough was seen"]).await?;
         resolved(stage, rollout).await?;
@@ -71,6 +73,20 @@ async fn killed(stage: &Stage) -> Result<()> {
     ensure!(times(&refused.id) == 2, "what was refused came {} times", times(&refused.id));
     stage.all_signatures_held()?;
     no_alert_has_two_ids(&stage.on_call().deliveries())
+}
+
+/// Reading again goes on from the snapshot as well: the stall after it is found accepted, and twice the same is said.
+async fn replayed(stage: &Stage, begins: i64, rollout: &str) -> Result<()> {
+    let asked = ["replay", "--to", "1000000", "--rollout", rollout];
+    let (code, once) = pavane(stage, &asked).await?;
+    let accepted = once.lines().any(|line| line.contains("accepted") && line.contains("RolloutStalled"));
+    ensure!(code == 0 && accepted, "the log begins at {begins}: {once}");
+    let (_, again) = pavane(stage, &asked).await?;
+    let of = |text: &str| -> Vec<String> {
+        text.lines().filter(|line| line.contains(rollout)).map(str::to_owned).collect()
+    };
+    ensure!(of(&once) == of(&again), "the same log, and not the same:\n{once}\n{again}");
+    Ok(())
 }
 
 async fn stopped(stage: &Stage) -> Result<()> {

@@ -142,7 +142,7 @@ fn verdict(record: &Record) -> Option<(i64, String)> {
 }
 
 /// Runs `pavane` to its end, whatever it ends with: the exit code and what it printed.
-async fn pavane(stage: &Stage, arguments: &[&str]) -> Result<(i32, String)> {
+pub(crate) async fn pavane(stage: &Stage, arguments: &[&str]) -> Result<(i32, String)> {
     let mut command = Program::Pavane.command().await?;
     stage.direct(&mut command).args(arguments);
     let output =

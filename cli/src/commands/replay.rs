@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use pavane_bus::Raw;
 use pavane_events::{Domain, Entry, RolloutId};
+use pavane_sentinel_engine::Engine;
 use serde_json::json;
 
 use crate::commands::Context;
@@ -15,6 +16,7 @@ use crate::console::Console;
 use crate::document;
 use crate::exit::Exit;
 use crate::failure::{Failure, counted};
+use crate::outage;
 use crate::replay::comparison::{Compared, Comparison};
 use crate::replay::court::{Court, Told};
 use crate::replay::line;
@@ -25,7 +27,8 @@ use crate::replay::source::Records;
 ///
 /// Every record is judged by the engine that the sentinel judges with: proposals accepted and void, decisions, refusals,
 /// endings, and the alerts that follow. No clock is asked, so the same log prints the same bytes. The log is read from
-/// its beginning whatever the range: the range says what is printed.
+/// its beginning whatever the range: the range says what is printed. Where its beginning is gone, what was folded of it is
+/// taken from the newest snapshot before the range, and what that leaves out is said.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -66,17 +69,13 @@ pub struct Replay {
 impl Replay {
     /// Reads and prints.
     pub async fn run(self, context: Context<'_>) -> Result<(), Failure> {
-        let mut records = self.records(context).await?;
+        let (mut records, kept) = self.records(context).await?;
         let console = context.console;
-        if records.head().begins > 0 {
-            console.warn(&format!(
-                "warning: the log begins at offset {}: what was decided before is not known, nor whether what is said \
-                 now was accepted then",
-                records.head().begins
-            ));
+        let (domain, begins) = (records.head().domain.clone(), records.head().begins);
+        let mut court = kept.map_or_else(|| Court::new(&domain, begins), Court::resumed);
+        if begins > 0 {
+            console.warn(&self.unseen(begins, &court));
         }
-        let domain = records.head().domain.clone();
-        let mut court = Court::new(&domain, records.head().begins);
         let mut comparison = self.comparison(&domain)?;
         let mut export = self.export(&records)?;
         let mut progress = Progress::default();
@@ -86,6 +85,9 @@ impl Replay {
             }
             if let Some(export) = &mut export {
                 export.put(&entry, raw.as_ref())?;
+            }
+            if entry.offset() <= court.position() {
+                continue;
             }
             let told = court.read(&entry)?;
             let is_asked_for = self.from.is_none_or(|from| from.is_reached(&entry));
@@ -120,13 +122,39 @@ impl Replay {
         }
     }
 
-    async fn records(&self, context: Context<'_>) -> Result<Records, Failure> {
+    /// The records, and what is known of those before them.
+    async fn records(&self, context: Context<'_>) -> Result<(Records, Option<Engine>), Failure> {
         if let Some(file) = &self.file {
-            return Records::of_file(file);
+            return Ok((Records::of_file(file)?, None));
         }
         let domain = context.connection.domain()?;
         let bus = context.connection.bus().await?;
-        Records::of_log(&bus, &domain).await
+        let records = Records::of_log(&bus, &domain).await?;
+        let begins = records.head().begins;
+        if begins <= 0 || self.plan.is_some() {
+            return Ok((records, None));
+        }
+        let kept = pavane_sentinel::all_kept(&bus, &domain, "replay", begins).await.map_err(outage::of)?;
+        Ok((records, before(kept, self.from)))
+    }
+
+    /// What cannot be seen of a log whose beginning is gone.
+    fn unseen(&self, begins: i64, court: &Court) -> String {
+        let known = court.position();
+        if known < 0 {
+            return format!(
+                "warning: the log begins at offset {begins}, and no snapshot is read that it goes on from: what was \
+                 decided before is not known, nor whether what is said now was accepted then"
+            );
+        }
+        let range = match self.from {
+            Some(Place::Offset(from)) if from > known => "",
+            Some(_) | None => "; of the range, what lies up to there is not judged again",
+        };
+        format!(
+            "warning: the log begins at offset {begins}: what was decided up to offset {known} is known from a \
+             snapshot{range}"
+        )
     }
 
     fn export(&self, records: &Records) -> Result<Option<Export>, Failure> {
@@ -164,6 +192,16 @@ impl Replay {
     }
 }
 
+/// Of the snapshots, the newest first, the one to go on from: the newest before the range, or the one that leaves least of
+/// it out.
+fn before(mut kept: Vec<Engine>, from: Option<Place>) -> Option<Engine> {
+    let place = kept.iter().position(|engine| from.is_some_and(|from| from.is_ahead_of(engine)));
+    match place {
+        Some(place) => Some(kept.swap_remove(place)),
+        None => kept.pop(),
+    }
+}
+
 /// A file that the records are written into.
 struct Export {
     name: String,
@@ -196,5 +234,28 @@ impl Export {
 
     fn failed(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
         Failure::new(Exit::Invalid, format!("cannot write {}", self.name)).because(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn engine(position: i64) -> Engine {
+        Engine::begun_after(Domain::new("shop").expect("a name"), "replay".to_owned(), position)
+    }
+
+    #[test]
+    fn the_newest_snapshot_before_the_range_is_taken_or_the_one_that_leaves_least_out() {
+        let of = |from: Option<i64>| {
+            let kept = vec![engine(90), engine(60), engine(30)];
+            before(kept, from.map(Place::Offset)).map(|engine| engine.position())
+        };
+        assert_eq!(
+            [of(Some(91)), of(Some(90)), of(Some(31)), of(Some(30))],
+            [Some(90), Some(60), Some(30), Some(30)]
+        );
+        assert_eq!(of(None), Some(30));
+        assert!(before(Vec::new(), None).is_none());
     }
 }

@@ -67,14 +67,27 @@ pub struct Court {
     engine: Engine,
     accepted: BTreeSet<i64>,
     summary: Summary,
-    whole: bool,
+    /// The offset up to which nobody can say what was accepted.
+    unseen: i64,
 }
 
 impl Court {
     /// A court that has read nothing. Where the log does not begin at 0, what was decided before is not known.
     pub fn new(domain: &Domain, begins: i64) -> Self {
         let engine = Engine::new(domain.clone(), "replay".to_owned());
-        Self { engine, accepted: BTreeSet::new(), summary: Summary::default(), whole: begins <= 0 }
+        let unseen = if begins <= 0 { -1 } else { i64::MAX };
+        Self { engine, accepted: BTreeSet::new(), summary: Summary::default(), unseen }
+    }
+
+    /// A court that goes on from a snapshot. What is known up to its place is known from it.
+    pub fn resumed(engine: Engine) -> Self {
+        let unseen = engine.position();
+        Self { engine, accepted: BTreeSet::new(), summary: Summary::default(), unseen }
+    }
+
+    /// The offset of the record that was judged last, here or by whoever wrote the snapshot; -1 before the first.
+    pub fn position(&self) -> i64 {
+        self.engine.position()
     }
 
     /// Reads the next record, and says what it decides.
@@ -188,10 +201,10 @@ impl Court {
         told
     }
 
-    /// Whether the log accepted what is said. Of a log without its beginning nobody can say.
+    /// Whether the log accepted what is said. Of what was accepted before the court began nobody can say.
     fn is_founded(&mut self, body: &Body) -> &'static str {
-        let known = accepted(body).is_none_or(|offset| self.accepted.contains(&offset));
-        if known || !self.whole {
+        let known = |offset: i64| offset <= self.unseen || self.accepted.contains(&offset);
+        if accepted(body).is_none_or(known) {
             return "said";
         }
         self.summary.unfounded += 1;

@@ -7,6 +7,7 @@ use clap::Args;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use pavane_events::{Entry, Timestamp};
+use pavane_sentinel_engine::Engine;
 
 use super::source::Records;
 use crate::commands::Context;
@@ -58,6 +59,14 @@ impl Range {
 }
 
 impl Place {
+    /// Whether whoever has read so far has read nothing that stands there or after it.
+    pub fn is_ahead_of(self, engine: &Engine) -> bool {
+        match self {
+            Self::Offset(offset) => engine.position() < offset,
+            Self::Moment(at) => engine.time() < at,
+        }
+    }
+
     /// Whether an entry stands there or after it.
     pub fn is_reached(self, entry: &Entry) -> bool {
         match self {

@@ -136,12 +136,17 @@ impl Rows {
 /// The engine of the newest snapshot of a domain from which a log that begins at `low` goes on without a gap, for
 /// whoever reads and never speaks. None where there is none.
 pub async fn kept(bus: &Bus, domain: &Domain, replica: &str, low: i64) -> Result<Option<Engine>, Error> {
+    Ok(all_kept(bus, domain, replica, low).await?.into_iter().next())
+}
+
+/// The engines of all snapshots of a domain that [`kept`] chooses from, the newest first.
+pub async fn all_kept(bus: &Bus, domain: &Domain, replica: &str, low: i64) -> Result<Vec<Engine>, Error> {
     let rack = Rack::new([domain.clone()]);
     for (key, value) in bus.table(Topic::Snapshots).await?.load().await? {
         rack.read(&key, Some(value));
     }
     rack.loaded.send_replace(true);
-    Ok(rack.take(domain).await.iter().find_map(|snapshot| goes_on(snapshot, replica, low)))
+    Ok(rack.take(domain).await.iter().filter_map(|snapshot| goes_on(snapshot, replica, low)).collect())
 }
 
 fn goes_on(snapshot: &Snapshot, replica: &str, low: i64) -> Option<Engine> {
