@@ -2,9 +2,11 @@
 
 #![cfg(test)]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use pavane_events::Cause;
+use pavane_sentinel_engine::diagnosis::{ALERTS, page_of};
 use pavane_tests::place::workspace;
 
 /// Does not compile when a cause is missing from it: the list of them must grow with it.
@@ -38,7 +40,25 @@ fn every_cause_has_a_page_that_says_what_to_do() {
             "{cause:?}: the page and the engine disagree on rollbacks"
         );
     }
-    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), Cause::ALL.len());
+}
+
+#[test]
+fn every_alert_has_a_page_and_every_page_is_of_a_cause_or_an_alert() {
+    let folder = workspace().join("docs/verdicts");
+    let mut known: BTreeSet<String> =
+        Cause::ALL.into_iter().map(|cause| format!("{}.md", cause.as_str())).collect();
+    known.insert("README.md".to_owned());
+    for alert in ALERTS {
+        let path = page_of(alert, "failed");
+        let file = path.strip_prefix("docs/verdicts/").expect("it lies there").to_owned();
+        let page = read(&folder.join(&file));
+        assert!(page.contains("\n## What to do\n"), "{alert}");
+        assert!(file == "failed.md" || page.starts_with(&format!("# {alert}\n")), "{alert}");
+        known.insert(file);
+    }
+    let files = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name());
+    let files: BTreeSet<String> = files.map(|name| name.into_string().unwrap()).collect();
+    assert_eq!(files, known);
 }
 
 #[test]

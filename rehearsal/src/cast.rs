@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pavane_choreography::{Expect, Step};
 use pavane_events::{Domain, EventType, Instance, Millis, Service, StepId, Version, Zone};
-use pavane_sidecar_engine::{Reaction, Readiness, Retry, Settings, Sieve, Trigger};
+use pavane_sidecar_engine::{Hold, Reaction, Readiness, Retry, Settings, Sieve, Trigger};
 
 use crate::piece::Part;
+use crate::scenario::{Fault, How, What};
 use crate::script::Script;
 
 /// How many instances a service has of which a plan wants a share.
@@ -45,7 +46,10 @@ impl Cast {
         let mut roles = Vec::new();
         for (service, part) in parts(script) {
             let made_up = || made_up(script, &domain, &service);
-            let settings = sidecars.get(&service).cloned().unwrap_or_else(made_up);
+            let mut settings = sidecars.get(&service).cloned().unwrap_or_else(made_up);
+            if falls_ill(script, &service) {
+                settings.reactions.iter_mut().for_each(|reaction| reaction.hold = Some(CHECKED));
+            }
             let usual =
                 part.wanted.unwrap_or_else(|| FLEET.max(u32::try_from(part.zones.len()).unwrap_or(0)));
             let count = script.scenario.fleet.get(&service).copied().unwrap_or(usual);
@@ -55,6 +59,15 @@ impl Cast {
         }
         Self { domain, roles }
     }
+}
+
+/// The checks of a service that has none of its own, and falls ill.
+const CHECKED: Hold = Hold { within: 60_000, healthy_for: 0 };
+
+fn falls_ill(script: &Script, service: &Service) -> bool {
+    let falls =
+        |fault: &Fault| matches!(fault, Fault::Fail { whom, how: How::Sick, .. } if whom.service == *service);
+    script.scenario.timeline.iter().any(|cue| matches!(&cue.what, What::Fault(fault) if falls(fault)))
 }
 
 /// The parts of all services; one that takes part in several plans is there once, as the first plan has it.

@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use pavane_events::{Event, EventType, Heartbeat, Millis, Version};
+use pavane_sidecar_engine::health::Finding;
 use pavane_sidecar_engine::input::Failure;
-use pavane_sidecar_engine::{Call, Effect, Engine, HookOutcome, Input, Memory, Score};
+use pavane_sidecar_engine::{Call, Effect, Engine, HookOutcome, Input, Memory, Score, Verdict};
 
 use crate::cast::Role;
 use crate::dice::Dice;
@@ -21,6 +22,13 @@ pub(crate) struct Broken {
     pub(crate) ready: bool,
     pub(crate) hangs: bool,
     pub(crate) revert: bool,
+    pub(crate) stuck: bool,
+    pub(crate) memory: bool,
+    pub(crate) version: bool,
+    pub(crate) sick: bool,
+    pub(crate) twin: bool,
+    pub(crate) clock: bool,
+    pub(crate) drift: bool,
 }
 
 /// Whether the sidecar and its host live.
@@ -61,6 +69,8 @@ pub(crate) struct Dancer {
     pub(crate) life: Life,
     /// The hook that runs, by its ticket and boot.
     running: Option<(u32, u64)>,
+    /// The order that what its checks say answers.
+    assessed: Option<u64>,
     /// When within each second its heartbeat goes.
     beat: Millis,
     /// When it is looked at next.
@@ -84,6 +94,7 @@ impl Dancer {
             broken: Broken::default(),
             life: Life::Up,
             running: None,
+            assessed: None,
             beat: dice.between(0, 999),
             wake: None,
             role: Arc::clone(role),
@@ -145,8 +156,11 @@ impl Dancer {
                     let result = if well { Ok(()) } else { Err("503 from its readiness check".to_owned()) };
                     later.push((4, Later::Tell(Box::new(Input::Probed { ticket, result }))));
                 }
-                // A rehearsed service has no checks beyond the readiness of its reaction.
-                Effect::Assess { .. } | Effect::DeadLetter { .. } | Effect::Tell(_) => {}
+                Effect::Assess { ticket } => {
+                    self.assessed = Some(ticket);
+                    later.extend(self.assessed().map(|told| (4, Later::Tell(Box::new(told)))));
+                }
+                Effect::DeadLetter { .. } | Effect::Tell(_) => {}
             }
         }
         later
@@ -157,6 +171,9 @@ impl Dancer {
         event.envelope.boot = Some(self.engine_boot());
         event.envelope.sequence = Some(self.sequence);
         event.envelope.zone.clone_from(&self.role.zone);
+        if self.broken.clock {
+            event.envelope.time = Some("2026-01-05T09:00:00Z".to_owned());
+        }
         self.outbox.push_back(event);
     }
 
@@ -165,7 +182,8 @@ impl Dancer {
         let back = is_back(&call);
         let usual = if back { self.role.back } else { self.role.takes };
         let length = dice.between(usual / 2, usual + usual / 2).max(2);
-        if (self.broken.hangs && !back) || length >= call.limit {
+        let hangs = if back { self.broken.stuck } else { self.broken.hangs };
+        if hangs || length >= call.limit {
             let why = format!("the hook had not ended after {} ms", call.limit);
             let outcome = HookOutcome::Retry(failure(&why));
             let told = Input::HookEnded { ticket: call.ticket, outcome };
@@ -180,11 +198,19 @@ impl Dancer {
         self.running.take_if(|running| *running == (boot, call.ticket))?;
         let back = is_back(call);
         let fails = if back { self.broken.revert } else { self.broken.hook };
-        let outcome = if fails {
-            HookOutcome::Failed(failure("the hook exited with 1"))
+        let outcome = if self.broken.memory && !back {
+            HookOutcome::Failed(failure("the hook was killed by signal 9: it ran out of memory"))
+        } else if fails {
+            let output = "migrating\nerror: relation users_v2 does not exist\n".to_owned();
+            let reason = "the hook exited with 1".to_owned();
+            HookOutcome::Failed(Failure { reason, exit_code: Some(1), output })
         } else {
             let there = if back { &self.role.old } else { &self.role.new };
-            self.version = call.to.clone().unwrap_or_else(|| there.clone());
+            self.version = match &call.to {
+                _ if self.broken.version && !back => other_version(),
+                Some(to) => to.clone(),
+                None => there.clone(),
+            };
             HookOutcome::Done
         };
         Some(Input::HookEnded { ticket: call.ticket, outcome })
@@ -209,6 +235,18 @@ impl Dancer {
         self.beat + (until - self.beat).div_euclid(EVERY) * EVERY
     }
 
+    /// What its checks say, if they were asked for.
+    pub(crate) fn assessed(&self) -> Option<Input> {
+        let finding = Finding { check: "latency".to_owned(), reason: "900 ms, at most 200 ms".to_owned() };
+        let verdict = if self.broken.sick { Verdict::Sick(vec![finding]) } else { Verdict::Ready };
+        Some(Input::Assessed { ticket: self.assessed?, verdict })
+    }
+
+    /// What the second sidecar of its name says, if there is one.
+    pub(crate) fn twin_of(&self, own: &Heartbeat) -> Option<Heartbeat> {
+        self.broken.twin.then(|| Heartbeat { boot: format!("{}.twin", own.boot), ..own.clone() })
+    }
+
     /// What its newest heartbeat says.
     pub(crate) fn heartbeat(&self) -> Heartbeat {
         let (settings, phase) = (&self.role.settings, self.engine.phase());
@@ -218,7 +256,7 @@ impl Dancer {
             instance: settings.instance.clone(),
             zone: self.role.zone.clone(),
             boot: self.engine_boot(),
-            version: phase.version.or_else(|| Some(self.version.clone())),
+            version: phase.version.filter(|_| !self.broken.drift).or_else(|| Some(self.version.clone())),
             phase: phase.word.to_owned(),
             rollout: phase.rollout,
             acknowledged: self.acknowledged,
@@ -240,6 +278,11 @@ fn engine(role: &Role, boot: u32, memory: Memory, scores: &[Arc<Score>]) -> Engi
 
 fn boot_id(role: &Role, boot: u32) -> String {
     format!("{}.{boot}", role.settings.instance)
+}
+
+/// A version that no plan asks for.
+pub(crate) fn other_version() -> Version {
+    Version::new("99.0.0").expect("a version")
 }
 
 fn is_back(call: &Call) -> bool {

@@ -1,6 +1,7 @@
 //! What came of one rehearsal: the log, what people were told, how it ended, and what everybody runs.
 
 use pavane_events::{Cause, Entry, Instance, Millis, RolloutId, Service, Timestamp, Version, Zone};
+use pavane_sentinel_engine::diagnosis::Beat;
 use pavane_sentinel_engine::{Alert, AlertStatus, Ended, Status, View};
 
 /// What came of one rehearsal.
@@ -22,6 +23,10 @@ pub struct Performance {
     pub runs: Vec<Runs>,
     /// The domain as the sentinel saw it at the end.
     pub view: View,
+    /// The newest heartbeat of every sidecar at the end.
+    pub beats: Vec<Beat>,
+    /// When it ended, by the broker's clock.
+    pub ends: Timestamp,
     /// How long it took, in milliseconds of virtual time.
     pub length: Millis,
 }

@@ -45,6 +45,14 @@ impl Scenario {
         Self { name: name.into(), sentinels: 1, timeline: vec![Cue::start()], ..Self::default() }
     }
 
+    /// Whether something happens that only a row of heartbeats tells.
+    pub(crate) fn is_told_by_heartbeats(&self) -> bool {
+        let told = |cue: &Cue| {
+            matches!(cue.what, What::Fault(Fault::Lose(_) | Fault::Fail { how: How::Twin | How::Drift, .. }))
+        };
+        self.timeline.iter().any(told)
+    }
+
     /// The plans beside the own one that its timeline starts, as it names them.
     pub fn other_plans(&self) -> impl Iterator<Item = &str> {
         self.timeline.iter().filter_map(|cue| match &cue.what {

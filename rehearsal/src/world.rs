@@ -14,6 +14,7 @@ use std::sync::Arc;
 use pavane_choreography::Expect;
 use pavane_events::{Entry, Event, EventId, Millis, RolloutId, Timestamp};
 use pavane_sentinel_engine::Ended;
+use pavane_sentinel_engine::diagnosis::Beat;
 use pavane_sidecar_engine::{Call, Input as Fact, Score};
 
 use crate::cast::{Cast, Role, Sidecars};
@@ -104,6 +105,10 @@ struct World<'s> {
     queue: BTreeMap<(Millis, u64), Act>,
     acts: u64,
     log: Vec<Entry>,
+    /// When each entry was appended, in the world's own time.
+    came: Vec<Millis>,
+    /// When the broker's clock leapt, and by how much.
+    leaps: Vec<(Millis, Millis)>,
     dancers: Vec<Dancer>,
     watchers: Vec<Watcher>,
     fates: Fates,
@@ -143,6 +148,8 @@ impl<'s> World<'s> {
             queue: BTreeMap::new(),
             acts: 0,
             log: Vec::new(),
+            came: Vec::new(),
+            leaps: Vec::new(),
             dancers,
             watchers,
             fates: Fates::default(),
@@ -161,7 +168,8 @@ impl<'s> World<'s> {
             known: BTreeSet::new(),
             endings: Vec::new(),
             odd_windows: stage.script.pieces().any(|piece| piece.has_odd_windows()),
-            counts_the_living: stage.script.pieces().any(|piece| piece.counts_the_living()),
+            counts_the_living: stage.script.pieces().any(|piece| piece.counts_the_living())
+                || stage.script.scenario.is_told_by_heartbeats(),
         }
     }
 
@@ -235,7 +243,19 @@ impl<'s> World<'s> {
         self.notes.push(Note { at: self.now, below: self.log.len(), what });
     }
 
+    /// A moment of the world by the broker's clock.
+    fn broker_time(&self, at: Millis) -> Timestamp {
+        let leapt = self.leaps.iter().filter(|(when, _)| *when <= at).map(|(_, by)| by).sum::<Millis>();
+        self.begins.plus(at + leapt)
+    }
+
     fn close(self) -> Performance {
+        let beats = self.dancers.iter().map(|dancer| Beat {
+            heartbeat: dancer.heartbeat(),
+            offset: self.beats,
+            at: self.broker_time(dancer.last_beat(self.now)),
+        });
+        let (beats, ends) = (beats.collect(), self.broker_time(self.now));
         let runs = self.dancers.iter().map(|dancer| Runs {
             service: dancer.role.settings.service.clone(),
             instance: dancer.role.settings.instance.clone(),
@@ -249,6 +269,8 @@ impl<'s> World<'s> {
             begins: self.begins,
             runs: runs.collect(),
             view,
+            beats,
+            ends,
             length: self.now,
             log: self.log,
             notes: self.notes,

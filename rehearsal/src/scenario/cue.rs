@@ -100,6 +100,10 @@ pub enum Fault {
     Registry(Millis),
     /// The broker does not answer for so long.
     Broker(Millis),
+    /// The broker takes nothing and gives nothing for so long, and nobody is told that it does not.
+    Frozen(Millis),
+    /// The broker's clock leaps ahead by so much.
+    Leap(Millis),
     /// The next such event is acknowledged and never stands on the log.
     Lose(Expect),
     /// The next such event waits for so long in the outbox.
@@ -136,6 +140,20 @@ pub enum How {
     Die,
     /// Its way back fails.
     Revert,
+    /// Its way back does not end.
+    Stuck,
+    /// Its hook is killed because it runs out of memory.
+    Memory,
+    /// Its hook brings another version than the one that is asked for.
+    Version,
+    /// It changes to another version behind everyone's back, at once.
+    Drift,
+    /// It falls ill after it was well: its checks are bad from here on.
+    Sick,
+    /// A second sidecar says that it is this one, so neither acts.
+    Twin,
+    /// Its clock is an hour slow.
+    Clock,
 }
 
 /// An order of a person.
@@ -171,7 +189,7 @@ impl Cue {
 
 impl How {
     /// The ways with the words for them.
-    pub const ALL: [(&'static str, Self); 7] = [
+    pub const ALL: [(&'static str, Self); 14] = [
         ("start", Self::Start),
         ("hook", Self::Hook),
         ("ready", Self::Ready),
@@ -179,6 +197,13 @@ impl How {
         ("crash", Self::Crash),
         ("die", Self::Die),
         ("revert", Self::Revert),
+        ("stuck", Self::Stuck),
+        ("memory", Self::Memory),
+        ("version", Self::Version),
+        ("drift", Self::Drift),
+        ("sick", Self::Sick),
+        ("twin", Self::Twin),
+        ("clock", Self::Clock),
     ];
 
     /// The word for it.

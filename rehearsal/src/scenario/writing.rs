@@ -93,6 +93,8 @@ fn fault(fault: &Fault) -> String {
         }
         Fault::Registry(away) => format!("registry: {{ away: {} }}", lasting(*away)),
         Fault::Broker(away) => format!("broker: {{ away: {} }}", lasting(*away)),
+        Fault::Frozen(away) => format!("broker: {{ frozen: {} }}", lasting(*away)),
+        Fault::Leap(by) => format!("clock: {{ leap: {} }}", lasting(*by)),
         Fault::Lose(expect) => format!("lose: {{ event: {expect} }}"),
         Fault::Delay(expect, by) => format!("delay: {{ event: {expect}, by: {} }}", lasting(*by)),
         Fault::Duplicate(expect) => format!("duplicate: {{ event: {expect} }}"),

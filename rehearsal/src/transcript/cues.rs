@@ -25,6 +25,13 @@ fn broken(fault: &Fault) -> String {
                 How::Crash => "loses its sidecar",
                 How::Die => "loses its host",
                 How::Revert => "has a way back that fails",
+                How::Stuck => "has a way back that hangs",
+                How::Memory => "has a hook that runs out of memory",
+                How::Version => "has a hook that brings another version",
+                How::Drift => "changes to another version behind everyone's back",
+                How::Sick => "falls ill",
+                How::Twin => "gets a second sidecar of the same name",
+                How::Clock => "has a clock that is an hour slow",
             };
             let lasts = for_so_long.map_or(String::new(), |length| format!(", for {}", lasting(length)));
             format!("{whom} {how}{lasts}")
@@ -33,6 +40,8 @@ fn broken(fault: &Fault) -> String {
         Fault::Schema(expect) => format!("{expect} is published in a schema that its readers do not know"),
         Fault::Registry(away) => format!("the registry does not answer, for {}", lasting(*away)),
         Fault::Broker(away) => format!("the broker does not answer, for {}", lasting(*away)),
+        Fault::Frozen(away) => format!("the broker is frozen, for {}", lasting(*away)),
+        Fault::Leap(by) => format!("the broker's clock leaps ahead by {}", lasting(*by)),
         Fault::Lose(expect) => format!("the next {expect} will be acknowledged and lost"),
         Fault::Delay(expect, by) => format!("the next {expect} will wait {} in the outbox", lasting(*by)),
         Fault::Duplicate(expect) => format!("the next {expect} will stand on the log twice"),

@@ -66,7 +66,7 @@ impl World<'_> {
             return self.later(again, Act::Append(Box::new(event)));
         }
         let offset = i64::try_from(self.log.len()).expect("a log that fits into memory");
-        let at = self.begins.plus(self.now);
+        let at = self.broker_time(self.now);
         if event.body.event_type().speaker() != Speaker::Control {
             self.news = self.now;
         }
@@ -78,6 +78,7 @@ impl World<'_> {
             Entry::Event(Record { offset, at, event })
         };
         self.announce(stirs(&entry));
+        self.came.push(self.now);
         self.log.push(entry);
     }
 
@@ -97,7 +98,7 @@ impl World<'_> {
     pub(super) fn visible(&self, position: usize, lag: Millis) -> Option<&Entry> {
         let away = self.now < self.broker_away || self.now < self.registry_away;
         let entry = self.log.get(position)?;
-        (!away && entry.at().since(self.begins) + lag <= self.now).then_some(entry)
+        (!away && self.came[position] + lag <= self.now).then_some(entry)
     }
 
     fn cue_said(&mut self, event: &Event) {

@@ -128,6 +128,13 @@ impl World<'_> {
                 }
                 self.later(*away, Act::Over(Over::Broker));
             }
+            Fault::Frozen(away) => {
+                self.broker_away = self.now + away;
+                self.later(*away, Act::Over(Over::Broker));
+            }
+            Fault::Leap(by) => {
+                self.leaps.push((self.now, *by));
+            }
             Fault::Sentinel(number, lasting) => self.crash_sentinel(*number, *lasting),
         }
     }
@@ -151,9 +158,24 @@ impl World<'_> {
                 How::Ready => dancer.broken.ready = true,
                 How::Hang => dancer.broken.hangs = true,
                 How::Revert => dancer.broken.revert = true,
+                How::Stuck => dancer.broken.stuck = true,
+                How::Memory => dancer.broken.memory = true,
+                How::Version => dancer.broken.version = true,
+                How::Drift => {
+                    (dancer.broken.drift, dancer.version) = (true, crate::dancer::other_version());
+                }
+                How::Sick => dancer.broken.sick = true,
+                How::Twin => (dancer.broken.deaf, dancer.broken.twin) = (true, true),
+                How::Clock => dancer.broken.clock = true,
                 How::Die => dancer.die(now),
                 How::Crash if dancer.is_up() => dancer.life = Life::Down(now),
                 How::Crash => {}
+            }
+            if how == How::Sick
+                && let Some(told) = self.dancers[d].assessed()
+            {
+                let boot = self.dancers[d].boot;
+                self.later(4, Act::Tell(d, boot, Box::new(told)));
             }
             if let (How::Crash | How::Die, Some(lasting)) = (how, lasting) {
                 self.later(lasting, Act::Over(Over::Dancer(d)));
@@ -173,6 +195,13 @@ impl World<'_> {
                 How::Ready => broken.ready = false,
                 How::Hang => broken.hangs = false,
                 How::Revert => broken.revert = false,
+                How::Stuck => broken.stuck = false,
+                How::Memory => broken.memory = false,
+                How::Version => broken.version = false,
+                How::Sick => broken.sick = false,
+                How::Twin => (broken.deaf, broken.twin) = (false, false),
+                How::Clock => broken.clock = false,
+                How::Drift => broken.drift = false,
                 How::Crash | How::Die => self.revive(d),
             }
             self.wake_dancer(d, self.now);

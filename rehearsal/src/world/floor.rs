@@ -45,9 +45,10 @@ impl World<'_> {
         let dancer = &self.dancers[d];
         let own = dancer.engine.next_deadline();
         let unread = self.log.get(dancer.position..).filter(|_| !dancer.broken.deaf);
-        let next = unread.and_then(|unread| unread.iter().find(|entry| stirs(entry)));
+        let next = unread.and_then(|unread| unread.iter().position(stirs));
         let blocked = self.broker_away.max(self.registry_away);
-        let next = next.map(|entry| (entry.at().since(self.begins) + dancer.lag).max(blocked).max(self.now));
+        let came = |next: usize| self.came[dancer.position + next] + dancer.lag;
+        let next = next.map(|next| came(next).max(blocked).max(self.now));
         if let Some(at) = own.into_iter().chain(next).min() {
             self.wake_dancer(d, at);
         }

@@ -65,8 +65,8 @@ impl World<'_> {
         let own = watcher.engine.next_deadline().map(|at| at.max(self.now + 1));
         let own = own.into_iter().chain(self.must_hear(k).map(|at| at.max(self.now)));
         let blocked = self.broker_away.max(self.registry_away);
-        let next = self.log.get(watcher.position).map(|entry| {
-            let seen = entry.at().since(self.begins) + watcher.lag;
+        let next = self.came.get(watcher.position).map(|came| {
+            let seen = came + watcher.lag;
             // A reader that is refused tries again each second.
             if blocked > self.now { blocked.min(self.now + 1_000) } else { seen.max(self.now) }
         });
@@ -213,8 +213,12 @@ impl World<'_> {
         for d in 0..self.dancers.len() {
             let beat = self.dancers[d].last_beat(self.now);
             self.beats += 1;
-            let (heartbeat, offset, at) = (self.dancers[d].heartbeat(), self.beats, self.begins.plus(beat));
+            let (heartbeat, offset, at) = (self.dancers[d].heartbeat(), self.beats, self.broker_time(beat));
+            let twin = self.dancers[d].twin_of(&heartbeat);
             self.hand(k, Input::Heartbeat { heartbeat, offset, at });
+            if let Some(heartbeat) = twin {
+                self.hand(k, Input::Heartbeat { heartbeat, offset, at });
+            }
         }
     }
 }

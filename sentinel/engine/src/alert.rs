@@ -1,6 +1,8 @@
 //! What people are told: computed from the log alone, so every replica tells the same in the same words.
 
 mod about;
+mod blind;
+mod story;
 
 use std::collections::BTreeMap;
 
@@ -8,16 +10,16 @@ use pavane_choreography::yaml::lasting;
 use pavane_events::command::GateRejected;
 use pavane_events::service::HookUncertain;
 use pavane_events::verdict::{RolloutStalled, SequenceViolated};
-use pavane_events::{Cause, Domain, EventId, Evidence, Millis, Record, Timestamp, Version, identity};
+use pavane_events::{Cause, EventId, Millis, Record, Service, Timestamp, Version, identity};
 
-use crate::diagnosis::words::next_step;
+use crate::diagnosis::words::page_of;
 use crate::effect::{Alert, AlertStatus, Counter, Effect};
 use crate::fold::Fold;
-use crate::input::BlindCause;
 use crate::rollout::Rollout;
-use crate::spoken::Saying;
 
 pub(crate) use about::{About, Concern, Matter, Wait};
+pub(crate) use blind::blind;
+use story::Story;
 
 impl Fold {
     /// A step stands still.
@@ -35,24 +37,10 @@ impl Fold {
         let mut alert = self.alert(rollout, name, Some(i), said.cause.as_str(), id, raw);
         alert.since = said.since;
         alert.deadline = said.deadline;
-        let waits: Vec<String> =
-            rollout.score.dependants[i].iter().map(|&d| rollout.plan_step(d).id.to_string()).collect();
-        let seen = seen(rollout, i, said);
-        let (plan, cause) = (&rollout.score.plan.name, said.cause.as_str());
-        let summary = match rollout.breach(i) {
-            Some(_) => format!("{plan}: a metric breaks its bound: {} ({cause})", said.missing),
-            None => format!("{plan}: {} is missing ({cause})", said.missing),
-        };
-        let mut note = |key: &str, text: String| alert.annotations.insert(key.to_owned(), text);
-        note("summary", summary);
-        note("description", describe(rollout, i, said, &seen, &waits));
-        note("missing", said.missing.clone());
-        note("evidence", seen);
-        note("attempt", said.attempt.to_string());
-        note("next_step", next_step(said.cause, rollout.remedy(i)).to_owned());
-        if !waits.is_empty() {
-            note("waiting", waits.join(", "));
-        }
+        let brake = self.brake(rollout, self.clock.now()).map(|brake| brake.to_string());
+        let story = Story::of(rollout, i, said);
+        story.tell(&mut alert, brake.as_deref());
+        self.own_up(rollout, &story.culprit(), &mut alert);
         self.burn(n, About::Step(i, Concern::Stall), alert, out);
     }
 
@@ -82,8 +70,12 @@ impl Fold {
             rollout.service(i),
             step.id
         );
-        alert.annotations.insert("description".to_owned(), description);
-        alert.annotations.insert("missing".to_owned(), missing);
+        alert.say("description", description);
+        let next =
+            format!("find out who moved {who} early: by hand, or by a reaction that the plan does not know");
+        alert.say("next_step", next);
+        alert.say("offsets", said.cites.to_string());
+        alert.say("missing", missing);
         self.burn(n, About::Step(i, Concern::Sequence), alert, out);
     }
 
@@ -98,8 +90,7 @@ impl Fold {
     ) {
         let rollout = &self.rollouts[n];
         let envelope = &record.event.envelope;
-        let mut alert =
-            self.alert(rollout, "HookUncertain", Some(i), Cause::Unknown.as_str(), &envelope.id, record.at);
+        let mut alert = self.alert(rollout, "HookUncertain", Some(i), "uncertain", &envelope.id, record.at);
         let who = envelope.instance.as_ref().map_or("an instance", |instance| instance.as_str());
         let version =
             |version: &Option<Version>| version.as_ref().map_or("unknown".to_owned(), ToString::to_string);
@@ -116,6 +107,10 @@ impl Fold {
             ),
         );
         alert.say("evidence", format!("HookUncertain of {who} at offset {}", record.offset));
+        alert.say("offsets", record.offset.to_string());
+        let next =
+            "look what it did, by hand; then let it report, or `pavane override` or `pavane rollback` it";
+        alert.say("next_step", next.to_owned());
         self.burn(n, About::Step(i, Concern::Uncertain), alert, out);
     }
 
@@ -147,8 +142,9 @@ impl Fold {
         if self.burning.get(&(n, about)).is_some_and(|old| old.id != alert.id) {
             self.over(n, about, out);
         }
-        out.push(Effect::Raise(Box::new(alert.clone())));
-        let new = self.burning.insert((n, about), alert).is_none();
+        let kept = alert.kept();
+        out.push(Effect::Raise(Box::new(alert)));
+        let new = self.burning.insert((n, about), kept).is_none();
         if let Some(rollout) = self.rollouts.get_mut(n).filter(|_| new) {
             rollout.burning += 1;
         }
@@ -175,7 +171,7 @@ impl Fold {
         let rollout = &self.rollouts[n];
         let phase = rollout.plan_phase(k);
         let mut alert =
-            self.alert(rollout, "GateRejected", None, "not_started", &record.event.envelope.id, record.at);
+            self.alert(rollout, "GateRejected", None, "rejected", &record.event.envelope.id, record.at);
         alert.labels.insert("severity".to_owned(), "ticket".to_owned());
         alert.labels.insert("phase".to_owned(), phase.id.to_string());
         let by = if said.by.is_empty() { "someone" } else { &said.by };
@@ -183,10 +179,15 @@ impl Fold {
         alert.say(
             "description",
             format!(
-                "Phase {} of rollout {} does not begin: {}. Approve its next attempt, or `pavane rollback {1}`.",
+                "Phase {} of rollout {} does not begin: {}. The sentinel waits for the next word on it.",
                 phase.id, rollout.id, said.reason
             ),
         );
+        let next = format!(
+            "`pavane approve {0} {1}` for its next attempt, or `pavane rollback {0} --reason …`",
+            rollout.id, phase.id
+        );
+        alert.say("next_step", next);
         self.burn(n, About::Phase(k, Wait::Rejected), alert, out);
     }
 
@@ -195,6 +196,16 @@ impl Fold {
         self.over(n, About::Phase(k, Wait::Rejected), out);
     }
 
+    /// Names the team of whose doing it is, and tells that one.
+    fn own_up(&self, rollout: &Rollout, culprit: &Service, alert: &mut Alert) {
+        let step = rollout.steps_of(culprit).next().map(|i| rollout.plan_step(i).owner.clone());
+        let known = || self.services.known.get(culprit).map(|known| known.owner.clone());
+        let Some(owner) = step.or_else(known).filter(|owner| !owner.is_empty()) else { return };
+        alert.say("culprit_owner", owner.clone());
+        alert.labels.insert("owner".to_owned(), owner);
+    }
+
+    /// An alert about a rollout, with what all of them say.
     pub(crate) fn alert(
         &self,
         rollout: &Rollout,
@@ -221,6 +232,12 @@ impl Fold {
         }
         let mut annotations = BTreeMap::new();
         annotations.insert("trace_id".to_owned(), identity::hex(&identity::trace_id(&rollout.id)));
+        annotations.insert("page".to_owned(), page_of(name, cause));
+        annotations.insert("culprit_owner".to_owned(), step.map_or(&plan.owner, |step| &step.owner).clone());
+        annotations.insert("why".to_owned(), format!("pavane why {}", rollout.id));
+        if let Some(i) = i {
+            annotations.insert("culprit".to_owned(), rollout.service(i).to_string());
+        }
         if let Some(runbook) = step.and_then(|step| step.runbook.as_ref()).or(plan.runbook.as_ref()) {
             annotations.insert("runbook_url".to_owned(), runbook.clone());
         }
@@ -238,118 +255,23 @@ impl Alert {
         self
     }
 
+    /// What is kept of it until it is over: what its end is told with.
+    fn kept(&self) -> Self {
+        let told = ["summary", "missing", "attempt", "culprit", "page", "runbook_url", "trace_id"];
+        let kept = |(key, text): (&&str, &String)| ((*key).to_owned(), text.clone());
+        let told = told.iter().filter_map(|key| Some((key, self.annotations.get(*key)?)));
+        let (id, labels, annotations) = (self.id.clone(), self.labels.clone(), told.map(kept).collect());
+        let Self { status, since, deadline, starts_at, ends_at, .. } = *self;
+        Self { id, status, labels, annotations, since, deadline, starts_at, ends_at }
+    }
+
     pub(crate) fn say(&mut self, key: &str, text: String) {
         self.annotations.insert(key.to_owned(), text);
     }
-}
-
-/// The alert that a sentinel cannot see, told by another way than the log.
-pub(crate) fn blind(domain: &Domain, replica: &str, cause: BlindCause, status: AlertStatus) -> Alert {
-    let pairs = [
-        ("alertname", "Blind"),
-        ("domain", domain.as_str()),
-        ("cause", cause.as_str()),
-        ("replica", replica),
-        ("severity", "page"),
-        ("owner", "platform"),
-    ];
-    let labels = pairs.map(|(key, text)| (key.to_owned(), text.to_owned())).into();
-    let summary = format!("the sentinel {replica} cannot see domain {domain} ({})", cause.as_str());
-    let description = match cause {
-        BlindCause::NoSight => "A pulse that it appended was not read back in time.",
-        BlindCause::Broker => "Kafka does not answer.",
-        BlindCause::Registry => "The schema registry does not answer, so records cannot be read.",
-        BlindCause::RegistryTamper => {
-            "RegistryTamper: the registry serves another schema under an id than the one that is known to be there. Find \
-             out who changed it, and restore it."
-        }
-        BlindCause::TopicConfig => {
-            "The topic does not stamp records with the broker's time: run `pavane topics apply`."
-        }
-        BlindCause::HistoryLost => {
-            "The log no longer holds what would have to be read next, and there is no newer snapshot."
-        }
-        BlindCause::LogReplaced => {
-            "Another record stands on the log where one was read: the topic was made anew."
-        }
-        BlindCause::LogRewound => "The log ends before what was read of it: records are gone.",
-        BlindCause::PartitionsChanged => {
-            "The log has another number of partitions, so the domain's records may lie in another one."
-        }
-        BlindCause::NewerVocabulary => "A newer program speaks on the log: upgrade the sentinels first.",
-        BlindCause::NewerRules => "A rollout is judged by newer rules: upgrade the sentinels first.",
-    };
-    let description =
-        format!("{description} Until it sees again it judges nothing and asks for no rollback.");
-    let annotations =
-        [("summary".to_owned(), summary), ("description".to_owned(), description)].into_iter().collect();
-    let id = EventId::new(format!("blind-{domain}-{replica}-{}", cause.as_str()));
-    let id = id.unwrap_or_else(|_| EventId::new("blind").expect("a name"));
-    let (since, deadline, starts_at, ends_at) = (None, None, Timestamp::default(), None);
-    Alert { id, status, labels, annotations, since, deadline, starts_at, ends_at }
 }
 
 /// A length of time as people say it: to the second, where it is longer than a few.
 pub(crate) fn spoken(length: Millis) -> String {
     const FEW: Millis = 10_000;
     lasting(if length < FEW { length } else { (length + 500) / 1_000 * 1_000 })
-}
-
-/// What was seen, a line each.
-fn seen(rollout: &Rollout, i: usize, said: &RolloutStalled) -> String {
-    let state = &rollout.steps[i];
-    let rejected = state.rejection.iter().map(|seen| {
-        let who = seen.instance.as_ref().map_or("a service that waits", |instance| instance.as_str());
-        format!("{who} rejected it at offset {}: {}", seen.offset, seen.detail)
-    });
-    let tainted = state
-        .taint
-        .iter()
-        .map(|(offset, why)| format!("the record at offset {offset} cannot be read: {why}"));
-    let words = state.words.iter().map(|(instance, word)| {
-        let detail = word.detail();
-        let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
-        let said = match word.saying {
-            Saying::WrongVersion => rollout.contradiction(i, instance),
-            Saying::Started | Saying::Awaited | Saying::Failed | Saying::Drained => {
-                format!("it said {:?}", word.saying)
-            }
-        };
-        format!("{instance}: {said} (offset {}){detail}", word.offset)
-    });
-    let quoted = said.evidence.iter().map(quote);
-    rejected.chain(tainted).chain(words).chain(quoted).collect::<Vec<_>>().join("; ")
-}
-
-fn quote(seen: &Evidence) -> String {
-    let who = seen.instance.as_ref().map_or("no instance", |instance| instance.as_str());
-    let version = seen.version.as_ref().map_or(String::new(), |version| format!(" on {version}"));
-    let phase = if seen.phase.is_empty() { String::new() } else { format!(" ({})", seen.phase) };
-    format!("{who}{version}{phase}: {}", seen.detail)
-}
-
-fn describe(rollout: &Rollout, i: usize, said: &RolloutStalled, seen: &str, waits: &[String]) -> String {
-    let step = rollout.plan_step(i);
-    let window = match (said.since, said.deadline) {
-        (Some(since), Some(end)) => format!(" within {}", spoken(end.since(since))),
-        _ => String::new(),
-    };
-    if let Some(phase) = rollout.breach(i) {
-        return format!(
-            "Phase {} of rollout {} is watched: {}. The next phase does not begin. Seen: {seen}.",
-            phase.id, rollout.id, said.missing
-        );
-    }
-    let waiting = match waits {
-        [] => String::new(),
-        waits => format!(" Waiting behind it: {}.", waits.join(", ")),
-    };
-    format!(
-        "Step {} of rollout {} expects {} from {} instance(s){window}; it stands still: {}. Seen: {seen}.{waiting}",
-        step.id,
-        rollout.id,
-        said.missing,
-        step.instances,
-        said.cause.as_str()
-    )
 }

@@ -133,6 +133,25 @@ impl Rollout {
         self.steps.iter().filter(|state| state.goes_back)
     }
 
+    /// The step for which the sentinel decided to go back; none where a person did.
+    pub(crate) fn went_back_from(&self) -> Option<usize> {
+        let decided = |verdict: &&Verdict| verdict.kind == EventType::RollbackRequested.as_str();
+        match self.verdicts.iter().rev().find(decided)?.deed {
+            Deed::Step(i) => Some(i),
+            Deed::Rollout | Deed::Gate(_) => None,
+        }
+    }
+
+    /// The first step in the order of the way back of which somebody is not back.
+    pub(crate) fn first_not_back(&self) -> Option<usize> {
+        let back = |answer: Option<&Answer>| answer == Some(&Answer::Complete);
+        let is_not = |i: &usize| {
+            let state = &self.steps[*i];
+            state.goes_back && state.moved().any(|instance| !back(state.answers.get(instance)))
+        };
+        (0..self.steps.len()).rev().find(is_not)
+    }
+
     /// The steps that are not back, for a person.
     pub(crate) fn not_back(&self) -> Vec<String> {
         let mut lines = Vec::new();

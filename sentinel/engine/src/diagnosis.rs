@@ -3,6 +3,7 @@
 //! It is a function of what was read and nothing else, so whoever tells it (an alert, a command, a page) tells the same
 //! in the same words. Where one thing waits for another, the first of the chain is named, not the last.
 
+pub(crate) mod advice;
 mod awaited;
 mod chain;
 mod chronicle;
@@ -11,8 +12,8 @@ mod halt;
 mod headline;
 mod instances;
 mod outlook;
-mod record;
-mod seen;
+pub(crate) mod record;
+pub(crate) mod seen;
 pub(crate) mod words;
 
 use pavane_choreography::Severity;
@@ -23,7 +24,7 @@ use crate::rollout::Status;
 use crate::view::{RolloutView, StepStatus, View};
 
 pub use chronicle::Chronicle;
-pub use words::{lasting, meaning, page};
+pub use words::{ALERTS, lasting, meaning, page, page_of};
 
 /// All that is known when the question is asked.
 #[derive(Clone, Copy, Debug)]
@@ -168,6 +169,8 @@ pub struct Awaited {
     pub page: Option<String>,
     /// Whose doing it is, where that is not the service that owes the event.
     pub culprit: Option<String>,
+    /// The team that owns the culprit, where that is known.
+    pub culprit_owner: Option<String>,
     /// The last thing that the service said.
     pub last: Option<Said>,
     /// Whether it said that in this rollout.

@@ -11,6 +11,7 @@ use pavane_events::control::{Sighting, SightingKind};
 use pavane_events::identity::sha256_hex;
 use pavane_events::{EventId, Heartbeat, Instance, Record, Service, Timestamp, Version};
 
+use crate::diagnosis::words::page_of;
 use crate::effect::{Alert, AlertStatus, Effect};
 use crate::fold::Fold;
 use crate::heartbeats::{ALIVE, Heartbeats};
@@ -186,10 +187,20 @@ impl Fold {
             "description",
             format!(
                 "Every heartbeat of {instance} says that it runs {version}, and no rollout of {service} is open. The \
-                 last one, {rollout}, left {versions}. Bring the instance to it, or roll {version} out; nothing is \
-                 done by itself."
+                 last one, {rollout}, left {versions}. The sentinel does nothing about it."
             ),
         );
+        let next = format!("bring {instance} to {versions}, or roll {version} out");
+        let owner = known.map_or("", |known| &known.owner).to_owned();
+        for (key, text) in [
+            ("next_step", next),
+            ("culprit", service.to_string()),
+            ("culprit_owner", owner),
+            ("page", page_of("VersionDrift", "conflict")),
+            ("offsets", drifting.offset.to_string()),
+        ] {
+            alert.say(key, text);
+        }
         alert
     }
 }

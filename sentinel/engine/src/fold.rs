@@ -13,6 +13,7 @@ use pavane_events::{
 use crate::alert::About;
 use crate::brakes::Brakes;
 use crate::clock::{Clock, Mark};
+use crate::diagnosis::record;
 use crate::drift::Drifting;
 use crate::effect::{Alert, Counter, Draft, Effect};
 use crate::identities::Identities;
@@ -370,8 +371,7 @@ impl Fold {
             && rollout.status == Status::Open
             && rollout.steps[i].full.is_none()
         {
-            let detail = format!("{}: {}", unreadable.reason.as_str(), unreadable.detail);
-            rollout.steps[i].taint = Some((unreadable.offset, detail));
+            rollout.steps[i].taint = Some((unreadable.offset, record::unreadable(unreadable)));
         }
         Touched::One(n)
     }

@@ -200,6 +200,9 @@ impl Heartbeats {
         if let Some(word) = word.filter(failed).filter(|_| twins.is_none()) {
             return failure(instance, word);
         }
+        if let Some(word) = word.filter(|word| word.saying == Saying::WrongVersion && heard.is_none()) {
+            return of_tool(rollout, i, instance, word);
+        }
         let Some(heard) = heard.filter(|heard| heard.at.since(after) > -ALIVE) else {
             let last = heard.map_or("never heard".to_owned(), |heard| {
                 format!("last heard {} before", spoken(after.since(heard.at)))
@@ -213,28 +216,7 @@ impl Heartbeats {
             };
         };
         let heartbeat = &heard.heartbeat;
-        let started = word.is_some();
-        let wrong = word.is_some_and(|word| word.saying == Saying::WrongVersion);
-        let acknowledged = heartbeat.acknowledged;
-        let (cause, what) = match (way(fold, rollout, i, heard), twins) {
-            (_, Some(twins)) => (Cause::Conflict, twins),
-            _ if heartbeat.outbox > 0 => {
-                (Cause::Undelivered, format!("alive, {} event(s) wait in its outbox", heartbeat.outbox))
-            }
-            (Way::Lost, None) => {
-                (Cause::Gap, format!("alive, says that the broker acknowledged its event {acknowledged}"))
-            }
-            (Way::Underway, None) => {
-                (Cause::Undelivered, format!("alive, and its event {acknowledged} has not been read yet"))
-            }
-            (Way::Forgotten, None) => (
-                Cause::Unknown,
-                format!("alive, and how many events it said is forgotten ({acknowledged} by its count)"),
-            ),
-            (Way::Clear, None) if wrong => (Cause::Conflict, rollout.contradiction(i, instance)),
-            (Way::Clear, None) if started => (Cause::NotFinished, "alive, and not done".to_owned()),
-            (Way::Clear, None) => (Cause::NotStarted, "alive, and has not begun".to_owned()),
-        };
+        let (cause, what) = told(fold, rollout, i, heard, twins);
         Evidence {
             kind: EvidenceKind::Heartbeat,
             cause,
@@ -247,6 +229,49 @@ impl Heartbeats {
             value: String::new(),
             detail: what,
         }
+    }
+}
+
+/// What a sidecar that is alive says of the step: the cause, and in words.
+fn told(fold: &Fold, rollout: &Rollout, i: usize, heard: &Heard, twins: Option<String>) -> (Cause, String) {
+    let heartbeat = &heard.heartbeat;
+    let (instance, acknowledged) = (&heartbeat.instance, heartbeat.acknowledged);
+    let word = rollout.steps[i].words.get(instance);
+    let wrong = word.is_some_and(|word| word.saying == Saying::WrongVersion);
+    let behind = match fold.offset - heartbeat.position {
+        behind @ 1.. => format!(", {behind} records behind"),
+        _ => String::new(),
+    };
+    match (way(fold, rollout, i, heard), twins) {
+        (_, Some(twins)) => (Cause::Conflict, twins),
+        _ if heartbeat.outbox > 0 => {
+            (Cause::Undelivered, format!("alive, {} event(s) wait in its outbox", heartbeat.outbox))
+        }
+        (Way::Lost, None) => {
+            (Cause::Gap, format!("alive, says that the broker acknowledged its event {acknowledged}"))
+        }
+        (Way::Underway, None) => {
+            (Cause::Undelivered, format!("alive, and its event {acknowledged} has not been read yet"))
+        }
+        (Way::Forgotten, None) => (
+            Cause::Unknown,
+            format!("alive, and how many events it said is forgotten ({acknowledged} by its count)"),
+        ),
+        (Way::Clear, None) if wrong => (Cause::Conflict, rollout.contradiction(i, instance)),
+        (Way::Clear, None) if word.is_some() => (Cause::NotFinished, "alive, and not done".to_owned()),
+        (Way::Clear, None) => (Cause::NotStarted, format!("alive, and has not begun{behind}")),
+    }
+}
+
+/// A tool that speaks for a service has no heartbeat, so its silence says nothing.
+fn of_tool(rollout: &Rollout, i: usize, tool: &Instance, word: &Word) -> Evidence {
+    Evidence {
+        cause: Cause::Conflict,
+        instance: Some(tool.clone()),
+        version: word.version.clone(),
+        offset: Some(word.offset),
+        detail: rollout.contradiction(i, tool),
+        ..Evidence::default()
     }
 }
 

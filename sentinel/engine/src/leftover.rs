@@ -32,11 +32,13 @@ impl Fold {
             "description",
             format!(
                 "The plan asks for a rollback of {}, and a brake of the domain keeps the sentinel from it: {}. The \
-                 rollout is paused. `pavane rollback {0}` goes back all the same, `pavane resume {0}` goes on without; \
-                 the sentinel does not ask again for this stall of step {}.",
+                 rollout is paused; the sentinel does not ask again for this stall of step {}.",
                 rollout.id, said.reason, step.id
             ),
         );
+        let next =
+            "`pavane rollback {0} --reason …` goes back all the same, `pavane resume {0}` goes on without";
+        alert.say("next_step", next.replace("{0}", rollout.id.as_str()));
         self.burn(n, About::Step(i, Concern::Withheld), alert, out);
     }
 
@@ -56,16 +58,28 @@ impl Fold {
         let mut alert = self.alert(rollout, "RolloutPartial", None, "failed", id, record.at);
         page(&mut alert);
         let left = rollout.not_back().join("; ");
-        alert.say(
-            "summary",
-            format!("{}: the rollback did not succeed everywhere: {left}", rollout.score.plan.name),
-        );
+        let summary = format!("{}: the rollback did not succeed everywhere: {left}", rollout.score.plan.name);
+        alert.say("summary", summary);
+        let why = rollout.went_back_from().map_or_else(String::new, |i| {
+            let (step, event) = (&rollout.plan_step(i).id, rollout.expects(i));
+            format!("It went back because step {step} stood still: {event} was missing. ")
+        });
         alert.say(
             "description",
-            "Some services are back on the old version, some are not. The sentinel asks for nothing more: bring the \
-             named instances to one version by hand."
-                .to_owned(),
+            format!(
+                "{why}Some services are back on the old version, some are not: {left}. The sentinel asks for nothing more."
+            ),
         );
+        alert.say("next_step", format!("bring these to one version by hand: {left}"));
+        alert.say("lacking", left);
+        if let Some(i) = rollout.first_not_back() {
+            let (service, owner) = (rollout.service(i).into_owned(), rollout.plan_step(i).owner.clone());
+            alert.labels.insert("service".to_owned(), service.to_string());
+            alert.labels.insert("step".to_owned(), rollout.plan_step(i).id.to_string());
+            alert.labels.insert("owner".to_owned(), owner.clone());
+            alert.say("culprit", service.to_string());
+            alert.say("culprit_owner", owner);
+        }
         self.burn(n, About::Whole(Matter::Partial), alert, out);
     }
 
@@ -75,7 +89,7 @@ impl Fold {
         let frozen: Vec<usize> = (0..rollout.steps.len()).filter(|i| rollout.is_frozen(*i)).collect();
         let Some(&first) = frozen.first() else { return };
         let id = identity::decision_id(&rollout.id, rollout.epoch, None, "RollbackFrozen", rollout.attempt);
-        let mut alert = self.alert(rollout, "RollbackFrozen", Some(first), "failed", &id, record.at);
+        let mut alert = self.alert(rollout, "RollbackFrozen", Some(first), "irreversible", &id, record.at);
         page(&mut alert);
         let name = |i: &usize| format!("{} ({})", rollout.plan_step(*i).id, rollout.expects(*i));
         let steps = frozen.iter().map(name).collect::<Vec<_>>().join(", ");
@@ -88,11 +102,17 @@ impl Fold {
         alert.say(
             "description",
             format!(
-                "What stands above is back. {steps} cannot be taken back and stays{}. A person decides what \
-                 becomes of it.",
+                "What stands above is back. {steps} cannot be taken back and stays{}. The sentinel asks for nothing more.",
                 if below.is_empty() { String::new() } else { format!(", and so does {}", below.join(", ")) }
             ),
         );
+        if let Some(i) = rollout.went_back_from() {
+            alert.say("origin", rollout.plan_step(i).id.to_string());
+            alert.say("culprit", rollout.service(i).to_string());
+            alert.say("culprit_owner", rollout.plan_step(i).owner.clone());
+        }
+        let next = "decide what becomes of what stays: does the old version of the others run with it?";
+        alert.say("next_step", next.to_owned());
         self.burn(n, About::Whole(Matter::Frozen), alert, out);
     }
 
@@ -126,6 +146,8 @@ impl Fold {
             "description",
             format!("{who} said {what}{version} at offset {}; it counts no more: {then}.", record.offset),
         );
+        alert.say("offsets", record.offset.to_string());
+        alert.say("next_step", format!("look which version {who} runs, and whether the others run with it"));
         self.burn(n, About::Step(i, Concern::Late), alert, out);
     }
 

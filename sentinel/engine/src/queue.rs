@@ -9,6 +9,7 @@ use pavane_choreography::{Concurrency, Step};
 use pavane_events::command::RolloutStarted;
 use pavane_events::{Lookup, Record, RolloutId, Service, Timestamp};
 
+use crate::alert::{About, Matter};
 use crate::effect::{Counter, Effect, Ended};
 use crate::fold::{Fold, RULES, Touched};
 use crate::input::BlindCause;
@@ -40,12 +41,18 @@ impl Fold {
             self.blind = Some(BlindCause::NewerRules);
             return Touched::Nothing;
         }
-        let admitted =
-            self.admit(&id, started).and_then(|score| Ok((self.must_wait(&score, &id, record.at)?, score)));
-        let (waits, score) = match admitted {
-            Ok(admitted) => admitted,
+        let score = match self.admit(&id, started) {
+            Ok(score) => score,
             Err((code, reason)) => {
                 self.refuse(record, code, reason);
+                return Touched::Nothing;
+            }
+        };
+        let waits = match self.must_wait(&score, &id, record.at) {
+            Ok(waits) => waits,
+            Err((code, reason)) => {
+                self.refuse(record, code, reason);
+                self.raise_refused(&score, &id, record, out);
                 return Touched::Nothing;
             }
         };
@@ -133,6 +140,60 @@ impl Fold {
                 self.owner(&service).or_else(|| queued.iter().find(|n| claims(n, &service)).copied())?;
             Some((service, self.rollouts.get(other)?))
         })
+    }
+
+    /// Tells of a start that another rollout is in the way of: the first that it keeps out, until it ends.
+    fn raise_refused(&mut self, score: &Score, id: &RolloutId, record: &Record, out: &mut Vec<Effect>) {
+        let queued: Vec<u64> = self.queued.iter().copied().collect();
+        let Some((service, other)) = self.in_the_way(score, id, &queued) else { return };
+        let (service, other_id) = (service.into_owned(), other.id.clone());
+        let Some(n) = self.find(&other_id) else { return };
+        let about = About::Whole(Matter::InTheWay);
+        if self.burning.contains_key(&(n, about)) {
+            return;
+        }
+        let mut alert = self.alert(
+            &self.rollouts[n],
+            "RolloutRefused",
+            None,
+            "conflict",
+            &record.event.envelope.id,
+            record.at,
+        );
+        let (plan, owner) = (&score.plan.name, &score.plan.owner);
+        for (key, text) in [
+            ("rollout", id.as_str()),
+            ("choreography", plan.as_str()),
+            ("service", service.as_str()),
+            ("owner", owner.as_str()),
+            ("severity", "ticket"),
+        ] {
+            alert.labels.insert(key.to_owned(), text.to_owned());
+        }
+        for (key, text) in [
+            ("summary", format!("{plan}: {id} was not started, {other_id} is in its way (conflict)")),
+            (
+                "description",
+                format!(
+                    "Rollout {id} wants to move {service}, which takes part in rollout {other_id} already: the first on the \
+                     log has it. Nothing of {id} was begun. The sentinel refused the start at offset {} and does not \
+                     try it again.",
+                    record.offset
+                ),
+            ),
+            (
+                "next_step",
+                format!("wait for the end of {other_id}, or `pavane abort {other_id}`; then start it again"),
+            ),
+            ("why", format!("pavane why {other_id}")),
+            ("culprit", service.to_string()),
+            ("culprit_owner", owner.clone()),
+            ("origin", other_id.to_string()),
+            ("offsets", record.offset.to_string()),
+        ] {
+            alert.say(key, text);
+        }
+        self.burn(n, about, alert, out);
     }
 
     /// The rollout that keeps a queued one waiting.

@@ -5,14 +5,17 @@
 //! and one that was restored still knows what it has told. While the clocks of a rollout stand still, what held when they
 //! stopped goes on to hold.
 
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use pavane_events::{Millis, PhaseId, Timestamp, identity};
+use pavane_events::{Millis, Timestamp};
 
-use crate::alert::{About, Concern, Matter, Wait, spoken};
-use crate::effect::{Alert, Effect};
+use crate::alert::{About, Concern, Matter, Wait};
+use crate::effect::Effect;
 use crate::fold::{Fold, Touched};
 use crate::rollout::{Rollout, Status};
+use words::reminder;
 
 /// How long there may be no value of a metric before someone is told.
 pub(crate) const BLIND: Millis = 60_000;
@@ -171,132 +174,4 @@ fn next_time(fold: &Fold, rollout: &Rollout) -> Option<Timestamp> {
     let stalls = (0..rollout.steps.touched()).filter_map(|i| stalled_since(fold, rollout, i).map(later));
     let all = [opens, met, closes, stands].into_iter().flatten().chain(stalls);
     all.filter(|at| *at > now).min()
-}
-
-/// The words of a reminder that begins to hold at the record that was read last.
-fn reminder(fold: &Fold, rollout: &Rollout, about: About) -> Alert {
-    match about {
-        About::Phase(k, wait) => phase(fold, rollout, k, wait),
-        About::Step(i, _) => {
-            let (step, event) = (rollout.plan_step(i), rollout.missing(i));
-            let mut alert = alert(fold, rollout, "StepOrphaned", None, Some(i));
-            let long = spoken(fold.settings.newest().orphan_after_ms);
-            alert.say("summary", format!("{}: nobody has looked after step {}", plan(rollout), step.id));
-            alert.say(
-                "description",
-                format!(
-                    "Step {} of rollout {} has stood still for {long}: {event} is missing. Let the service report, or \
-                     `pavane override`, `pavane rollback` or `pavane abort` it.",
-                    step.id, rollout.id
-                ),
-            );
-            alert
-        }
-        About::Whole(_) => {
-            let mut alert = alert(fold, rollout, "RolloutOrphaned", None, None);
-            alert.labels.insert("severity".to_owned(), "ticket".to_owned());
-            let long = spoken(fold.settings.newest().orphan_after_ms);
-            let why = if fold.held.is_some() {
-                "the domain is held: `pavane release` lets it run on".to_owned()
-            } else if rollout.status == Status::Queued {
-                "it waits for another rollout to end".to_owned()
-            } else if rollout.stopped.is_some() {
-                format!("it is paused: `pavane resume {}` lets it run on", rollout.id)
-            } else {
-                format!("it waits for an approval: see `pavane status {}`", rollout.id)
-            };
-            alert.say("summary", format!("{}: no clock has run for {long}", plan(rollout)));
-            alert.say(
-                "description",
-                format!(
-                    "Rollout {} has stood for {long}, and keeps its services from others: {why}. `pavane abort {0}` \
-                     ends it where it stands.",
-                    rollout.id
-                ),
-            );
-            alert
-        }
-    }
-}
-
-fn phase(fold: &Fold, rollout: &Rollout, k: usize, wait: Wait) -> Alert {
-    let (phase, plan) = (rollout.plan_phase(k), plan(rollout));
-    let name = match wait {
-        Wait::Approval | Wait::Rejected => "ApprovalAwaited",
-        Wait::Maintenance => "MaintenanceOver",
-        Wait::Cohort => "CohortUnknown",
-        Wait::Metric => "MetricMissing",
-    };
-    let mut alert = alert(fold, rollout, name, Some(&phase.id), None);
-    match wait {
-        Wait::Maintenance => {
-            alert.say("summary", format!("{plan}: phase {} is left over when the window closes", phase.id));
-            alert.say(
-                "description",
-                format!(
-                    "The maintenance window of rollout {} has closed before phase {} began. It begins in no window: \
-                     `pavane rollback {0}` goes back, `pavane abort {0}` leaves it as it is.",
-                    rollout.id, phase.id
-                ),
-            );
-        }
-        Wait::Approval | Wait::Rejected => {
-            let by = phase.approval.as_ref().map_or("someone", |approval| &approval.by);
-            alert.labels.insert("severity".to_owned(), "ticket".to_owned());
-            alert.labels.insert("owner".to_owned(), by.to_owned());
-            alert.say("summary", format!("{plan}: phase {} waits for the approval of {by}", phase.id));
-            alert.say(
-                "description",
-                format!(
-                    "What comes before phase {} of rollout {} is complete. It begins when someone approves: \
-                     `pavane approve {1} {0}`, or `pavane reject {1} {0} --reason …`.",
-                    phase.id, rollout.id
-                ),
-            );
-        }
-        Wait::Cohort => {
-            alert.say("summary", format!("{plan}: phase {} cannot begin, nobody is heard", phase.id));
-            let text = "moves a share of the instances, and of one of its services no sidecar is heard. It begins \
-                        when they are: look whether they run.";
-            alert.say("description", format!("Phase {} of rollout {} {text}", phase.id, rollout.id));
-        }
-        Wait::Metric => {
-            let why = rollout.phases[k].missing.as_ref().map_or("no answer", String::as_str);
-            alert.say("summary", format!("{plan}: phase {} is watched blindly", phase.id));
-            alert.say(
-                "description",
-                format!(
-                    "There has been no value of the metric that phase {} of rollout {} is watched by for a minute: \
-                     {why}. Nothing is decided without it. Mend it, or count step {} as met by `pavane override`.",
-                    phase.id,
-                    rollout.id,
-                    rollout.plan_step(rollout.told_of(k)).id
-                ),
-            );
-        }
-    }
-    alert
-}
-
-/// An alert with the id that every replica gives it: of its name, and of the record at which it began to hold.
-fn alert(fold: &Fold, rollout: &Rollout, name: &str, phase: Option<&PhaseId>, i: Option<usize>) -> Alert {
-    let what = phase.map_or_else(|| name.to_owned(), |phase| format!("{name}/{phase}"));
-    let step = i.map(|i| &rollout.plan_step(i).id);
-    let id = identity::decision_id(&rollout.id, rollout.epoch, step, &what, fold.offset);
-    let cause = match name {
-        "CohortUnknown" => "unreachable",
-        "MetricMissing" => "unknown",
-        _ => i
-            .and_then(|i| rollout.steps[i].stall.as_ref())
-            .map_or("not_started", |stall| stall.cause.as_str()),
-    };
-    let mut alert = fold.alert(rollout, name, i, cause, &id, fold.clock.raw());
-    if let Some(phase) = phase {
-        alert.labels.insert("phase".to_owned(), phase.to_string());
-    }
-    alert
-}
-
-fn plan(rollout: &Rollout) -> &str {
-    &rollout.score.plan.name
 }

@@ -7,6 +7,7 @@ use pavane_events::{Body, EventType, Record, Speaker};
 
 use crate::alert::{About, Concern};
 use crate::clock::Mark;
+use crate::diagnosis::record as said_of;
 use crate::effect::{Counter, Effect};
 use crate::fold::Fold;
 use crate::rollout::{Counted, Pending, Rollout, Status};
@@ -185,18 +186,14 @@ impl Fold {
         if own.is_some()
             && let Some(i) = awaited.or(own.filter(open))
         {
-            let producer = body.producer.as_ref().map_or("?", |producer| producer.as_str());
-            let at = if body.field.is_empty() { String::new() } else { format!(" at {}", body.field) };
-            let detail = format!(
-                "{producer}.{} at offset {} (schema id {}) cannot be read: {}{at}: {}",
-                body.event,
-                body.offset,
-                body.schema_id.map_or("unknown".to_owned(), |id| id.to_string()),
-                body.reason,
-                body.detail
-            );
-            let instance = envelope.instance.clone();
-            rollout.steps[i].rejection = Some(Rejection { offset: record.offset, instance, detail });
+            rollout.steps[i].rejection = Some(Rejection {
+                offset: record.offset,
+                instance: envelope.instance.clone(),
+                producer: body.producer.clone(),
+                schema_id: body.schema_id,
+                field: body.field.clone(),
+                detail: said_of::rejected(body),
+            });
         }
     }
 

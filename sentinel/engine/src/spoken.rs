@@ -33,6 +33,7 @@ pub(crate) struct Word {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct More {
     pub(crate) from: Option<Version>,
+    /// Why, and below it the last lines of a hook.
     pub(crate) detail: String,
     pub(crate) boot: Option<String>,
     pub(crate) sequence: Option<i64>,
@@ -59,6 +60,15 @@ impl Word {
 
     /// Why, for a person; empty where nothing is said of it.
     pub(crate) fn detail(&self) -> &str {
+        self.whole().lines().next().unwrap_or("")
+    }
+
+    /// The last lines of the hook, where it is one.
+    pub(crate) fn output(&self) -> impl Iterator<Item = &str> {
+        self.whole().lines().skip(1)
+    }
+
+    fn whole(&self) -> &str {
         self.more.as_ref().map_or("", |more| &more.detail)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut, Index, IndexMut};
 
-use pavane_events::{Cause, Evidence, Instance, Timestamp};
+use pavane_events::{Cause, Evidence, Instance, Service, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Mark;
@@ -67,6 +67,11 @@ pub(crate) struct Stall {
 pub(crate) struct Rejection {
     pub(crate) offset: i64,
     pub(crate) instance: Option<Instance>,
+    /// Who said it.
+    pub(crate) producer: Option<Service>,
+    pub(crate) schema_id: Option<i64>,
+    /// JSON pointer of the field that differs; empty where that is not known.
+    pub(crate) field: String,
     pub(crate) detail: String,
 }
 

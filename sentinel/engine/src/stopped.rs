@@ -4,6 +4,7 @@ use pavane_events::Record;
 use pavane_events::command::{DomainHeld, RolloutPaused};
 
 use crate::alert::{About, Matter};
+use crate::diagnosis::words::page_of;
 use crate::effect::{Alert, AlertStatus, Effect};
 use crate::fold::Fold;
 
@@ -29,11 +30,11 @@ impl Fold {
         alert.say(
             "description",
             format!(
-                "The clocks of rollout {} stand still, nothing is asked of a service, and nothing else of it is told. \
-                 `pavane resume {0}` lets it run on.",
+                "The clocks of rollout {} stand still, nothing is asked of a service, and nothing else of it is told.",
                 rollout.id
             ),
         );
+        alert.say("next_step", format!("`pavane resume {}` lets it run on", rollout.id));
         self.burn(n, about, alert, out);
     }
 
@@ -67,11 +68,10 @@ impl Fold {
         alert.say("summary", format!("{by} holds domain {domain}{}", because(&said.reason)));
         alert.say(
             "description",
-            format!(
-                "No rollout of {domain} begins or goes on, and nothing else of it is told. `pavane release` lets them \
-                 run on."
-            ),
+            format!("No rollout of {domain} begins or goes on, and nothing else of it is told."),
         );
+        alert.say("next_step", "`pavane release` lets its rollouts run on".to_owned());
+        alert.say("page", page_of("DomainHeld", ""));
         out.push(Effect::Raise(Box::new(alert.clone())));
         self.hold_told = Some(Box::new(alert));
     }

@@ -2,6 +2,7 @@
 
 use pavane_events::{Body, Instance, Record, Service, Version, Zone};
 
+use crate::diagnosis::record as said_of;
 use crate::rollout::Rollout;
 use crate::spoken::{More, Saying, Word};
 
@@ -87,8 +88,11 @@ fn said(body: &Body) -> Option<(Saying, Option<Version>, String)> {
     if let Body::DeploymentComplete(body) = body {
         return Some((Saying::Started, body.from.clone(), String::new()));
     }
-    if let Body::DeploymentFailed(body) = body {
-        return Some((Saying::Failed, None, format!("{}: {}", body.stage, body.reason)));
+    if matches!(body, Body::DeploymentFailed(_)) {
+        // the hook's last lines stand below the reason
+        let mut why = vec![said_of::detail(body).replace('\n', " ")];
+        why.extend(said_of::output(body));
+        return Some((Saying::Failed, None, why.join("\n")));
     }
     matches!(body, Body::Drained(_)).then_some((Saying::Drained, None, String::new()))
 }

@@ -74,7 +74,9 @@ fn a_rollout_whose_clocks_stand_for_long_is_told_once_and_over_when_they_run() {
     stage.wait(20_000, &[]);
     assert_eq!(stage.burning(), ["RolloutOrphaned", "RolloutPaused"]);
     let alert = stage.alert("RolloutOrphaned");
-    assert!(alert.annotations["description"].contains("it is paused: `pavane resume r1`"), "{alert:?}");
+    assert!(alert.annotations["description"].contains("it is paused"), "{alert:?}");
+    assert!(alert.annotations["next_step"].starts_with("`pavane resume r1` lets it run on"), "{alert:?}");
+    assert_eq!(alert.labels["cause"], "paused");
     let told = stage.alerts.len();
     restart(&mut stage);
     stage.wait(60_000, &[]);

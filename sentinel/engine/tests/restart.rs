@@ -106,6 +106,7 @@ const EVERYTHING: &str = "
     rollout.steps.stall.metric rollout.steps.stall.proof=not_started rollout.steps.stall.proof=not_finished
     rollout.steps.stall.proof=cited rollout.steps.stall.proof=compensation rollout.steps.stall.proof=breach
     rollout.steps.rejection.offset rollout.steps.rejection.instance rollout.steps.rejection.detail
+    rollout.steps.rejection.producer rollout.steps.rejection.schema_id rollout.steps.rejection.field
     rollout.steps.violation.offset rollout.steps.violation.instance rollout.steps.violation.missing
     rollout.steps.violation.accepted
     rollout.steps.answers=complete rollout.steps.answers=failed
@@ -119,6 +120,7 @@ const EVERYTHING: &str = "
     burning.concern=stall burning.concern=sequence burning.concern=uncertain burning.concern=gate
     burning.concern=withheld burning.concern=late burning.concern=partial burning.concern=frozen
     burning.concern=cohort burning.concern=metric burning.concern=approval burning.concern=orphan burning.concern=paused burning.concern=orphan_step
+    burning.concern=in_the_way
     rollout.phases.missing rollout.phases.unheard rollout.steps.overridden_by rollout.steps.overridden_by.by
     rollout.steps.overridden_by.reason rollout.steps.overridden_by.offset rollout.steps.overridden_by.at
     own.known own.known.service own.known.known_good own.known.left own.known.owner

@@ -43,7 +43,7 @@ fn a_step_stalls_once_its_window_and_the_grace_are_over() {
     assert_eq!(alert.labels["service"], "users");
     assert_eq!(alert.labels["owner"], "team-users");
     assert_eq!(alert.annotations["missing"], "users.DeploymentComplete");
-    assert_eq!(alert.annotations["waiting"], "chat");
+    assert_eq!(alert.annotations["waiting"], "chat (team-chat)");
     stage.wait(30_000, &["users-0"]);
     assert_eq!(stage.said(EventType::RolloutStalled).len(), 1, "a step is judged once per attempt");
     assert_eq!(stage.alerts.len(), 1);

@@ -13,14 +13,15 @@ const BACK: i64 = 5_000;
 type Verb = for<'i, 'd> fn(&'i Item<'d>, &Names) -> Result<What, Reported>;
 
 /// Everything that can happen.
-const VERBS: [(&str, Verb); 21] = [
+const VERBS: [(&str, Verb); 22] = [
     ("start", start),
     ("fail", fail),
     ("mend", |i, names| i.fields(|f| Ok(What::Fault(Fault::Mend(names.whom(f)?))))),
     ("publish", publish),
     ("say", say),
     ("registry", |i, _| away(i).map(|for_so_long| What::Fault(Fault::Registry(for_so_long)))),
-    ("broker", |i, _| away(i).map(|for_so_long| What::Fault(Fault::Broker(for_so_long)))),
+    ("broker", broker),
+    ("clock", |i, _| i.fields(|f| Ok(What::Fault(Fault::Leap(f.required("leap", Item::duration)?))))),
     ("lose", |i, names| i.fields(|f| Ok(What::Fault(Fault::Lose(event(f, names)?))))),
     ("delay", delay),
     ("duplicate", |i, names| i.fields(|f| Ok(What::Fault(Fault::Duplicate(event(f, names)?))))),
@@ -146,6 +147,20 @@ fn say(item: &Item<'_>, names: &Names) -> Result<What, Reported> {
 
 fn away(item: &Item<'_>) -> Result<i64, Reported> {
     item.fields(|f| f.required("away", Item::duration))
+}
+
+fn broker(item: &Item<'_>, _names: &Names) -> Result<What, Reported> {
+    item.fields(|f| {
+        let (away, frozen) = (f.optional("away", Item::duration), f.optional("frozen", Item::duration));
+        match (away?, frozen?) {
+            (Some(away), None) => Ok(What::Fault(Fault::Broker(away))),
+            (None, Some(frozen)) => Ok(What::Fault(Fault::Frozen(frozen))),
+            (None, None) | (Some(_), Some(_)) => {
+                let help = "write `broker: { away: 1m }` or `broker: { frozen: 1m }`";
+                Err(f.refuse(Code::Contradiction, "the broker is either away or frozen", help))
+            }
+        }
+    })
 }
 
 fn event(f: &mut Fields<'_>, names: &Names) -> Result<pavane_choreography::Expect, Reported> {

@@ -54,6 +54,8 @@ pub(crate) enum Matter {
     Orphan,
     /// A person paused it.
     Paused,
+    /// It keeps another one from starting.
+    InTheWay,
 }
 
 impl About {
@@ -87,6 +89,7 @@ impl About {
             Self::Whole(Matter::Frozen) => ("frozen", 0),
             Self::Whole(Matter::Orphan) => ("orphan", 0),
             Self::Whole(Matter::Paused) => ("paused", 0),
+            Self::Whole(Matter::InTheWay) => ("in_the_way", 0),
         }
     }
 
@@ -103,7 +106,7 @@ impl About {
         let waits = [Wait::Rejected, Wait::Approval, Wait::Maintenance, Wait::Cohort, Wait::Metric];
         let steps = concerns.into_iter().filter(|_| of < steps).map(|concern| Self::Step(of, concern));
         let phases = waits.into_iter().filter(|_| of < phases).map(|wait| Self::Phase(of, wait));
-        let whole = [Matter::Partial, Matter::Frozen, Matter::Orphan, Matter::Paused].map(Self::Whole);
+        let whole = [Matter::Partial, Matter::Frozen, Matter::Orphan, Matter::Paused, Matter::InTheWay].map(Self::Whole);
         steps.chain(phases).chain(whole).find(|about| about.written() == (word, of))
     }
 }
@@ -119,7 +122,7 @@ mod tests {
             assert_eq!(About::read(word, 2, 3, 3).expect(word).written(), (word, 2));
             assert_eq!(About::read(word, 3, 3, 3), None, "{word}");
         }
-        for word in ["partial", "frozen", "orphan", "paused"] {
+        for word in ["partial", "frozen", "orphan", "paused", "in_the_way"] {
             assert_eq!(About::read(word, 0, 1, 0).expect(word).written(), (word, 0));
         }
         assert_eq!(About::read("else", 0, 1, 1), None);

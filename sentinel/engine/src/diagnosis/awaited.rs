@@ -17,9 +17,14 @@ pub(super) fn of(facts: &Facts<'_>, view: &RolloutView, i: usize) -> Awaited {
     let deadline = step.deadline.or(then.and_then(|stall| stall.deadline));
     let instances = instances::of(facts, view, step);
     let owing = instances.iter().filter(|instance| instance.owes);
+    let culprit = culprit(facts, view, i, cause);
+    let lacking: Vec<String> = owing.map(|instance| instance.instance.clone()).collect();
+    let quoted = stall.filter(|_| cause.is_some()).into_iter().flat_map(|stall| &stall.evidence);
+    let quoted = quoted.filter_map(|seen| seen.instance.as_ref().map(ToString::to_string)).collect();
     let last = facts.chronicle.last_of(&step.service);
     let goes_back = matches!(step.state, StepStatus::NotBack | StepStatus::GoingBack | StepStatus::Stalled);
     let back = view.status == Status::RollingBack || view.status == Status::Partial && goes_back;
+    let then = then.or(stall.filter(|_| step.cause.is_some()));
     let event = step.missing.clone().or_else(|| then.map(|stall| stall.missing.clone()).filter(|_| !back));
     let whole = if back { step.expects_back.clone() } else { step.expects.clone() };
     let returned = step.instances.iter().filter(|instance| instance.said == "back").count();
@@ -32,7 +37,7 @@ pub(super) fn of(facts: &Facts<'_>, view: &RolloutView, i: usize) -> Awaited {
         have: if back { returned } else { step.have },
         want: if back { Some(moved) } else { step.want },
         instances_wanted: step.instances_wanted.clone(),
-        lacking: owing.map(|instance| instance.instance.clone()).collect(),
+        lacking: if lacking.is_empty() { quoted } else { lacking },
         service: step.service.clone(),
         owner: step.owner.clone(),
         severity: step.severity,
@@ -45,7 +50,8 @@ pub(super) fn of(facts: &Facts<'_>, view: &RolloutView, i: usize) -> Awaited {
         cause,
         meaning: cause.map(words::meaning),
         page: cause.map(words::page),
-        culprit: culprit(facts, view, i, cause),
+        culprit_owner: culprit.as_deref().and_then(|culprit| owner(facts, view, culprit)),
+        culprit,
         last_is_of_this_rollout: last.is_some(),
         last: last.or_else(|| facts.chronicle.last_elsewhere(&step.service)).cloned(),
         progress: facts.chronicle.progress_of(&step.service).cloned().collect(),
@@ -53,6 +59,12 @@ pub(super) fn of(facts: &Facts<'_>, view: &RolloutView, i: usize) -> Awaited {
         waiting: chain::waiting(view, i),
         instances,
     }
+}
+
+/// The team that owns a service, by the plan of this rollout or, where it takes no part, of any other.
+fn owner(facts: &Facts<'_>, view: &RolloutView, service: &str) -> Option<String> {
+    let mut all = view.steps.iter().chain(facts.view.rollouts.iter().flat_map(|other| &other.steps));
+    all.find(|step| step.service == service).map(|step| step.owner.clone())
 }
 
 /// The cause that the verdicts name for a step, the newest.

@@ -222,17 +222,7 @@ impl Chronicle {
             return;
         }
         self.records += 1;
-        let event = unreadable.event_type.as_deref().and_then(EventType::from_full);
-        let event = event.map_or("an event", EventType::as_str);
-        let who = unreadable.service.as_ref().map_or("somebody", |service| service.as_str());
-        let schema = unreadable.schema_id.map_or(String::new(), |id| format!(" (schema id {id})"));
-        let at =
-            if unreadable.field.is_empty() { String::new() } else { format!(" at {}", unreadable.field) };
-        let text = format!(
-            "{event} of {who}{schema} cannot be read: {}{at}: {}; it is set aside in the dead letters",
-            super::words::spaced(unreadable.reason.as_str()),
-            unreadable.detail
-        );
+        let text = record::unreadable(unreadable);
         let seen = Seen { kind: "dead_letter", offset: Some(unreadable.offset), text, output: Vec::new() };
         let service = unreadable.service.clone();
         self.keep(Exhibit { about: service.clone(), by: service, seen });

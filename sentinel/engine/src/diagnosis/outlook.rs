@@ -1,7 +1,10 @@
 //! What the sentinel will do, and what a person can.
 
 use pavane_choreography::OnStall;
+use pavane_events::Cause;
 
+use super::advice::Case;
+use super::chronicle::Exhibit;
 use super::{Awaited, Facts, Halt, chain, words};
 use crate::rollout::Status;
 use crate::view::{RolloutView, StepStatus};
@@ -70,21 +73,33 @@ fn of_step(facts: &Facts<'_>, view: &RolloutView, first: &Awaited) -> String {
         let loud = first.severity.as_str();
         return format!("in {} it tells {} ({loud}){then}", words::lasting(left), first.owner);
     };
-    match remedy {
-        OnStall::Rollback if cause.allows_rollback() && view.braked.is_some() => {
-            let brake = view.braked.as_deref().unwrap_or_default();
-            format!("it pauses the rollout instead of asking for the way back: {brake}")
-        }
-        OnStall::Rollback if cause.allows_rollback() => {
-            "it asks everyone who moved to go back, as soon as a heartbeat after the stall bears the cause out".to_owned()
-        }
-        OnStall::Rollback => {
-            let cause = words::spaced(cause.as_str());
-            format!("it asks for no rollback where the cause is {cause}: a person decides")
-        }
-        OnStall::Pause => "it pauses the rollout".to_owned(),
-        OnStall::Alert => format!("it waits: {} lifts the stall when it comes after all", first.event),
+    let who = advised(first);
+    case(view, first, &who, cause, remedy).outlook(view.braked.as_deref())
+}
+
+/// What is missing, as advice is given on it.
+fn case<'a>(
+    view: &'a RolloutView,
+    first: &'a Awaited,
+    who: &'a str,
+    cause: Cause,
+    remedy: OnStall,
+) -> Case<'a> {
+    Case {
+        rollout: view.id.as_str(),
+        step: &first.step,
+        event: &first.event,
+        culprit: first.culprit.as_deref().unwrap_or(&first.service),
+        who,
+        cause,
+        remedy,
+        back: view.status == Status::RollingBack,
     }
+}
+
+/// Who must be looked at: the instances that owe it where they are known.
+fn advised(first: &Awaited) -> String {
+    if first.lacking.is_empty() { first.service.clone() } else { words::listed(&first.lacking, 3) }
 }
 
 /// What to do, the most likely first.
@@ -95,15 +110,16 @@ pub(super) fn next(
     stopped_by: &[Halt],
 ) -> Vec<String> {
     let mut lines: Vec<String> = stopped_by.iter().filter_map(|halt| of_halt(view, halt)).collect();
-    let id = &view.id;
+    lines.extend(awaited.first().and_then(|first| of_uncertain(facts, first)));
     match view.status {
         Status::Open => {
-            lines.extend(awaited.first().into_iter().flat_map(|first| of_stall(facts, view, first)));
+            lines.extend(awaited.first().into_iter().flat_map(|first| of_stall(view, first)));
         }
         Status::RollingBack => {
             let bad = awaited.iter().find(|one| one.cause.is_some() || one.state == StepStatus::NotBack);
-            lines.extend(bad.map(|one| {
-                format!("look at {}: its way back did not end; bring it to one version by hand", one.service)
+            lines.extend(bad.into_iter().flat_map(|one| {
+                let cause = one.cause.unwrap_or_default();
+                case(view, one, &advised(one), cause, OnStall::Alert).next()
             }));
         }
         Status::Partial => lines.push(
@@ -116,9 +132,20 @@ pub(super) fn next(
         Status::Queued | Status::Completed => {}
     }
     if view.status == Status::Completed && lines.is_empty() {
+        let id = &view.id;
         lines.push(format!("nothing; `pavane rollback {id} --reason …` still takes it back if a bug shows"));
     }
     lines
+}
+
+/// That a sidecar does not know what became of its hook.
+fn of_uncertain(facts: &Facts<'_>, first: &Awaited) -> Option<String> {
+    let culprit = first.culprit.as_deref().unwrap_or(&first.service);
+    let is_it = |exhibit: &Exhibit| {
+        exhibit.seen.kind == "uncertain" && exhibit.by.as_ref().is_some_and(|by| by.as_str() == culprit)
+    };
+    let said = format!("look at {culprit}: its sidecar cannot tell whether its hook ran to its end");
+    facts.chronicle.exhibits().any(is_it).then_some(said)
 }
 
 fn of_halt(view: &RolloutView, halt: &Halt) -> Option<String> {
@@ -139,21 +166,9 @@ fn of_halt(view: &RolloutView, halt: &Halt) -> Option<String> {
     })
 }
 
-fn of_stall(facts: &Facts<'_>, view: &RolloutView, first: &Awaited) -> Vec<String> {
+fn of_stall(view: &RolloutView, first: &Awaited) -> Vec<String> {
     let remedy = chain::place(view, &first.step).map_or(OnStall::Alert, |i| view.steps[i].on_stall);
     let Some(cause) = first.cause else { return Vec::new() };
-    let culprit = first.culprit.as_deref().unwrap_or(&first.service);
-    let mut lines = vec![words::next_step(cause, remedy).to_owned()];
-    lines.push(format!(
-        "`pavane rollback {0} --reason …` takes all back; `pavane override {0} {1} --reason …` counts the step as met",
-        view.id, first.step
-    ));
-    let uncertain = facts.chronicle.exhibits().any(|exhibit| {
-        exhibit.seen.kind == "uncertain" && exhibit.by.as_ref().is_some_and(|by| by.as_str() == culprit)
-    });
-    if uncertain {
-        lines
-            .insert(0, format!("look at {culprit}: its sidecar cannot tell whether its hook ran to its end"));
-    }
-    lines
+    let who = advised(first);
+    case(view, first, &who, cause, remedy).next()
 }

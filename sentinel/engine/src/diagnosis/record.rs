@@ -2,7 +2,7 @@
 
 use pavane_events::command::RollbackRequested;
 use pavane_events::service::EventRejected;
-use pavane_events::{Body, EventType, Record, Speaker, StepId};
+use pavane_events::{Body, EventType, Record, Speaker, StepId, Unreadable};
 
 use super::words::spaced;
 use super::{Decision, Said};
@@ -190,7 +190,7 @@ fn reasoned(what: &str, reason: &str) -> String {
 }
 
 /// What a service says beyond the name of the event; the last lines of a hook stand apart.
-pub(super) fn detail(body: &Body) -> String {
+pub(crate) fn detail(body: &Body) -> String {
     if let Body::DeploymentFailed(body) = body {
         return failed(&body.stage, body.exit_code, body.attempts, &body.reason);
     }
@@ -218,7 +218,8 @@ pub(super) fn detail(body: &Body) -> String {
     String::new()
 }
 
-fn rejected(body: &EventRejected) -> String {
+/// What a service could not read, and why.
+pub(crate) fn rejected(body: &EventRejected) -> String {
     let producer = body.producer.as_ref().map_or("?", |producer| producer.as_str());
     let schema = body.schema_id.map_or("unknown".to_owned(), |id| id.to_string());
     let at = if body.field.is_empty() { String::new() } else { format!(" at {}", body.field) };
@@ -226,6 +227,20 @@ fn rejected(body: &EventRejected) -> String {
     format!(
         "{producer}.{} at offset {} (schema id {schema}) cannot be read: {reason}{at}: {detail}",
         body.event, body.offset
+    )
+}
+
+/// A record that nobody can read, and why.
+pub(crate) fn unreadable(unreadable: &Unreadable) -> String {
+    let event = unreadable.event_type.as_deref().and_then(EventType::from_full);
+    let event = event.map_or("an event", EventType::as_str);
+    let who = unreadable.service.as_ref().map_or("somebody", |service| service.as_str());
+    let schema = unreadable.schema_id.map_or(String::new(), |id| format!(" (schema id {id})"));
+    let at = if unreadable.field.is_empty() { String::new() } else { format!(" at {}", unreadable.field) };
+    format!(
+        "{event} of {who}{schema} cannot be read: {}{at}: {}; it is set aside in the dead letters",
+        spaced(unreadable.reason.as_str()),
+        unreadable.detail
     )
 }
 
@@ -243,7 +258,7 @@ fn failed(stage: &str, exit_code: Option<i64>, attempts: i64, reason: &str) -> S
 }
 
 /// The last lines that a hook wrote, as far as the record carries them.
-pub(super) fn output(body: &Body) -> Vec<String> {
+pub(crate) fn output(body: &Body) -> Vec<String> {
     if let Body::DeploymentFailed(body) = body {
         return last_lines(&body.output);
     }

@@ -32,14 +32,18 @@ pub(super) fn of(facts: &Facts<'_>, step: &StepView, instances: &[InstanceState]
 /// How many things that stand on the log are told.
 const MOST: usize = 4;
 
-fn quoted(evidence: &Evidence) -> Seen {
-    let who = evidence.instance.as_ref().map_or("no instance", |instance| instance.as_str());
+/// What a verdict quotes.
+pub(crate) fn quoted(evidence: &Evidence) -> Seen {
+    let who = evidence.instance.as_ref().map_or("", |instance| instance.as_str());
     let version = evidence.version.as_ref().map_or(String::new(), |version| format!(" on {version}"));
     let phase = if evidence.phase.is_empty() { String::new() } else { format!(" ({})", evidence.phase) };
     Seen {
         kind: kind(evidence.kind),
         offset: evidence.offset,
-        text: format!("{who}{version}{phase}: {}", evidence.detail),
+        text: match who {
+            "" => evidence.detail.clone(),
+            who => format!("{who}{version}{phase}: {}", evidence.detail),
+        },
         output: Vec::new(),
     }
 }
@@ -61,9 +65,12 @@ fn wrong_version(step: &StepView, instance: &InstanceState) -> Option<Seen> {
     if instance.said != Some("wrong_version") {
         return None;
     }
-    let version = instance.version.as_deref().unwrap_or("no version");
-    let wanted = step.version.as_deref().unwrap_or("any");
-    let text =
-        format!("{} reports {version}, which does not count: {wanted} is asked for", instance.instance);
+    let text = contradiction(&instance.instance, instance.version.as_deref(), step.version.as_deref());
     Some(Seen { kind: "wrong_version", offset: instance.offset, text, output: Vec::new() })
+}
+
+/// That an instance reports a version that does not count.
+pub(crate) fn contradiction(who: &str, version: Option<&str>, wanted: Option<&str>) -> String {
+    let (version, wanted) = (version.unwrap_or("no version"), wanted.unwrap_or("any"));
+    format!("{who} reports {version}, which does not count: {wanted} is asked for")
 }

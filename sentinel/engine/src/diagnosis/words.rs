@@ -1,6 +1,5 @@
 //! The words of a diagnosis that alerts use too: what a cause means, and what to do about it.
 
-use pavane_choreography::OnStall;
 use pavane_events::Cause;
 
 /// What a cause means, as its page begins.
@@ -24,35 +23,44 @@ pub fn page(cause: Cause) -> String {
     format!("docs/verdicts/{}.md", cause.as_str())
 }
 
-/// What to do next, by cause.
-pub(crate) const fn next_step(cause: Cause, on_stall: OnStall) -> &'static str {
-    match (cause, on_stall) {
-        (Cause::ContractBroken, _) => {
-            "The event came in a format that its readers do not know: publish it again in the agreed schema, or \
-             push the new schema and upgrade its readers. No automatic rollback on this evidence."
-        }
-        (Cause::Unreachable, _) => {
-            "No heartbeat: look whether the sidecar and its host are up. No automatic rollback on this evidence."
-        }
-        (Cause::Undelivered, _) => {
-            "The event waits in the sidecar's outbox: look at its way to Kafka. No automatic rollback on this evidence."
-        }
-        (Cause::Gap, _) => {
-            "The sidecar's event was acknowledged and is not on the log: look at the topic. No automatic rollback."
-        }
-        (Cause::Conflict | Cause::OutOfOrder | Cause::Unknown, _) => {
-            "A person decides: `pavane status` shows the rollout, `pavane rollback` asks for the way back."
-        }
-        (Cause::Failed | Cause::NotStarted | Cause::NotFinished, OnStall::Rollback) => {
-            "The sentinel asks every service that had moved to go back."
-        }
-        (Cause::Failed | Cause::NotStarted | Cause::NotFinished, OnStall::Pause) => {
-            "The sentinel stops the clocks: mend the service, then `pavane resume`."
-        }
-        (Cause::Failed | Cause::NotStarted | Cause::NotFinished, OnStall::Alert) => {
-            "Mend the service and let it report, or `pavane rollback`."
-        }
+/// The alerts that there are. Those of verdicts lead to the page of their cause, the others to their own.
+pub const ALERTS: [&str; 21] = [
+    "RolloutStalled",
+    "RollbackStalled",
+    "SequenceViolated",
+    "HookUncertain",
+    "RollbackWithheld",
+    "RolloutPartial",
+    "RollbackFrozen",
+    "LateEvent",
+    "StepOrphaned",
+    "RolloutPaused",
+    "DomainHeld",
+    "RolloutOrphaned",
+    "RolloutRefused",
+    "ApprovalAwaited",
+    "GateRejected",
+    "MaintenanceOver",
+    "CohortUnknown",
+    "MetricMissing",
+    "VersionDrift",
+    "Blind",
+    "Watchdog",
+];
+
+/// The page of an alert: that of its cause where a step stands still, else its own.
+pub fn page_of(alert: &str, cause: &str) -> String {
+    if matches!(alert, "RolloutStalled" | "RollbackStalled" | "SequenceViolated") {
+        return format!("docs/verdicts/{cause}.md");
     }
+    let mut name = String::new();
+    for c in alert.chars() {
+        if c.is_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(c.to_ascii_lowercase());
+    }
+    format!("docs/verdicts/{name}.md")
 }
 
 /// A length of time as people say it: `0.4 s`, `12 s`, `2m 3s`, `1h 4m`.

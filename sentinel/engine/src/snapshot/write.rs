@@ -246,8 +246,8 @@ fn stall(stall: &Stall) -> written::Stall {
 }
 
 fn rejection(rejection: &Rejection) -> written::Rejection {
-    let Rejection { offset, instance, detail } = rejection.clone();
-    written::Rejection { offset: Number::of(offset), instance, detail }
+    let Rejection { offset, instance, producer, schema_id, field, detail } = rejection.clone();
+    written::Rejection { offset: Number::of(offset), instance, producer, schema_id, field, detail }
 }
 
 fn violation(violation: &Violation) -> written::Violation {

@@ -199,6 +199,12 @@ pub(super) struct Rejection {
     pub(super) offset: Number,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) instance: Option<Instance>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) producer: Option<Service>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) schema_id: Option<i64>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) field: String,
     pub(super) detail: String,
 }
 

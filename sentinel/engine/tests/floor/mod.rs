@@ -172,6 +172,7 @@ pub(crate) fn rejected(producer: &str, event: &str, offset: i64) -> Body {
         event,
         offset,
         field,
+        schema_id: Some(7),
         reason: "incompatible".into(),
         ..EventRejected::default()
     }

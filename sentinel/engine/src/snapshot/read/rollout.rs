@@ -96,8 +96,10 @@ fn step(state: &mut StepState, written: written::Step) {
     if let Some(written::Stall { proof, cause, raw, missing, in_hand, metric }) = written.stall {
         state.stall = Some(Stall { proof, cause, raw, missing, in_hand, metric });
     }
-    if let Some(written::Rejection { offset, instance, detail }) = written.rejection {
-        state.rejection = Some(Rejection { offset: offset.get(), instance, detail });
+    if let Some(written) = written.rejection {
+        let written::Rejection { offset, instance, producer, schema_id, field, detail } = written;
+        let offset = offset.get();
+        state.rejection = Some(Rejection { offset, instance, producer, schema_id, field, detail });
     }
     if let Some((offset, why)) = written.taint {
         state.taint = Some((offset.get(), why));
