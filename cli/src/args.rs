@@ -3,8 +3,9 @@
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    advise, alerts, apply, approve, bench, check, configure, demo, dev, diff, dlq, emit, events, graph,
-    orders, plan, replay, schemas, sentinel, sidecar, simulate, start, status, test, topics, watch, why,
+    advise, alerts, apply, approve, bench, check, configure, demo, dev, diff, dlq, emit, events, explain,
+    graph, orders, plan, replay, schemas, sentinel, sidecar, simulate, start, status, test, topics, watch,
+    why,
 };
 use crate::connection::Connection;
 use crate::console::Manner;
@@ -56,6 +57,7 @@ pub(crate) enum Command {
     Status(status::Status),
     Watch(watch::Watch),
     Why(why::Why),
+    Explain(explain::Explain),
     Replay(replay::Replay),
     /// Stops the clocks of a rollout.
     Pause(orders::Order),
@@ -101,6 +103,7 @@ const ROOMS: [(&str, &[&str]); 3] = [
             "status",
             "watch",
             "why",
+            "explain",
             "replay",
             "emit",
             "events",

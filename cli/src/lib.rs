@@ -103,6 +103,7 @@ fn setup(cli: &Cli) -> Setup {
         | Command::Status(_)
         | Command::Watch(_)
         | Command::Why(_)
+        | Command::Explain(_)
         | Command::Replay(_)
         | Command::Pause(_)
         | Command::Resume(_)

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::Router;
 use axum::extract::{Path, Query, State};
+use axum::http::header::{CONTENT_TYPE, HeaderName};
 use axum::http::{StatusCode, Uri};
 use axum::routing::get;
 use pavane_events::{Domain, RolloutId};
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::happening::{Happening, Question};
+use crate::pages;
 use crate::partition::Sight;
 
 /// How long a domain's loop may take to answer.
@@ -52,6 +54,7 @@ pub(crate) fn router(doors: Doors, desk: alerts::Desk) -> Router {
         .route("/api/v1/rollouts", get(rollouts))
         .route("/api/v1/rollouts/{id}", get(rollout))
         .with_state(doors)
+        .route("/docs/verdicts/{page}", get(explained))
         .merge(alerts::router(desk))
         .merge(admin_router(move || eyes.ready()))
         .fallback(nothing)
@@ -112,6 +115,15 @@ async fn rollout(State(doors): State<Doors>, Path(id): Path<String>) -> Result<J
         }
     }
     Err(unknown())
+}
+
+/// The page that an alert leads to.
+async fn explained(
+    Path(name): Path<String>,
+) -> Result<([(HeaderName, &'static str); 1], &'static str), Problem> {
+    let unknown = || Problem::new(StatusCode::NOT_FOUND, "there is no cause and no alert of this name");
+    let text = pages::page(&name).ok_or_else(unknown)?;
+    Ok(([(CONTENT_TYPE, "text/markdown; charset=utf-8")], text))
 }
 
 async fn nothing(uri: Uri) -> Problem {

@@ -18,6 +18,7 @@
 pub mod alert;
 pub mod config;
 pub mod error;
+pub mod pages;
 pub mod service;
 
 mod clock;

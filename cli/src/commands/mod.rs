@@ -13,6 +13,7 @@ pub mod diff;
 pub mod dlq;
 pub mod emit;
 pub mod events;
+pub mod explain;
 pub mod graph;
 pub mod orders;
 pub mod plan;
@@ -73,6 +74,7 @@ async fn carry_out(command: Command, context: Context<'_>) -> Result<(), Failure
         Command::Status(status) => status.run(context).await,
         Command::Watch(watch) => watch.run(context).await,
         Command::Why(why) => why.run(context).await,
+        Command::Explain(explain) => explain.run(context),
         Command::Replay(replay) => replay.run(context).await,
         Command::Pause(order) => order.run(context, Verb::Pause).await,
         Command::Resume(order) => order.run(context, Verb::Resume).await,

@@ -53,14 +53,18 @@ pub(crate) fn common<'a>(maps: impl IntoIterator<Item = &'a BTreeMap<String, Str
     common
 }
 
-/// The annotations as they are sent: cut where they are long, and with the times of the window.
-pub(crate) fn annotations(alert: &Alert) -> BTreeMap<String, String> {
+/// The annotations as they are sent: cut where they are long, with the times of the window and where their page is.
+pub(crate) fn annotations(alert: &Alert, external_url: &str) -> BTreeMap<String, String> {
     let cut = |(name, text): (&String, &String)| (name.clone(), shortened(text, LONGEST));
     let mut annotations: BTreeMap<_, _> = alert.annotations.iter().map(cut).collect();
     for (name, at) in [("since", alert.since), ("deadline", alert.deadline)] {
         if let Some(at) = at {
             annotations.insert(name.to_owned(), rfc3339(at));
         }
+    }
+    let base = external_url.trim_end_matches('/');
+    if let Some(page) = alert.annotations.get("page").filter(|_| !base.is_empty()) {
+        annotations.insert("page_url".to_owned(), format!("{base}/{page}"));
     }
     annotations
 }

@@ -33,7 +33,7 @@ struct One<'a> {
 fn one<'a>(alert: &'a Alert, external_url: &str) -> One<'a> {
     One {
         labels: &alert.labels,
-        annotations: annotations(alert),
+        annotations: annotations(alert, external_url),
         starts_at: rfc3339(alert.starts_at),
         ends_at: alert.ends_at.map(rfc3339),
         generator_url: link(&alert.labels, external_url),

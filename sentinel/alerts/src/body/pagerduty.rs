@@ -43,7 +43,7 @@ fn payload(news: &Notification, words: &Words, external_url: &str) -> Result<Val
     let or = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };
     let first = news.alerts.first();
     let details: Vec<Value> = news.alerts.iter().map(|alert| {
-        json!({ "status": alert.status.as_str(), "labels": alert.labels, "annotations": annotations(alert) })
+        json!({ "status": alert.status.as_str(), "labels": alert.labels, "annotations": annotations(alert, external_url) })
     }).collect();
     Ok(json!({
         "summary": shortened(&words.title(news, external_url)?, SUMMARY),
@@ -66,8 +66,13 @@ fn links(news: &Notification, external_url: &str) -> Vec<Value> {
         let href = link(&alert.labels, external_url);
         (!href.is_empty()).then(|| json!({ "href": href, "text": "Rollout" }))
     };
+    let page = |alert: &pavane_sentinel_engine::Alert| {
+        let href = annotations(alert, external_url).remove("page_url")?;
+        Some(json!({ "href": href, "text": "What it means" }))
+    };
+    let listed = news.alerts.iter().take(5);
     let mut links: Vec<Value> =
-        news.alerts.iter().take(5).flat_map(|alert| [runbook(alert), shown(alert)]).flatten().collect();
+        listed.flat_map(|alert| [runbook(alert), page(alert), shown(alert)]).flatten().collect();
     links.dedup();
     links
 }

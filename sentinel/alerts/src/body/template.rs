@@ -27,6 +27,7 @@ pub const TEXT: &str = "{% for alert in alerts %}\
 {% if alert.annotations.description %}{{ alert.annotations.description }}
 {% endif %}{% if alert.annotations.next_step %}Next: {{ alert.annotations.next_step }}
 {% endif %}{% if alert.annotations.runbook_url %}Runbook: {{ alert.annotations.runbook_url }}
+{% endif %}{% if alert.annotations.page_url %}About it: {{ alert.annotations.page_url }}
 {% endif %}{% if alert.link %}{{ alert.link }}
 {% endif %}
 {% endfor %}{% if truncated %}… and {{ truncated }} more.
@@ -159,7 +160,7 @@ impl Seen {
         let one = |alert: &pavane_sentinel_engine::Alert| One {
             status: alert.status.as_str(),
             labels: alert.labels.clone(),
-            annotations: annotations(alert),
+            annotations: annotations(alert, external_url),
             starts_at: rfc3339(alert.starts_at),
             ends_at: alert.ends_at.map(rfc3339).unwrap_or_default(),
             link: link(&alert.labels, external_url),

@@ -49,7 +49,7 @@ struct One<'a> {
 
 impl<'a> Body<'a> {
     pub(super) fn new(news: &'a Notification, external_url: &'a str) -> Self {
-        let texts: Vec<_> = news.alerts.iter().map(annotations).collect();
+        let texts: Vec<_> = news.alerts.iter().map(|alert| annotations(alert, external_url)).collect();
         Self {
             version: "4",
             group_key: &news.group,
@@ -70,7 +70,7 @@ fn one<'a>(alert: &'a Alert, external_url: &str) -> One<'a> {
     One {
         status: alert.status.as_str(),
         labels: &alert.labels,
-        annotations: annotations(alert),
+        annotations: annotations(alert, external_url),
         starts_at: rfc3339(alert.starts_at),
         ends_at: alert.ends_at.map_or_else(|| NEVER.to_owned(), rfc3339),
         generator_url: link(&alert.labels, external_url),

@@ -106,7 +106,8 @@ impl About {
         let waits = [Wait::Rejected, Wait::Approval, Wait::Maintenance, Wait::Cohort, Wait::Metric];
         let steps = concerns.into_iter().filter(|_| of < steps).map(|concern| Self::Step(of, concern));
         let phases = waits.into_iter().filter(|_| of < phases).map(|wait| Self::Phase(of, wait));
-        let whole = [Matter::Partial, Matter::Frozen, Matter::Orphan, Matter::Paused, Matter::InTheWay].map(Self::Whole);
+        let whole = [Matter::Partial, Matter::Frozen, Matter::Orphan, Matter::Paused, Matter::InTheWay]
+            .map(Self::Whole);
         steps.chain(phases).chain(whole).find(|about| about.written() == (word, of))
     }
 }
