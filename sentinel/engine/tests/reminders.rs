@@ -113,7 +113,7 @@ fn what_a_person_stops_is_told_until_it_runs_on_and_what_the_sentinel_pauses_is_
     assert_eq!(stage.burning(), ["DomainHeld", "RolloutPaused"], "each is told once");
     let paused = stage.alert("RolloutPaused");
     assert_eq!(paused.labels["severity"], "ticket");
-    assert!(paused.annotations["description"].contains("`pavane resume r1`"), "{paused:?}");
+    assert!(paused.annotations["next_step"].contains("`pavane resume r1`"), "{paused:?}");
     restart(&mut stage);
     stage.person(released());
     assert_eq!(stage.burning(), ["RolloutPaused"]);
