@@ -179,10 +179,6 @@ impl World {
                     let what = format!("{} says two things: {text}", envelope.id);
                     self.board.break_promise(Zero::DuplicateCommands, what);
                 }
-                // a pause names no offset: withdrawn and decided again, it reads the same under the next attempt's id
-                if matches!(event.body, Body::RolloutPaused(_)) {
-                    continue;
-                }
                 let again = by_text.insert(text.clone(), envelope.id.clone());
                 if again.is_some_and(|before| before != envelope.id) {
                     self.board.break_promise(Zero::DuplicateCommands, format!("said under two ids: {text}"));

@@ -196,7 +196,8 @@ impl Fold {
             owner: plan.owner.clone(),
             runbook: plan.runbook.clone(),
             status: rollout.status,
-            paused: rollout.stopped.is_some(),
+            // clocks that wait for a leap to be explained are nobody's pause
+            paused: rollout.stopped.is_some() && (rollout.paused || self.held.is_some()),
             stopped_at: rollout.stopped.map(|mark| mark.at),
             epoch: rollout.epoch,
             offset: rollout.started.offset(),

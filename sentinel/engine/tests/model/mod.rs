@@ -106,6 +106,6 @@ impl Model {
     /// What it holds, a line for each thing.
     pub(crate) fn lines(&self) -> Vec<String> {
         let now = self.clock.now;
-        self.rollouts.iter().flat_map(|rollout| rollout.lines(now)).collect()
+        self.rollouts.iter().flat_map(|rollout| rollout.lines(now, self.held)).collect()
     }
 }

@@ -87,9 +87,10 @@ fn read(rollout: &Rollout, i: usize, record: &Record) -> Option<Word> {
 
 impl Rollout {
     /// What it holds, a line for each thing.
-    pub(crate) fn lines(&self, now: i64) -> Vec<String> {
+    pub(crate) fn lines(&self, now: i64, held: bool) -> Vec<String> {
         let deciding = self.pending.as_ref().map(|pending| pending.accepted);
-        let (id, status, stopped) = (&self.id, self.status, self.stopped.is_some());
+        let stopped = self.stopped.is_some() && (self.paused || held);
+        let (id, status) = (&self.id, self.status);
         let mut lines =
             vec![format!("{id} {status:?} stopped {stopped} epoch {} deciding {deciding:?}", self.epoch)];
         for (i, step) in self.steps.iter().enumerate() {
