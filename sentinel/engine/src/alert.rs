@@ -148,6 +148,14 @@ impl Fold {
         if let Some(rollout) = self.rollouts.get_mut(n).filter(|_| new) {
             rollout.burning += 1;
         }
+        self.note_left_over(n);
+    }
+
+    /// Notes it when an alert of a rollout that is not open burns: a later one may end it.
+    pub(crate) fn note_left_over(&mut self, n: u64) {
+        if self.rollouts.get(n).is_some_and(|rollout| !rollout.status.is_open()) {
+            self.left_over.insert(n);
+        }
     }
 
     /// An alert is over, if it burns.
@@ -155,6 +163,9 @@ impl Fold {
         let Some(rollout) = self.rollouts.get_mut(n).filter(|rollout| rollout.burning > 0) else { return };
         if let Some(alert) = self.burning.remove(&(n, about)) {
             rollout.burning -= 1;
+            if rollout.burning == 0 {
+                self.left_over.remove(&n);
+            }
             out.push(Effect::Raise(Box::new(alert.over(self.clock.raw()))));
         }
     }

@@ -73,6 +73,8 @@ pub(crate) struct Fold {
     pub(crate) decided: Vec<EventId>,
     /// The alerts that burn, by rollout and what they are about.
     pub(crate) burning: BTreeMap<(u64, About), Alert>,
+    /// The rollouts that were not open when an alert of theirs began to burn. It follows from what burns.
+    pub(crate) left_over: BTreeSet<u64>,
     pub(crate) sequences: Sequences,
     pub(crate) blind: Option<BlindCause>,
     /// The newest rules that anything here was judged by.
@@ -105,6 +107,7 @@ impl Fold {
             owed: BTreeMap::new(),
             decided: Vec::new(),
             burning: BTreeMap::new(),
+            left_over: BTreeSet::new(),
             sequences: Sequences::default(),
             blind: None,
             rules: 0,

@@ -153,7 +153,6 @@ impl Fold {
 
     /// A rollout is complete: what burns of earlier ones about its services is over.
     pub(crate) fn resolve_leftovers(&mut self, n: u64, out: &mut Vec<Effect>) {
-        let earlier = self.burning.range(..(n, About::FIRST)).map(|((other, _), _)| *other);
         let touches = |other: &u64| {
             let (Some(other), Some(own)) = (self.rollouts.get(*other), self.rollouts.get(n)) else {
                 return false;
@@ -161,8 +160,7 @@ impl Fold {
             let mut services = (0..other.steps.len()).map(|i| other.service(i));
             !other.status.is_open() && services.any(|service| own.touches(&service))
         };
-        let mut earlier: Vec<u64> = earlier.filter(touches).collect();
-        earlier.dedup();
+        let earlier: Vec<u64> = self.left_over.range(..n).copied().filter(touches).collect();
         for other in earlier {
             self.resolve_all(other, out);
         }

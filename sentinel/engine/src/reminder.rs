@@ -68,7 +68,14 @@ impl Fold {
     pub(crate) fn remind_again(&mut self) {
         for n in self.remindable() {
             let next = self.rollouts.get(n).and_then(|rollout| next_time(self, rollout));
-            self.reminders.put(n, next);
+            self.remind_at(n, next);
+        }
+    }
+
+    fn remind_at(&mut self, n: u64, at: Option<Timestamp>) {
+        self.reminders.put(n, at);
+        if let Some(rollout) = self.rollouts.get_mut(n) {
+            rollout.reminded = at.is_some();
         }
     }
 
@@ -78,7 +85,10 @@ impl Fold {
 
     fn look(&mut self, n: u64, out: &mut Vec<Effect>) {
         let Some(rollout) = self.rollouts.get(n).filter(|rollout| may_wait(rollout)) else {
-            self.reminders.put(n, None);
+            // nearly every rollout goes as planned, and is in no table then
+            if self.rollouts.get(n).is_none_or(|rollout| rollout.reminded) {
+                self.remind_at(n, None);
+            }
             return;
         };
         let (wanted, next) = (conditions(self, rollout), next_time(self, rollout));
@@ -95,7 +105,7 @@ impl Fold {
             let alert = reminder(self, &self.rollouts[n], about);
             self.burn(n, about, alert, out);
         }
-        self.reminders.put(n, next);
+        self.remind_at(n, next);
     }
 }
 

@@ -77,6 +77,8 @@ pub(crate) struct Rollout {
     pub(crate) status: Status,
     /// How many of its alerts burn.
     pub(crate) burning: u32,
+    /// Whether it is put down when to remind people of it. It follows from the rest.
+    pub(crate) reminded: bool,
     pub(crate) epoch: i64,
     pub(crate) started: Mark,
     /// The broker's time of its `RolloutStarted`, unadjusted.
@@ -160,6 +162,7 @@ impl Rollout {
             score,
             status: Status::Queued,
             burning: 0,
+            reminded: false,
             epoch: 1,
             started: mark,
             started_raw: raw,

@@ -233,6 +233,7 @@ impl Reader {
         if let Some(rollout) = self.fold.rollouts.get_mut(n).filter(|_| new) {
             rollout.burning += 1;
         }
+        self.fold.note_left_over(n);
         Ok(())
     }
 

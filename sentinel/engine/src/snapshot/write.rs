@@ -45,6 +45,7 @@ pub(super) fn write(fold: &Fold) -> Vec<u8> {
         owed,
         decided: _,
         burning,
+        left_over: _,
         sequences,
         settings,
         brakes,
