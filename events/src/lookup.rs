@@ -54,18 +54,20 @@ impl<K: Eq + Hash, V> Lookup<K, V> {
 
 /// The hash of a text, the same on every run.
 pub fn hash_of(text: &str) -> u64 {
-    fold(text.as_bytes(), 0x243F_6A88_85A3_08D3)
+    let [hash] = fold(text.as_bytes(), [0x243F_6A88_85A3_08D3]);
+    hash
 }
 
 /// 128 bits that stand for a pair of texts, the same on every run. They are no seal: whoever may choose the texts can
 /// make two pairs that look alike.
 pub fn fingerprint(a: &str, b: &str) -> [u64; 2] {
-    let half = |seed: u64| fold(b.as_bytes(), fold(a.as_bytes(), seed));
-    [half(0x243F_6A88_85A3_08D3), half(0x1319_8A2E_0370_7344)]
+    fold(b.as_bytes(), fold(a.as_bytes(), [0x243F_6A88_85A3_08D3, 0x1319_8A2E_0370_7344]))
 }
 
-/// Folds bytes into a seed, eight at a time: each multiplication mixes all bits that came before.
-fn fold(bytes: &[u8], seed: u64) -> u64 {
+/// Folds bytes into seeds, eight at a time: each multiplication mixes all bits that came before. The bytes are read once
+/// for all seeds, and the processor multiplies for one while it waits for another.
+#[inline]
+fn fold<const N: usize>(bytes: &[u8], mut seeds: [u64; N]) -> [u64; N] {
     const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
     let mix = |a: u64, b: u64| {
         let wide = u128::from(a) * u128::from(b);
@@ -74,12 +76,15 @@ fn fold(bytes: &[u8], seed: u64) -> u64 {
         low ^ high
     };
     let (words, rest) = bytes.as_chunks::<8>();
-    let folded = words.iter().fold(seed, |hash, word| mix(hash ^ u64::from_le_bytes(*word), ODD ^ hash));
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        seeds = seeds.map(|hash| mix(hash ^ word, ODD ^ hash));
+    }
     let rest = match bytes.last_chunk::<8>() {
         Some(last) => u64::from_le_bytes(*last).rotate_left(7) ^ bytes.len() as u64,
         None => rest.iter().fold(bytes.len() as u64, |word, byte| word << 8 | u64::from(*byte)),
     };
-    mix(mix(folded ^ rest, ODD ^ folded), ODD)
+    seeds.map(|folded| mix(mix(folded ^ rest, ODD ^ folded), ODD))
 }
 
 /// The places of things that lie elsewhere, by their hash: no key is stored twice. Whoever asks compares what lies at

@@ -26,7 +26,10 @@ pub fn run(job: &Job, moves: &[Move]) -> Outcome {
     for (batch, moves) in moves.chunks(BATCH).enumerate() {
         let decode = |(i, step): (usize, &Move)| job.entry(step, batch * BATCH + i);
         let mut entries: Vec<_> = moves.iter().enumerate().map(decode).collect();
-        spent.over(|| entries.iter_mut().for_each(|entry| play.hear(entry)));
+        spent.over(|| {
+            play.look_ahead(&entries);
+            entries.iter_mut().for_each(|entry| play.hear(entry));
+        });
     }
     spent.over(|| play.end());
     Outcome { spent, stalls: play.told().0 }

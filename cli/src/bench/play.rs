@@ -22,6 +22,7 @@ pub struct Play {
     offset: i64,
     said: u64,
     queue: VecDeque<Entry>,
+    effects: Vec<Effect>,
     stalls: Vec<Stall>,
     latest: Millis,
 }
@@ -37,16 +38,22 @@ impl Play {
             offset: 0,
             said: 0,
             queue: VecDeque::new(),
+            effects: Vec::new(),
             stalls: Vec::new(),
             latest: 0,
         };
         play.read(&mut job.configured());
         for input in [Input::Speaks(true), Input::CaughtUp] {
-            let effects = play.engine.handle(0, input);
-            play.carry_out(effects);
+            play.effects = play.engine.handle(0, input);
+            play.carry_out();
         }
         play.read_back();
         play
+    }
+
+    /// Announces records to the engine, as a sentinel does with those that a consumer hands it together.
+    pub fn look_ahead(&self, entries: &[Entry]) {
+        self.engine.look_ahead(entries.iter());
     }
 
     /// Lets time run to the record, and reads it.
@@ -75,8 +82,8 @@ impl Play {
     fn run_to(&mut self, at: i64) {
         while let Some(due) = self.engine.next_deadline().filter(|due| *due < at) {
             self.now = self.now.max(due);
-            let effects = self.engine.handle(self.now, Input::Tick);
-            self.carry_out(effects);
+            self.effects = self.engine.handle(self.now, Input::Tick);
+            self.carry_out();
             self.read_back();
         }
         self.now = self.now.max(at);
@@ -87,8 +94,8 @@ impl Play {
             record.offset = self.offset;
         }
         self.offset += 1;
-        let effects = self.engine.read(self.now, entry);
-        self.carry_out(effects);
+        self.engine.read_into(self.now, entry, &mut self.effects);
+        self.carry_out();
     }
 
     fn read_back(&mut self) {
@@ -97,8 +104,9 @@ impl Play {
         }
     }
 
-    fn carry_out(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
+    fn carry_out(&mut self) {
+        let mut effects = std::mem::take(&mut self.effects);
+        for effect in effects.drain(..) {
             match effect {
                 Effect::Append(draft) => self.say(*draft),
                 Effect::Raise(alert) => {
@@ -119,6 +127,7 @@ impl Play {
                 | Effect::Count(_) => {}
             }
         }
+        self.effects = effects;
     }
 
     fn say(&mut self, draft: Draft) {

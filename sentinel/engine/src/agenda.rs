@@ -23,6 +23,8 @@ type Moment = (Timestamp, u64);
 pub(crate) struct Agenda {
     lines: Vec<VecDeque<Moment>>,
     others: BinaryHeap<Reverse<Moment>>,
+    /// The first of all, and the line that it stands in: asked for with every record.
+    first: Option<(Moment, usize)>,
     len: usize,
     /// At how many moments it is cleaned up next.
     full: usize,
@@ -37,21 +39,21 @@ impl Agenda {
         }
         self.len += 1;
         let last = |line: &VecDeque<Moment>| line.back().map(|(at, _)| *at);
-        let fits = self.lines.iter_mut().filter(|line| last(line).is_none_or(|last| last <= at));
-        if let Some(line) = fits.max_by_key(|line| last(line)) {
-            line.push_back((at, n));
-        } else if self.lines.len() < LINES {
-            self.lines.push(VecDeque::from([(at, n)]));
-        } else {
-            self.others.push(Reverse((at, n)));
+        let fits = self.lines.iter().enumerate().filter(|(_, line)| last(line).is_none_or(|last| last <= at));
+        let line = fits.max_by_key(|(_, line)| last(line)).map_or(self.lines.len(), |(place, _)| place);
+        match self.lines.get_mut(line) {
+            Some(line) => line.push_back((at, n)),
+            None if line < LINES => self.lines.push(VecDeque::from([(at, n)])),
+            None => self.others.push(Reverse((at, n))),
+        }
+        if self.first.is_none_or(|(first, _)| (at, n) < first) {
+            self.first = Some(((at, n), line));
         }
     }
 
     /// The first moment. It holds as long as [`Agenda::drop_stale`] was called after the last change.
     pub(crate) fn first(&self) -> Option<Timestamp> {
-        let lines = self.lines.iter().filter_map(|line| line.front());
-        let others = self.others.peek().map(|Reverse(moment)| moment);
-        lines.chain(others).map(|(at, _)| *at).min()
+        self.first.map(|((at, _), _)| at)
     }
 
     /// Takes out what has come at `now`. What holds of it goes to `due`.
@@ -65,22 +67,28 @@ impl Agenda {
         });
     }
 
-    /// Drops from the front what no longer holds.
+    /// Drops what comes first and no longer holds.
     pub(crate) fn drop_stale(&mut self, holds: impl Fn(Moment) -> bool) {
         self.drop_while(|moment| !holds(moment));
     }
 
     fn drop_while(&mut self, mut drops: impl FnMut(Moment) -> bool) {
-        for line in &mut self.lines {
-            while line.front().is_some_and(|moment| drops(*moment)) {
-                line.pop_front();
-                self.len -= 1;
+        while let Some((_, line)) = self.first.filter(|(moment, _)| drops(*moment)) {
+            match self.lines.get_mut(line) {
+                Some(line) => drop(line.pop_front()),
+                None => drop(self.others.pop()),
             }
-        }
-        while self.others.peek().is_some_and(|Reverse(moment)| drops(*moment)) {
-            self.others.pop();
             self.len -= 1;
+            self.first = self.find_first();
         }
+    }
+
+    fn find_first(&self) -> Option<(Moment, usize)> {
+        let lines = self.lines.iter().map(|line| line.front().copied());
+        let others = self.others.peek().map(|Reverse(moment)| *moment);
+        // the heap stands for the line after the last one that there may be
+        let all = lines.zip(0..).chain([(others, LINES)]);
+        all.filter_map(|(moment, line)| Some((moment?, line))).min()
     }
 
     fn clean_up(&mut self, holds: impl Fn(Moment) -> bool) {
@@ -89,6 +97,7 @@ impl Agenda {
         }
         self.others.retain(|Reverse(moment)| holds(*moment));
         self.len = self.lines.iter().map(VecDeque::len).sum::<usize>() + self.others.len();
+        self.first = self.find_first();
     }
 }
 

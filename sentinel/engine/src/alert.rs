@@ -116,7 +116,8 @@ impl Fold {
 
     /// Nothing is the matter with a step any more: its event came, or a person counts it.
     pub(crate) fn resolve(&mut self, n: u64, i: usize, out: &mut Vec<Effect>) {
-        let late = self.rollouts.get(n).filter(|rollout| rollout.burning > 0).and_then(|r| r.lateness(i));
+        let Some(rollout) = self.rollouts.get(n).filter(|rollout| rollout.burning > 0) else { return };
+        let late = rollout.lateness(i);
         if let (Some(late), Some(alert)) = (late, self.burning.get_mut(&(n, About::Step(i, Concern::Stall))))
         {
             out.push(Effect::Count(Counter::Late("after_stall")));

@@ -14,6 +14,7 @@ use crate::fold::{Fold, Touched};
 use crate::heartbeats::Heartbeats;
 use crate::input::{BlindCause, Input};
 use crate::rollout::{Rollout, Status};
+use crate::rollouts::Rollouts;
 use crate::saying::Saying;
 use crate::sight::Sight;
 use crate::trigger::Triggers;
@@ -91,7 +92,10 @@ impl Engine {
         let anew = matches!(input, Input::CaughtUp | Input::Speaks(true));
         let touched = match input {
             // read where it lies: a record is large
-            Input::Read(ref entry) => return self.read(now, entry),
+            Input::Read(ref entry) => {
+                self.read_into(now, entry, &mut out);
+                return out;
+            }
             Input::Heartbeat { heartbeat, offset, at } => {
                 let owner = self.fold.owner(&heartbeat.service);
                 self.drifts.hear(&self.fold, &heartbeat, at);
@@ -131,14 +135,26 @@ impl Engine {
     /// Takes an entry of the log that stays the caller's: the same as [`Input::Read`].
     #[must_use = "an effect that is not carried out is lost"]
     pub fn read(&mut self, now: Millis, entry: &Entry) -> Vec<Effect> {
-        self.now = self.now.max(now);
         let mut out = Vec::new();
-        let touched = self.take(entry, &mut out);
-        if !self.fold.services.changed.is_empty() {
-            self.remember(false, &mut out);
-        }
-        self.act(touched, &mut out);
+        self.read_into(now, entry, &mut out);
         out
+    }
+
+    /// Takes an entry of the log that stays the caller's and adds to a list what is to be done: the same as
+    /// [`Engine::read`] without a list for each record.
+    pub fn read_into(&mut self, now: Millis, entry: &Entry, out: &mut Vec<Effect>) {
+        self.now = self.now.max(now);
+        let touched = self.take(entry, out);
+        if !self.fold.services.changed.is_empty() {
+            self.remember(false, out);
+        }
+        self.act(touched, out);
+    }
+
+    /// Fetches from memory what the next entries are about, where several are at hand before they are read. It is a hint:
+    /// nothing is changed, and what is not announced is read all the same.
+    pub fn look_ahead<'a>(&self, entries: impl Iterator<Item = &'a Entry>) {
+        self.fold.look_ahead(entries);
     }
 
     /// When to call again at the latest, in the replica's own elapsed time. An earlier or a needless call is harmless.
@@ -146,17 +162,19 @@ impl Engine {
         if !self.caught_up {
             return self.sight.next_deadline();
         }
-        let agenda = self.agenda.first().map(|at| self.last_read + at.since(self.fold.clock.now()).max(0));
-        let pulse = Some(self.sight.pulse_due(self.fold.open > 0).max(self.now + 1));
-        let [asked, saying] = [self.asked.next(), self.saying.next()].map(|at| at.filter(|_| self.sighted));
-        let leap = self.leaps.values().map(|(_, said)| said + AGAIN).min();
-        let own = [
-            self.watches.next_deadline(self.now),
-            self.triggers.next_deadline(),
-            self.heartbeats.next_deadline(),
-        ];
-        let others = [agenda, pulse, asked, saying, leap, self.sight.next_deadline()];
-        others.into_iter().chain(own).flatten().min()
+        let mut next = self.sight.pulse_due(self.fold.open > 0).max(self.now + 1);
+        let mut or = |at: Option<Millis>| next = at.map_or(next, |at| next.min(at));
+        or(self.agenda.first().map(|at| self.last_read + at.since(self.fold.clock.now()).max(0)));
+        if self.sighted {
+            or(self.asked.next());
+            or(self.saying.next());
+        }
+        or(self.leaps.values().map(|(_, said)| said + AGAIN).min());
+        or(self.watches.next_deadline(self.now));
+        or(self.triggers.next_deadline());
+        or(self.heartbeats.next_deadline());
+        or(self.sight.next_deadline());
+        Some(next)
     }
 
     /// The domain as it stands.
@@ -266,7 +284,8 @@ impl Engine {
             self.asked.clear();
         }
         self.sighted = sighted;
-        let candidates = self.candidates(touched);
+        let mut candidates = self.candidates(touched);
+        self.pass(&mut candidates);
         self.look(&candidates, out);
         if sighted {
             self.explain_leaps(out);
@@ -279,6 +298,23 @@ impl Engine {
         }
         self.plan(&candidates);
         self.candidates = candidates;
+    }
+
+    /// Passes over the rollouts that go as planned: nothing is to be said of them, and all that there is to do is to put
+    /// down when to look again. Nearly every record is about one of these.
+    fn pass(&mut self, candidates: &mut Vec<u64>) {
+        let estimate = self.estimate();
+        candidates.retain(|&n| {
+            let on_course = |rollout: &Rollout| rollout.on_course(self.fold.settings.grace(rollout), estimate);
+            let Some(next) = self.fold.rollouts.get(n).and_then(on_course) else { return true };
+            if self.sighted {
+                self.asked.keep(n, &[]);
+            }
+            put_down(&mut self.fold.rollouts, &mut self.agenda, n, next);
+            false
+        });
+        let rollouts = &self.fold.rollouts;
+        self.agenda.drop_stale(|(at, n)| rollouts.next_look(n) == Some(at));
     }
 
     /// Asks for the metrics that matter, and notes which rollouts have phases.
@@ -310,12 +346,10 @@ impl Engine {
             let grace = |rollout: &Rollout| self.fold.settings.grace(rollout);
             let next =
                 self.fold.rollouts.get(n).and_then(|rollout| rollout.next_time(grace(rollout), estimate));
-            let rollouts = &mut self.fold.rollouts;
-            if rollouts.look_at(n, next)
-                && let Some(next) = next
-            {
-                self.agenda.put(next, n, |(at, n)| rollouts.next_look(n) == Some(at));
-            }
+            put_down(&mut self.fold.rollouts, &mut self.agenda, n, next);
+        }
+        if candidates.is_empty() {
+            return;
         }
         let rollouts = &self.fold.rollouts;
         self.agenda.drop_stale(|(at, n)| rollouts.next_look(n) == Some(at));
@@ -345,8 +379,19 @@ impl Engine {
             Touched::One(n) => candidates.push(n),
             Touched::All => candidates.extend(self.fold.open()),
         }
-        candidates.sort_unstable();
-        candidates.dedup();
+        if candidates.len() > 1 {
+            candidates.sort_unstable();
+            candidates.dedup();
+        }
         candidates
+    }
+}
+
+/// Puts down when to look at a rollout again.
+fn put_down(rollouts: &mut Rollouts, agenda: &mut Agenda, n: u64, next: Option<Timestamp>) {
+    if rollouts.look_at(n, next)
+        && let Some(next) = next
+    {
+        agenda.put(next, n, |(at, n)| rollouts.next_look(n) == Some(at));
     }
 }

@@ -50,6 +50,11 @@ impl Identities {
         true
     }
 
+    /// Fetches what is looked at when this identity is taken; what it returns means nothing.
+    pub(crate) fn fetch(&self, source: &Source, id: &EventId) -> u32 {
+        self.numbers.fetch(identity_of(source, id)[0])
+    }
+
     /// Whether an identity was read and is remembered.
     pub(crate) fn hold(&self, source: &Source, id: &EventId) -> bool {
         self.find(identity_of(source, id))

@@ -19,7 +19,7 @@
 //! | `rollout` `step` `spoken` `phase` `windows` `compensation` `missing` `score` | one rollout: its counts, words, phases, deadlines, way back, plan |
 //! | `judge` `brakes` `settings` | whether the log accepts a proposal; what keeps it from it; what holds for the domain |
 //! | `propose` `heartbeats` | what to propose, and on what evidence |
-//! | `rollouts` `identities` `sequences` `agenda` | all rollouts by number and id; what was read before, and how far it counts; when to look again |
+//! | `rollouts` `identities` `sequences` `agenda` `ahead` | all rollouts by number and id; what was read before, and how far it counts; when to look again; what is needed next |
 //! | `clock` `sight` `seeing` | partition time; whether the sentinel sees at all; what it sees beside the log |
 //! | `known` `drift` | which versions of a service are good, what was left running, and who runs another |
 //! | `snapshot` | what is folded, as bytes that outlive the process |
@@ -36,6 +36,7 @@
 
 mod accept;
 mod agenda;
+mod ahead;
 mod alert;
 mod asked;
 mod brakes;

@@ -34,6 +34,11 @@ impl Lines {
         found.map(|mark| mark.number).or_else(|| self.others.find(hash, is_it))
     }
 
+    /// Fetches the line of a hash; what it returns means nothing.
+    pub(crate) fn fetch(&self, hash: u64) -> u32 {
+        self.lines.get(self.line(hash)).map_or(0, |line| line[0].part)
+    }
+
     /// Whether there must be more lines before another number is noted, if so many are noted.
     pub(crate) fn is_full(&self, len: usize) -> bool {
         2 * len >= LINE * self.lines.len()

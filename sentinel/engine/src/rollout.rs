@@ -222,6 +222,11 @@ impl Rollout {
         self.seldom.is_none()
     }
 
+    /// Fetches what it holds in place; what it returns means nothing.
+    pub(crate) fn fetch(&self) -> i64 {
+        self.epoch ^ self.attempt ^ self.started.at.0 ^ self.started_raw.0 ^ i64::from(self.is_plain())
+    }
+
     /// What few rollouts have, if this one has it.
     pub(crate) fn seldom_mut(&mut self) -> Option<&mut Seldom> {
         self.seldom.as_deref_mut()

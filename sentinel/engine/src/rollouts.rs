@@ -16,6 +16,8 @@ use crate::rollout::Rollout;
 const BLOCK: usize = 32;
 /// What no rollout has for a number in the table of ids.
 const FREE: u32 = u32::MAX;
+/// Earlier than any record.
+const NEVER: Timestamp = Timestamp(i64::MIN);
 
 /// The rollouts of a domain, those that ended a while ago included.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +30,9 @@ pub(crate) struct Rollouts {
     end: u64,
     /// How many there are.
     len: usize,
+    /// When the engine looks at each again, in partition time; [`NEVER`] where it does not. No part of what is judged, and
+    /// close together: most of it is only asked whether a time that was put down still holds.
+    looks: VecDeque<Timestamp>,
     /// The low bits of numbers, by the hash of the id.
     by_id: Lines,
 }
@@ -35,33 +40,37 @@ pub(crate) struct Rollouts {
 /// Rollouts side by side, in room that is taken at once.
 #[derive(Clone, Debug, Default)]
 struct Block {
-    slots: Vec<Slot>,
+    slots: Vec<Option<Rollout>>,
     /// How many of them are remembered.
     len: usize,
-}
-
-#[derive(Clone, Debug)]
-struct Slot {
-    rollout: Option<Rollout>,
-    /// When the engine looks at it again, in partition time. No part of what is judged.
-    next: Option<Timestamp>,
 }
 
 impl Rollouts {
     /// The rollout with this number.
     pub(crate) fn get(&self, n: u64) -> Option<&Rollout> {
-        self.slot(n)?.rollout.as_ref()
+        let (block, slot) = place(n, self.first)?;
+        self.blocks.get(block)?.slots.get(slot)?.as_ref()
     }
 
     /// The rollout with this number.
     pub(crate) fn get_mut(&mut self, n: u64) -> Option<&mut Rollout> {
-        self.slot_mut(n)?.rollout.as_mut()
+        self.slot_mut(n)?.as_mut()
     }
 
     /// The number of the rollout with this id.
     pub(crate) fn find(&self, id: &str) -> Option<u64> {
         let is_it = |low: u32| self.get(self.whole(low)).is_some_and(|rollout| rollout.id.as_str() == id);
         self.by_id.find(hash_of(id), is_it).map(|low| self.whole(low))
+    }
+
+    /// Fetches the line in which a hash is looked for; what it returns means nothing.
+    pub(crate) fn fetch_line(&self, hash: u64) -> u32 {
+        self.by_id.fetch(hash)
+    }
+
+    /// The number of the rollout whose id has this hash, most likely.
+    pub(crate) fn likely(&self, hash: u64) -> Option<u64> {
+        self.by_id.find(hash, |low| low != FREE).map(|low| self.whole(low))
     }
 
     /// Takes a rollout whose id is new, and numbers it.
@@ -88,14 +97,16 @@ impl Rollouts {
         }
         if let Some(block) = self.blocks.back_mut() {
             block.len += usize::from(rollout.is_some());
-            block.slots.push(Slot { rollout, next: None });
+            block.slots.push(rollout);
         }
+        self.looks.push_back(NEVER);
         self.end += 1;
     }
 
     /// Forgets a rollout.
     pub(crate) fn forget(&mut self, n: u64) {
-        let Some(rollout) = self.slot_mut(n).and_then(|slot| slot.rollout.take()) else { return };
+        let Some(rollout) = self.slot_mut(n).and_then(Option::take) else { return };
+        self.look_at(n, None);
         self.by_id.free(hash_of(rollout.id.as_str()), low(n), FREE);
         self.len -= 1;
         let Some((block, _)) = place(n, self.first) else { return };
@@ -106,6 +117,7 @@ impl Rollouts {
         }
         while self.blocks.front().is_some_and(|block| block.len == 0 && block.slots.is_empty()) {
             self.blocks.pop_front();
+            self.looks.drain(..BLOCK);
             self.first += BLOCK as u64;
         }
     }
@@ -114,17 +126,17 @@ impl Rollouts {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &Rollout)> {
         let starts = (self.first..).step_by(BLOCK);
         let numbered = starts.zip(&self.blocks).flat_map(|(start, block)| (start..).zip(&block.slots));
-        numbered.filter_map(|(n, slot)| Some((n, slot.rollout.as_ref()?)))
+        numbered.filter_map(|(n, slot)| Some((n, slot.as_ref()?)))
     }
 
     /// All rollouts, in the order of their start.
     pub(crate) fn values(&self) -> impl DoubleEndedIterator<Item = &Rollout> {
-        self.blocks.iter().flat_map(|block| &block.slots).filter_map(|slot| slot.rollout.as_ref())
+        self.blocks.iter().flat_map(|block| &block.slots).filter_map(Option::as_ref)
     }
 
     /// All rollouts, in the order of their start.
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Rollout> {
-        self.blocks.iter_mut().flat_map(|block| &mut block.slots).filter_map(|slot| slot.rollout.as_mut())
+        self.blocks.iter_mut().flat_map(|block| &mut block.slots).filter_map(Option::as_mut)
     }
 
     /// The rollouts that started after another.
@@ -134,19 +146,22 @@ impl Rollouts {
 
     /// When the engine looks at a rollout again.
     pub(crate) fn next_look(&self, n: u64) -> Option<Timestamp> {
-        self.slot(n)?.next
+        let next = *self.looks.get(self.place_of(n)?)?;
+        (next != NEVER).then_some(next)
     }
 
     /// Notes when the engine looks at a rollout again. False when that was noted already, or the rollout is not known.
     pub(crate) fn look_at(&mut self, n: u64, next: Option<Timestamp>) -> bool {
-        self.slot_mut(n).is_some_and(|slot| std::mem::replace(&mut slot.next, next) != next)
+        let slot = self.place_of(n).and_then(|place| self.looks.get_mut(place));
+        let next = next.unwrap_or(NEVER);
+        slot.is_some_and(|slot| std::mem::replace(slot, next) != next)
     }
 
     fn note(&mut self, n: u64) {
         let (blocks, first, end) = (&self.blocks, self.first, self.end);
         let rollout = |low: u32| {
             let (block, slot) = place(whole(low, end), first)?;
-            blocks.get(block)?.slots.get(slot)?.rollout.as_ref()
+            blocks.get(block)?.slots.get(slot)?.as_ref()
         };
         let hash_of = |low: u32| rollout(low).map_or(0, |rollout| hash_of(rollout.id.as_str()));
         self.by_id.put(hash_of(low(n)), low(n), |low| low == FREE, hash_of);
@@ -156,12 +171,11 @@ impl Rollouts {
         whole(low, self.end)
     }
 
-    fn slot(&self, n: u64) -> Option<&Slot> {
-        let (block, slot) = place(n, self.first)?;
-        self.blocks.get(block)?.slots.get(slot)
+    fn place_of(&self, n: u64) -> Option<usize> {
+        usize::try_from(n.checked_sub(self.first)?).ok()
     }
 
-    fn slot_mut(&mut self, n: u64) -> Option<&mut Slot> {
+    fn slot_mut(&mut self, n: u64) -> Option<&mut Option<Rollout>> {
         let (block, slot) = place(n, self.first)?;
         self.blocks.get_mut(block)?.slots.get_mut(slot)
     }

@@ -22,6 +22,8 @@ pub(crate) struct Score {
     pub(crate) phases: Vec<Vec<usize>>,
     /// The phase of each step.
     pub(crate) phase_of: Vec<Option<usize>>,
+    /// Whether a step wants a share of the instances.
+    pub(crate) has_shares: bool,
 }
 
 impl Score {
@@ -44,8 +46,9 @@ impl Score {
         let phases = phases(&plan)?;
         let phase_of = (0..plan.steps.len()).map(|i| phases.iter().position(|steps| steps.contains(&i)));
         let phase_of = phase_of.collect();
-        let json = json.into();
-        Ok(Arc::new(Self { plan, digest: own, json, after, after_any, dependants, phases, phase_of }))
+        let has_shares = plan.steps.iter().any(|step| step.instances.share().is_some());
+        let (digest, json) = (own, json.into());
+        Ok(Arc::new(Self { plan, digest, json, after, after_any, dependants, phases, phase_of, has_shares }))
     }
 
     /// Whether a rollout of this id may dance it: each service that it has for itself has a name, and none is another's.

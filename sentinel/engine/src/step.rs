@@ -256,6 +256,11 @@ impl Steps {
         &self.touched
     }
 
+    /// Fetches what is known of them; what it returns means nothing.
+    pub(crate) fn fetch(&self) -> i64 {
+        self.touched.iter().fold(0, |all, state| all ^ state.attempt ^ i64::from(state.words.is_empty()))
+    }
+
     /// Takes room for so many: exactly so for the first, since many a rollout is young, and for all of a small plan after.
     fn grow(&mut self, needed: usize) {
         const SMALL: usize = 8;

@@ -32,6 +32,9 @@ impl Triggers {
 
     /// Whether an event would start a plan of which a rollout is under way.
     pub(crate) fn is_repeated(&self, fold: &Fold, record: &Record) -> bool {
+        if self.plans.is_empty() {
+            return false;
+        }
         let Some(plan) = self.triggered(record) else { return false };
         let id = record.event.envelope.rollout.as_ref();
         let known = id.is_some_and(|id| fold.find(id).is_some());

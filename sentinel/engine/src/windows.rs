@@ -5,6 +5,7 @@ use pavane_events::{Millis, Timestamp};
 use crate::clock::Mark;
 use crate::reminder::UNHEARD;
 use crate::rollout::{Rollout, Status};
+use crate::spoken::Saying;
 
 impl Rollout {
     /// What its clocks show: where they stood still, or partition time.
@@ -38,6 +39,39 @@ impl Rollout {
         let state = &self.steps[i];
         let held = |full: Mark| now >= full.at.plus(self.plan_step(i).healthy_for);
         state.overridden || state.full.is_some_and(held)
+    }
+
+    /// When to look again at a rollout that goes as planned: there is nothing to propose about it at `now`, nor before
+    /// that time without another record. None where it takes a closer look to say so.
+    pub(crate) fn on_course(&self, grace: Millis, now: Timestamp) -> Option<Option<Timestamp>> {
+        if self.status != Status::Open || !self.is_plain() || self.score.has_shares || self.steps.are_full() {
+            return None;
+        }
+        let mut next: Option<Timestamp> = None;
+        for (state, step) in self.steps.known().iter().zip(&self.score.plan.steps) {
+            if !state.is_plain() || state.overridden {
+                return None;
+            }
+            let failed = || state.words.values().any(|word| word.saying == Saying::Failed);
+            let at = match (state.full, state.anchor) {
+                (Some(full), _) => full.at.plus(step.healthy_for),
+                (None, _) if failed() => return None,
+                (None, Some(anchor)) => {
+                    let started = step.started_within.filter(|_| state.words.is_empty());
+                    let within = started.map_or(step.within, |within| step.within.min(within));
+                    let passes = anchor.at.plus(within).plus(grace + 1);
+                    if passes <= now {
+                        return None;
+                    }
+                    passes
+                }
+                (None, None) => continue,
+            };
+            if at > now {
+                next = Some(next.map_or(at, |next| next.min(at)));
+            }
+        }
+        Some(next)
     }
 
     /// The earliest partition time later than `after` at which something could be proposed without another record.
