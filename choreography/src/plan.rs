@@ -306,8 +306,14 @@ impl Step {
         if !self.per_rollout {
             return self.expect.service == *service;
         }
-        let own = service.as_str().strip_prefix(self.expect.service.as_str());
-        own.and_then(|own| own.strip_prefix('-')) == Some(rollout.as_str())
+        // lengths tell most others apart, and asked is for every step
+        let [own, id, name] =
+            [self.expect.service.as_str(), rollout.as_str(), service.as_str()].map(str::as_bytes);
+        name.len() == own.len() + 1 + id.len()
+            && name[0] == own[0]
+            && name[own.len()] == b'-'
+            && name.starts_with(own)
+            && name.ends_with(id)
     }
 
     /// Whether what an instance in this zone says counts for the step.

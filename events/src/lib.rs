@@ -36,7 +36,7 @@ pub use envelope::Envelope;
 pub use evidence::{Cause, Evidence, EvidenceKind};
 pub use heartbeat::Heartbeat;
 pub use known_good::{KnownGood, Left, ServiceRow};
-pub use lookup::{Lookup, Places, fingerprint, hash_of};
+pub use lookup::{Lookup, Places, fingerprint, half_fingerprint, hash_of};
 pub use name::{Domain, EventId, Instance, PhaseId, RolloutId, Service, Source, StepId, Version, Zone};
 pub use record::{Entry, Event, Record, Unreadable, UnreadableReason};
 pub use time::{Millis, Timestamp};

@@ -34,6 +34,13 @@ pub(crate) enum Happening {
     Asked(Question),
 }
 
+impl Happening {
+    /// The entry that was read, if one was.
+    pub(crate) const fn entry(&self) -> Option<&Entry> {
+        if let Self::Read { entry, .. } = self { Some(entry) } else { None }
+    }
+}
+
 /// Somebody asks how the domain stands.
 pub(crate) enum Question {
     /// The whole domain.

@@ -22,6 +22,9 @@ use crate::watchdog::Turns;
 /// How often the open rollouts are counted, in seconds.
 const COUNT: u32 = 15;
 
+/// How many happenings are taken together, so that the engine fetches once what all of them are about.
+const AT_ONCE: usize = 64;
+
 /// How the sentinel sees a domain; what `/readyz` answers by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Sight {
@@ -52,7 +55,7 @@ impl Partition {
     pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut second = interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut seconds, mut stand) = (0, Stood::new());
+        let (mut seconds, mut stand, mut waiting) = (0, Stood::new(), Vec::with_capacity(AT_ONCE));
         let speaks = *self.speaks.borrow_and_update();
         self.handle(Input::Speaks(speaks));
         loop {
@@ -62,9 +65,12 @@ impl Partition {
                     self.keep(true);
                     return Ok(());
                 }
-                Some(happening) = self.happenings.recv() => {
-                    stand.read(&happening);
-                    self.happen(happening);
+                1.. = self.happenings.recv_many(&mut waiting, AT_ONCE) => {
+                    self.engine.look_ahead(waiting.iter().filter_map(Happening::entry));
+                    for happening in waiting.drain(..) {
+                        stand.read(&happening);
+                        self.happen(happening);
+                    }
                 }
                 Ok(()) = self.speaks.changed() => {
                     let speaks = *self.speaks.borrow_and_update();

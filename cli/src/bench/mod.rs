@@ -28,7 +28,9 @@ pub fn run(job: &Job, moves: &[Move]) -> Outcome {
         let mut entries: Vec<_> = moves.iter().enumerate().map(decode).collect();
         spent.over(|| {
             play.look_ahead(&entries);
-            entries.iter_mut().for_each(|entry| play.hear(entry));
+            for entry in &mut entries {
+                play.hear(entry);
+            }
         });
     }
     spent.over(|| play.end());

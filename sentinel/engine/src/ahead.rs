@@ -33,6 +33,9 @@ impl Fold {
         for (number, id) in numbers.iter_mut().zip(&ids[..len]) {
             *number = self.rollouts.likely(*id);
         }
+        for n in numbers.iter().flatten() {
+            fetched ^= u32::from(self.rollouts.next_look(*n).is_some());
+        }
         let found = || numbers[..len].iter().flatten().filter_map(|n| self.rollouts.get(*n));
         let rollouts = found().fold(0, |all, rollout| all ^ rollout.fetch());
         let steps = found().fold(0, |all, rollout| all ^ rollout.steps.fetch());

@@ -21,6 +21,7 @@ use crate::trigger::Triggers;
 use crate::view::{RolloutView, View};
 use crate::watch::Watches;
 
+mod quiet;
 mod voice;
 
 /// How much longer a replica that does not own the partition waits before it speaks.
@@ -51,6 +52,8 @@ pub struct Engine {
     saying: Saying,
     /// When a leap was first seen, by its offset, and when it was last explained.
     leaps: BTreeMap<i64, (Millis, Millis)>,
+    /// Until when nothing but the rollouts themselves is due; see [`quiet`].
+    quiet: Option<quiet::Quiet>,
 }
 
 impl Engine {
@@ -80,6 +83,7 @@ impl Engine {
             asked: Asked::default(),
             saying: Saying::default(),
             leaps: BTreeMap::new(),
+            quiet: None,
         }
     }
 
@@ -148,7 +152,9 @@ impl Engine {
         if !self.fold.services.changed.is_empty() {
             self.remember(false, out);
         }
-        self.act(touched, out);
+        if !self.is_passed_over(touched) {
+            self.act(touched, out);
+        }
     }
 
     /// Fetches from memory what the next entries are about, where several are at hand before they are read. It is a hint:
@@ -162,19 +168,9 @@ impl Engine {
         if !self.caught_up {
             return self.sight.next_deadline();
         }
-        let mut next = self.sight.pulse_due(self.fold.open > 0).max(self.now + 1);
-        let mut or = |at: Option<Millis>| next = at.map_or(next, |at| next.min(at));
-        or(self.agenda.first().map(|at| self.last_read + at.since(self.fold.clock.now()).max(0)));
-        if self.sighted {
-            or(self.asked.next());
-            or(self.saying.next());
-        }
-        or(self.leaps.values().map(|(_, said)| said + AGAIN).min());
-        or(self.watches.next_deadline(self.now));
-        or(self.triggers.next_deadline());
-        or(self.heartbeats.next_deadline());
-        or(self.sight.next_deadline());
-        Some(next)
+        let agenda = self.agenda.first().map(|at| self.last_read + at.since(self.fold.clock.now()).max(0));
+        let others = self.quiet.as_ref().map_or_else(|| self.others_due(), |quiet| quiet.until);
+        Some(agenda.map_or(others, |agenda| agenda.min(others)))
     }
 
     /// The domain as it stands.
@@ -298,23 +294,7 @@ impl Engine {
         }
         self.plan(&candidates);
         self.candidates = candidates;
-    }
-
-    /// Passes over the rollouts that go as planned: nothing is to be said of them, and all that there is to do is to put
-    /// down when to look again. Nearly every record is about one of these.
-    fn pass(&mut self, candidates: &mut Vec<u64>) {
-        let estimate = self.estimate();
-        candidates.retain(|&n| {
-            let on_course = |rollout: &Rollout| rollout.on_course(self.fold.settings.grace(rollout), estimate);
-            let Some(next) = self.fold.rollouts.get(n).and_then(on_course) else { return true };
-            if self.sighted {
-                self.asked.keep(n, &[]);
-            }
-            put_down(&mut self.fold.rollouts, &mut self.agenda, n, next);
-            false
-        });
-        let rollouts = &self.fold.rollouts;
-        self.agenda.drop_stale(|(at, n)| rollouts.next_look(n) == Some(at));
+        self.quiet = self.now_quiet();
     }
 
     /// Asks for the metrics that matter, and notes which rollouts have phases.
@@ -348,11 +328,7 @@ impl Engine {
                 self.fold.rollouts.get(n).and_then(|rollout| rollout.next_time(grace(rollout), estimate));
             put_down(&mut self.fold.rollouts, &mut self.agenda, n, next);
         }
-        if candidates.is_empty() {
-            return;
-        }
-        let rollouts = &self.fold.rollouts;
-        self.agenda.drop_stale(|(at, n)| rollouts.next_look(n) == Some(at));
+        self.drop_stale();
     }
 
     /// Partition time as it is likely to be: what was read, and what has gone by since.

@@ -3,7 +3,7 @@
 //! Every record is looked for and nearly none is found. What is forgotten is not taken out of the table: it is known by
 //! its age and written over.
 
-use pavane_events::{EventId, Source, fingerprint};
+use pavane_events::{EventId, Source, fingerprint, half_fingerprint};
 
 use crate::lines::Lines;
 
@@ -32,27 +32,30 @@ impl Identities {
 
     /// Takes an identity. False when it is remembered already.
     pub(crate) fn put(&mut self, identity: Identity) -> bool {
-        if self.find(identity) {
-            return false;
-        }
         if self.numbers.is_full(self.ring.len()) {
             self.grow();
+        }
+        let (ring, taken) = (&self.ring, self.taken);
+        let is_it = |number: u32| ring.get(place(number)) == Some(&identity);
+        let is_forgotten = |number: u32| taken.wrapping_sub(number) >= WINDOW;
+        let hash_of = |number: u32| ring.get(place(number)).map_or(identity[0], |known| known[0]);
+        if !self.numbers.claim(identity[0], taken, is_it, is_forgotten, hash_of) {
+            return false;
         }
         if self.ring.len() < REMEMBERED {
             self.ring.push(identity);
         } else {
-            let oldest = &mut self.ring[place(self.taken)];
+            let oldest = &mut self.ring[place(taken)];
             let old = std::mem::replace(oldest, identity);
-            self.numbers.forget_other(old[0], self.taken.wrapping_sub(WINDOW));
+            self.numbers.forget_other(old[0], taken.wrapping_sub(WINDOW));
         }
-        self.taken = self.taken.wrapping_add(1);
-        self.note(self.taken.wrapping_sub(1));
+        self.taken = taken.wrapping_add(1);
         true
     }
 
     /// Fetches what is looked at when this identity is taken; what it returns means nothing.
     pub(crate) fn fetch(&self, source: &Source, id: &EventId) -> u32 {
-        self.numbers.fetch(identity_of(source, id)[0])
+        self.numbers.fetch(half_fingerprint(source.as_str(), id.as_str()))
     }
 
     /// Whether an identity was read and is remembered.

@@ -14,7 +14,7 @@
 //!
 //! | room | what is in it |
 //! |---|---|
-//! | `engine` | the way in: reads, looks, proposes, says |
+//! | `engine` | the way in: reads, passes over, looks, proposes, says |
 //! | `fold` `queue` `speak` `words` `gate` `accept` | what a record does: to the domain, as a start, to its rollout, as a proposal |
 //! | `rollout` `step` `spoken` `phase` `windows` `compensation` `missing` `score` | one rollout: its counts, words, phases, deadlines, way back, plan |
 //! | `judge` `brakes` `settings` | whether the log accepts a proposal; what keeps it from it; what holds for the domain |

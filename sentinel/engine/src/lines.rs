@@ -39,6 +39,36 @@ impl Lines {
         self.lines.get(self.line(hash)).map_or(0, |line| line[0].part)
     }
 
+    /// Notes a number as [`Lines::put`] does, unless a number with this hash passes the test. The line is read once.
+    pub(crate) fn claim(
+        &mut self,
+        hash: u64,
+        number: u32,
+        mut is_it: impl FnMut(u32) -> bool,
+        is_free: impl Fn(u32) -> bool,
+        hash_of: impl Fn(u32) -> u64,
+    ) -> bool {
+        let (line, part) = (self.line(hash), part(hash));
+        let Some(line) = self.lines.get_mut(line) else { return false };
+        let mut free = None;
+        for mark in line {
+            if mark.part == part && is_it(mark.number) {
+                return false;
+            }
+            if is_free(mark.number) {
+                free = Some(mark);
+            }
+        }
+        if self.others.find(hash, is_it).is_some() {
+            return false;
+        }
+        match free {
+            Some(mark) => *mark = Mark { part, number },
+            None => self.others.insert(hash, number, hash_of),
+        }
+        true
+    }
+
     /// Whether there must be more lines before another number is noted, if so many are noted.
     pub(crate) fn is_full(&self, len: usize) -> bool {
         2 * len >= LINE * self.lines.len()

@@ -44,7 +44,8 @@ pub(crate) fn proposals(
                 wanted.extend(breach(known, n, rollout));
                 wanted.extend(phase(fold, known, n, rollout, now));
             }
-            if rollout.steps.are_full() {
+            // while one decision is on its way, no other is accepted
+            if rollout.steps.are_full() && rollout.pending.is_none() {
                 let evidence = watched(known, n, rollout, rollout.phases.len().checked_sub(1));
                 wanted.reserve_exact(1);
                 wanted.push(Proposed { evidence, ..decision(rollout, ProposalKind::RolloutCompleted) });

@@ -30,6 +30,11 @@ impl Triggers {
         };
     }
 
+    /// Whether no plan starts by an event.
+    pub(crate) fn are_none(&self) -> bool {
+        self.plans.is_empty()
+    }
+
     /// Whether an event would start a plan of which a rollout is under way.
     pub(crate) fn is_repeated(&self, fold: &Fold, record: &Record) -> bool {
         if self.plans.is_empty() {

@@ -7,6 +7,10 @@ use crate::reminder::UNHEARD;
 use crate::rollout::{Rollout, Status};
 use crate::spoken::Saying;
 
+/// When to look at a rollout again, if ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Next(pub(crate) Option<Timestamp>);
+
 impl Rollout {
     /// What its clocks show: where they stood still, or partition time.
     pub(crate) fn time(&self, now: Timestamp) -> Timestamp {
@@ -43,7 +47,7 @@ impl Rollout {
 
     /// When to look again at a rollout that goes as planned: there is nothing to propose about it at `now`, nor before
     /// that time without another record. None where it takes a closer look to say so.
-    pub(crate) fn on_course(&self, grace: Millis, now: Timestamp) -> Option<Option<Timestamp>> {
+    pub(crate) fn on_course(&self, grace: Millis, now: Timestamp) -> Option<Next> {
         if self.status != Status::Open || !self.is_plain() || self.score.has_shares || self.steps.are_full() {
             return None;
         }
@@ -71,7 +75,7 @@ impl Rollout {
                 next = Some(next.map_or(at, |next| next.min(at)));
             }
         }
-        Some(next)
+        Some(Next(next))
     }
 
     /// The earliest partition time later than `after` at which something could be proposed without another record.
