@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Engines take and let go of small pieces with every record, and the system's allocator took a fifth of the time.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     pavane_cli::main().into()
 }

@@ -26,6 +26,10 @@ use bench::job::{self, Job, Move, Shape};
 use bench::meter::Meter;
 use bench::play::Play;
 
+/// As in what is shipped.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const WINDOW: i64 = 250_000;
 
 fn main() {
