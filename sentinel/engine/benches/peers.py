@@ -33,12 +33,12 @@ WANTED = {  # how many times as fast pavane is to be
 }
 
 
-HUGE_PAGES = "glibc.malloc.hugetlb=1"
+HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "MIMALLOC_ALLOW_LARGE_OS_PAGES": "1"}
 
 
 def main():
     args = arguments()
-    native = {**os.environ, "GLIBC_TUNABLES": HUGE_PAGES}
+    native = {**os.environ, **HUGE_PAGES}
     ENVIRONMENT["pavane"] = native if args.huge_pages != "none" else os.environ
     ENVIRONMENT["peers"] = {**native, "JAVA_TOOL_OPTIONS": "-XX:+UseTransparentHugePages"} if args.huge_pages == "all" else os.environ
     peers = {"pavane": pavane(args.pavane)}
