@@ -173,6 +173,24 @@ fn programs_that_tests_start_share_the_build_of_the_tests() {
 }
 
 #[test]
+fn what_is_shipped_has_no_places_at_which_a_test_ends_it() {
+    let features = |packages: &[&str]| {
+        let mut command = Command::new(env!("CARGO"));
+        command.args(["tree", "--offline", "-e", "normal,build,features", "-i", "pavane-sidecar"]);
+        for package in packages {
+            command.args(["-p", package]);
+        }
+        let output = command.current_dir(workspace()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let shipped = features(&["pavane-cli", "pavane-sidecar", "pavane-sentinel"]);
+    assert!(shipped.contains("pavane-sidecar"), "{shipped}");
+    assert!(!shipped.contains("failpoints"), "{shipped}");
+    assert!(features(&["pavane-tests"]).contains("failpoints"), "this looks at nothing");
+}
+
+#[test]
 fn the_engines_are_fenced_against_clocks_files_and_chance() {
     let root = read(&workspace().join("clippy.toml"));
     for engine in ["sentinel/engine", "sidecar/engine"] {
@@ -281,8 +299,8 @@ fn violations(metadata: &Value) -> Vec<String> {
             continue;
         };
         for (used, kind) in uses(package) {
-            if used == "pavane-tests" && kind == Some("dev") {
-                // a crate's own tests may stand on the same harness
+            if [name, "pavane-tests"].contains(&used) && kind == Some("dev") {
+                // a crate's own tests may stand on the same harness, and on the crate with what is for tests alone
             } else if used.starts_with("pavane-") {
                 if !allowed.contains(&used) && !allowed.contains(&"*") {
                     found.push(format!("{name} must not use {used}"));

@@ -78,7 +78,9 @@ pub(crate) async fn connect(
 
 /// What an operator or time may heal while the sidecar waits.
 const fn is_awaited(error: &BusError) -> bool {
-    error.is_transient() || matches!(error, BusError::SchemaMissing { .. } | BusError::TopicMissing { .. })
+    let missing = matches!(error, BusError::SchemaMissing { .. } | BusError::TopicMissing { .. });
+    // A registry whose answers make no sense may have something else in front of it for a while.
+    error.is_transient() || missing || matches!(error, BusError::Registry(_))
 }
 
 async fn attempt(way: &mut Way, domain: &Domain, position: Option<i64>) -> Result<Connected, Error> {

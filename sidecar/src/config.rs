@@ -56,7 +56,7 @@ pub use outage::{Drain, Outage};
 pub use process::{Keeping, Restart};
 pub use reaction::{Question, Reaction};
 pub use ready::Ready;
-pub use run::{Breaker, Command, Hook, Post, Rate, Run, Timed};
+pub use run::{Breaker, Command, Hook, Post, Rate, Run, Step, Timed};
 pub use survey::{Survey, Surveyed, survey};
 
 /// Where the sidecar answers unless the file says otherwise.

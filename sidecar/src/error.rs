@@ -49,16 +49,18 @@ pub enum Error {
         /// What the store said.
         source: Box<redb::Error>,
     },
-    /// A row of the journal cannot be understood.
+    /// The journal is damaged, and nothing of it is believed.
     #[error(
-        "read the journal {path}: a row of `{table}` is not what this program writes ({why}); keep the file and report it"
+        "read the journal {path}: {place} is damaged ({why}); keep the file, look at the disk, and put a copy in its place or \
+         move it away: without it the log tells what was begun, hooks that ran count as cut short, and what the door \
+         answered with `ack=local` and Kafka did not get yet is in that file alone"
     )]
-    JournalRow {
+    JournalDamaged {
         /// The file.
         path: PathBuf,
-        /// The table.
-        table: &'static str,
-        /// What is wrong with it.
+        /// Where in the file.
+        place: String,
+        /// What is wrong there.
         why: String,
     },
     /// What an earlier process left running cannot be looked up.

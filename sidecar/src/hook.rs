@@ -7,6 +7,7 @@ pub(crate) mod answer;
 mod callback;
 mod exec;
 mod http;
+mod keeper;
 mod preparation;
 mod signature;
 mod told;
@@ -22,9 +23,10 @@ use pavane_sidecar_engine::{Call, HookOutcome};
 use reqwest::Client;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use callback::Callbacks;
+pub(crate) use callback::{Awaited, Callbacks};
 pub(crate) use http::{causes, text};
-pub(crate) use preparation::Progress;
+pub(crate) use keeper::Keeper;
+pub(crate) use preparation::{Progress, Steps, repeatable};
 
 use crate::config::{Config, Hook, Reaction, Timed};
 use crate::roster::Roster;
@@ -122,11 +124,22 @@ impl Caller {
         outcome
     }
 
+    /// Expects a call's run to tell its result, where it can; what is to be noted of that before the call.
+    pub(crate) fn expect(&self, call: &Call) -> Option<(String, Option<Awaited>)> {
+        self.url.as_ref().filter(|_| is_run(call))?;
+        Some((call.run.clone(), Some(self.callbacks.expect(&call.run)?)))
+    }
+
     /// Where a run tells its result, and with which token; none for what is not a run of a reaction.
     fn callback(&self, call: &Call) -> Option<(String, String)> {
-        let url = self.url.as_ref().filter(|_| !call.run.is_empty() && call.ticket > 0)?;
-        Some((format!("{url}/v1/hooks/{}", call.run), self.callbacks.expect(&call.run)))
+        let url = self.url.as_ref().filter(|_| is_run(call))?;
+        Some((format!("{url}/v1/hooks/{}", call.run), self.callbacks.token(&call.run)?))
     }
+}
+
+/// Whether a call is made for a run of a reaction.
+const fn is_run(call: &Call) -> bool {
+    !call.run.is_empty() && call.ticket > 0
 }
 
 fn failure(reason: &str) -> Failure {

@@ -1,41 +1,52 @@
-//! What must survive a crash, in one file: how far each reaction has come, what is on its way to the broker, what it
-//! answered, what was rejected, and where the log is to be read on from.
+//! What must survive a crash, in one file: how far each reaction has come, what its hooks may still tell, what is on its way
+//! to the broker, what it answered, what was rejected, and where the log is to be read on from.
 //!
 //! A commit is durable when it returns. The file belongs to one process at a time and to one instance. A disk that is
-//! full fails one commit and nothing else: the store is opened anew, and then it is looked whether the commit is there.
+//! full fails one commit and nothing else: the store is opened anew, and then it is looked whether the commit is there. Any
+//! other failure is the last: nothing that a disk says after it is believed. What is opened is read whole first, and nothing
+//! that is damaged is taken for true.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod file;
+mod recall;
+mod row;
+mod tables;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pavane_sidecar_engine::{Job, Memory};
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, DatabaseError, StorageBackend, StorageError};
 
 use crate::error::Error;
+use crate::failpoint;
+use crate::hook::{Awaited, Steps};
 use crate::letter::Letter;
 use crate::outbox::Receipt;
+use file::{Mark, Watched};
 
-const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
-const JOBS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("jobs");
-const REJECTED: TableDefinition<'_, i64, ()> = TableDefinition::new("rejected");
-const OUTBOX: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("outbox");
-const RECEIPTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("receipts");
-const UNSENDABLE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("unsendable");
-const OWNER: &str = "owner";
-const POSITION: &str = "position";
 /// How much of the file the store may hold in memory, in bytes.
 const CACHE: usize = 1024 * 1024;
 
-/// Opens the store; asked again after the disk was full.
-type Opener = Box<dyn Fn() -> Result<Database, DatabaseError> + Send + Sync>;
+/// Opens the file; asked again after the disk was full.
+type Opener = Box<dyn Fn() -> std::io::Result<Box<dyn StorageBackend>> + Send + Sync>;
 
 /// An open journal.
 pub(crate) struct Journal {
-    store: Mutex<Option<Database>>,
+    store: Mutex<Store>,
     opener: Opener,
     path: PathBuf,
+}
+
+enum Store {
+    Closed,
+    Open(Database),
+    /// Nothing is read or written any more, and why.
+    Over(&'static str),
 }
 
 /// What a journal held when it was opened.
@@ -48,6 +59,10 @@ pub(crate) struct Recalled {
     pub(crate) receipts: Vec<(u64, Receipt)>,
     /// Where the log is to be read on from; none when it never was.
     pub(crate) position: Option<i64>,
+    /// The runs that may tell their result by themselves.
+    pub(crate) callbacks: BTreeMap<String, Awaited>,
+    /// How far the steps before the hooks of runs have come.
+    pub(crate) steps: BTreeMap<String, Steps>,
 }
 
 /// What is written in one go.
@@ -64,6 +79,10 @@ pub(crate) struct Batch {
     /// The numbers of the receipts that are older than the window.
     pub(crate) forgotten: Vec<u64>,
     pub(crate) position: Option<i64>,
+    /// By run; none takes the row out.
+    pub(crate) callbacks: Vec<(String, Option<Awaited>)>,
+    /// By run; none takes the row out.
+    pub(crate) steps: Vec<(String, Option<Steps>)>,
 }
 
 impl Journal {
@@ -73,102 +92,145 @@ impl Journal {
             create(path, own)?;
         }
         let file = path.to_owned();
-        Self::open_by(Box::new(move || Database::builder().set_cache_size(CACHE).create(&file)), path, own)
+        Self::open_by(Box::new(move || file::open(&file)), path, own)
     }
 
     /// Opens a journal on whatever the opener opens; the path is what errors name.
     pub(crate) fn open_by(opener: Opener, path: &Path, own: &str) -> Result<(Self, Recalled), Error> {
-        let journal = Self { store: Mutex::new(None), opener, path: path.to_owned() };
-        journal.claim(own)?;
-        let recalled = journal.recall()?;
+        let journal = Self { store: Mutex::new(Store::Closed), opener, path: path.to_owned() };
+        let recalled = journal.claim(own)?;
+        failpoint::pass("journal open");
         Ok((journal, recalled))
     }
 
     /// Writes a batch: all of it or nothing, durable when this returns. [`Error::JournalFull`]: nothing of it is there,
-    /// and the next batch may be tried.
+    /// and the next batch may be tried. After any other error nothing is written any more.
     pub(crate) fn commit(&self, batch: &Batch) -> Result<(), Error> {
         let mut store = self.store();
-        let error = match self.opened(&mut store)?.write_batch(batch) {
+        let error = match tables::write(self.opened(&mut store)?, batch) {
             Ok(()) => return Ok(()),
             Err(error) => self.error("write", error),
         };
         // The store takes nothing more after a failure, and does not know how much of the commit came through.
-        *store = None;
-        if !matches!(error, Error::JournalFull { .. }) {
-            return Err(error);
-        }
-        let there = batch.said.last().map(|letter| letter.number);
-        let holds =
-            there.is_some() && self.opened(&mut store)?.holds(there).map_err(|e| self.error("read", e))?;
-        if holds { Ok(()) } else { Err(error) }
+        *store = Store::Closed;
+        let there = match (&error, batch.said.last()) {
+            (Error::JournalFull { .. }, Some(letter)) => self.holds(&mut store, letter.number)?,
+            (Error::JournalFull { .. }, None) => false,
+            (_, _) => {
+                *store = Store::Over("an earlier write has failed");
+                false
+            }
+        };
+        if there { Ok(()) } else { Err(error) }
     }
 
     /// Gives the file back; nothing can be written any more.
     pub(crate) fn close(&self) {
-        *self.store() = None;
+        *self.store() = Store::Over("it is closed");
     }
 
-    fn store(&self) -> MutexGuard<'_, Option<Database>> {
+    fn holds(&self, store: &mut Store, letter: u64) -> Result<bool, Error> {
+        tables::holds(self.opened(store)?, letter).map_err(|error| self.error("read", error))
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn opened<'a>(&self, store: &'a mut Option<Database>) -> Result<&'a Database, Error> {
-        if store.is_none() {
-            *store = Some((self.opener)().map_err(|error| {
-                if matches!(error, DatabaseError::DatabaseAlreadyOpen) {
-                    return Error::JournalTaken { path: self.path.clone() };
-                }
-                self.error("open", error.into())
-            })?);
+    fn opened<'a>(&self, store: &'a mut Store) -> Result<&'a Database, Error> {
+        if matches!(store, Store::Closed) {
+            *store = Store::Open(self.begin()?);
         }
-        Ok(store.as_ref().expect("it was opened just above"))
+        match store {
+            Store::Open(database) => Ok(database),
+            Store::Over(why) => Err(self.error("write", redb::Error::Io(std::io::Error::other(*why)))),
+            Store::Closed => unreachable!("it was opened just above"),
+        }
     }
 
-    /// Makes a new journal this instance's, and refuses another's.
-    fn claim(&self, own: &str) -> Result<(), Error> {
-        let mut store = self.store();
-        match claim(self.opened(&mut store)?, own).map_err(|source| self.error("open", source))? {
-            Some(found) if found != own => {
-                Err(Error::JournalForeign { path: self.path.clone(), found, own: own.to_owned() })
+    /// Opens the store and looks at every byte that counts, before anything of it is believed.
+    fn begin(&self) -> Result<Database, Error> {
+        let mark = Mark::default();
+        // On some damage the store gives up by a panic.
+        match catch_unwind(AssertUnwindSafe(|| self.verified(&mark))) {
+            Ok(Ok(Some(database))) => Ok(database),
+            Ok(Ok(None)) => Err(self.damaged(&mark, "its pages do not fit their checksums".to_owned())),
+            Ok(Err(DatabaseError::DatabaseAlreadyOpen)) => {
+                Err(Error::JournalTaken { path: self.path.clone() })
             }
-            Some(_) | None => Ok(()),
+            Ok(Err(DatabaseError::Storage(StorageError::Corrupted(why)))) => Err(self.damaged(&mark, why)),
+            Ok(Err(error)) => Err(self.error("open", error.into())),
+            Err(_) => Err(self.damaged(&mark, "its store cannot make sense of it".to_owned())),
         }
     }
 
-    fn recall(&self) -> Result<Recalled, Error> {
+    /// Opens the store; none when it is damaged although it was closed in order. One that was not is looked through by
+    /// the store itself.
+    fn verified(&self, mark: &Mark) -> Result<Option<Database>, DatabaseError> {
+        let file = (self.opener)().map_err(StorageError::Io)?;
+        let fresh = file.len().map_err(StorageError::Io)? == 0;
+        let mended = Arc::new(AtomicBool::new(false));
+        let seen = mended.clone();
+        let mut database = Database::builder()
+            .set_cache_size(CACHE)
+            .set_repair_callback(move |_| seen.store(true, Ordering::Relaxed))
+            .create_with_backend(Watched::new(file, mark.clone()))?;
+        let whole = fresh || mended.load(Ordering::Relaxed) || database.check_integrity()?;
+        Ok(whole.then_some(database))
+    }
+
+    /// Makes a new journal this instance's, and refuses another's. Of one that has an owner and the present form nothing is
+    /// written: a disk that is full keeps nobody from starting.
+    fn claim(&self, own: &str) -> Result<Recalled, Error> {
         let mut store = self.store();
-        let rows = rows(self.opened(&mut store)?).map_err(|source| self.error("read", source))?;
-        let mut jobs = BTreeMap::new();
-        for row in rows.jobs {
-            let job: Job = serde_json::from_slice(&row).map_err(|error| self.row("jobs", &error))?;
-            jobs.insert(job.key.clone(), job);
+        let database = self.opened(&mut store)?;
+        let rows = catch_unwind(AssertUnwindSafe(|| tables::read(database)));
+        let rows = match rows {
+            Ok(rows) => rows.map_err(|source| self.error("read", source))?,
+            Err(_) => return Err(self.damaged(&Mark::default(), "its rows cannot be read".to_owned())),
+        };
+        match &rows.owner {
+            Some(found) if found != own => {
+                let (found, own) = (found.clone(), own.to_owned());
+                return Err(Error::JournalForeign { path: self.path.clone(), found, own });
+            }
+            Some(_) => {}
+            None => tables::claim(database, own).map_err(|source| self.error("open", source))?,
         }
-        let mut outbox = Vec::new();
-        for (number, row) in rows.outbox {
-            outbox.push(Letter::from_bytes(number, &row).map_err(|why| self.row("outbox", &why))?);
+        let recalled = recall::recalled(&rows).map_err(|damage| self.row(damage))?;
+        if rows.owner.is_some() && rows.form.is_none() {
+            match tables::renew(database, &recall::whole(&recalled))
+                .map_err(|source| self.error("write", source))
+            {
+                Ok(()) => {}
+                // It is brought to the present form by a later start; its store takes nothing more in this state.
+                Err(Error::JournalFull { .. }) => *store = Store::Closed,
+                Err(error) => return Err(error),
+            }
         }
-        let mut receipts = Vec::new();
-        for (number, row) in rows.receipts {
-            let receipt = serde_json::from_slice(&row).map_err(|error| self.row("receipts", &error))?;
-            receipts.push((number, receipt));
-        }
-        let position = rows.position.map(|text| text.parse()).transpose();
-        let position = position.map_err(|error| self.row("meta", &error))?;
-        Ok(Recalled { memory: Memory { jobs, rejected: rows.rejected }, outbox, receipts, position })
+        Ok(recalled)
     }
 
     fn error(&self, doing: &'static str, source: redb::Error) -> Error {
         let path = self.path.clone();
-        if let redb::Error::Io(io) = &source
-            && is_full(io)
-        {
+        if let redb::Error::Corrupted(why) = source {
+            return self.damaged(&Mark::default(), why);
+        }
+        if is_full(&source) {
             return Error::JournalFull { path, source: Box::new(source) };
         }
         Error::Journal { doing, path, source: Box::new(source) }
     }
 
-    fn row(&self, table: &'static str, why: &impl ToString) -> Error {
-        Error::JournalRow { path: self.path.clone(), table, why: why.to_string() }
+    fn damaged(&self, mark: &Mark, why: String) -> Error {
+        let place = format!("about byte {}", mark.load(Ordering::Relaxed));
+        Error::JournalDamaged { path: self.path.clone(), place, why }
+    }
+
+    fn row(&self, damage: recall::Damage) -> Error {
+        let recall::Damage { table, key, why } = damage;
+        let place = format!("the row {key} of `{table}`");
+        Error::JournalDamaged { path: self.path.clone(), place, why }
     }
 }
 
@@ -185,62 +247,6 @@ impl Batch {
     }
 }
 
-/// What the journal asks of its store.
-trait Store {
-    fn write_batch(&self, batch: &Batch) -> Result<(), redb::Error>;
-    fn holds(&self, letter: Option<u64>) -> Result<bool, redb::Error>;
-}
-
-impl Store for Database {
-    fn write_batch(&self, batch: &Batch) -> Result<(), redb::Error> {
-        let write = self.begin_write()?;
-        {
-            let mut jobs = write.open_table(JOBS)?;
-            for job in &batch.jobs {
-                let row = serde_json::to_vec(job).expect("a job has no map with keys that are not text");
-                jobs.insert(key_of(job).as_str(), row.as_slice())?;
-            }
-            let mut rejected = write.open_table(REJECTED)?;
-            for offset in &batch.rejected {
-                rejected.insert(offset, ())?;
-            }
-            let mut outbox = write.open_table(OUTBOX)?;
-            for number in &batch.sent {
-                outbox.remove(number)?;
-            }
-            for letter in &batch.said {
-                outbox.insert(letter.number, letter.to_bytes().as_slice())?;
-            }
-            if let Some(position) = batch.position {
-                write.open_table(META)?.insert(POSITION, position.to_string().as_str())?;
-                rejected.retain(|offset, ()| offset >= position)?;
-            }
-            if !batch.unsendable.is_empty() {
-                let mut unsendable = write.open_table(UNSENDABLE)?;
-                for letter in &batch.unsendable {
-                    unsendable.insert(letter.envelope.id.as_str(), letter.to_bytes().as_slice())?;
-                }
-            }
-            let mut receipts = write.open_table(RECEIPTS)?;
-            for (number, receipt) in &batch.receipts {
-                let row = serde_json::to_vec(receipt).expect("a receipt has no map");
-                receipts.insert(number, row.as_slice())?;
-            }
-            for number in &batch.forgotten {
-                receipts.remove(number)?;
-            }
-        }
-        write.commit()?;
-        Ok(())
-    }
-
-    fn holds(&self, letter: Option<u64>) -> Result<bool, redb::Error> {
-        let read = self.begin_read()?;
-        let Some(number) = letter else { return Ok(false) };
-        Ok(read.open_table(OUTBOX)?.get(number)?.is_some())
-    }
-}
-
 /// Makes a journal beside its place and puts it there when it is whole: of one that was being made when the process was
 /// killed nothing is ever read.
 fn create(path: &Path, own: &str) -> Result<(), Error> {
@@ -253,79 +259,21 @@ fn create(path: &Path, own: &str) -> Result<(), Error> {
         source: Box::new(source.into()),
     };
     let file = new.clone();
-    let make = || Database::builder().set_cache_size(CACHE).create(&file);
-    if make().is_err_and(|error| !matches!(error, DatabaseError::DatabaseAlreadyOpen)) {
+    let opener = move || file::open(&file);
+    let begun = Journal::open_by(Box::new(opener.clone()), path, own);
+    if begun.is_err_and(|error| !matches!(error, Error::JournalTaken { .. })) {
         std::fs::remove_file(&new).map_err(failed)?;
     }
-    let file = new.clone();
-    let opener = Box::new(move || Database::builder().set_cache_size(CACHE).create(&file));
-    drop(Journal::open_by(opener, path, own)?);
+    drop(Journal::open_by(Box::new(opener), path, own)?);
     std::fs::rename(&new, path).map_err(failed)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
 }
 
 /// A full disk, in each of its forms.
-fn is_full(error: &std::io::Error) -> bool {
+fn is_full(error: &redb::Error) -> bool {
+    let redb::Error::Io(error) = error else { return false };
     matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
-}
-
-/// Reads whose the journal is, or makes it this instance's. Of one that has an owner nothing is written: a disk that is
-/// full keeps nobody from starting.
-fn claim(store: &Database, own: &str) -> Result<Option<String>, redb::Error> {
-    match store.begin_read()?.open_table(META) {
-        Ok(meta) => {
-            if let Some(owner) = meta.get(OWNER)? {
-                return Ok(Some(owner.value().to_owned()));
-            }
-        }
-        Err(redb::TableError::TableDoesNotExist(_)) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let write = store.begin_write()?;
-    write.open_table(META)?.insert(OWNER, own)?;
-    write.commit()?;
-    Ok(None)
-}
-
-#[derive(Default)]
-struct Rows {
-    jobs: Vec<Vec<u8>>,
-    rejected: BTreeSet<i64>,
-    outbox: Vec<(u64, Vec<u8>)>,
-    receipts: Vec<(u64, Vec<u8>)>,
-    position: Option<String>,
-}
-
-/// Reads a table from its first row to its last; one that was never written is empty.
-macro_rules! read_table {
-    ($read:expr, $table:expr, |$key:ident, $value:ident| $take:expr) => {
-        match $read.open_table($table) {
-            Ok(table) => {
-                for row in table.iter()? {
-                    let ($key, $value) = row?;
-                    $take;
-                }
-            }
-            Err(redb::TableError::TableDoesNotExist(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-    };
-}
-
-fn rows(store: &Database) -> Result<Rows, redb::Error> {
-    let read = store.begin_read()?;
-    let mut rows = Rows::default();
-    read_table!(read, JOBS, |_key, job| rows.jobs.push(job.value().to_owned()));
-    read_table!(read, REJECTED, |offset, _none| rows.rejected.insert(offset.value()));
-    read_table!(read, OUTBOX, |number, letter| rows.outbox.push((number.value(), letter.value().to_owned())));
-    read_table!(read, RECEIPTS, |number, row| rows.receipts.push((number.value(), row.value().to_owned())));
-    rows.position = read.open_table(META)?.get(POSITION)?.map(|position| position.value().to_owned());
-    Ok(rows)
-}
-
-fn key_of(job: &Job) -> String {
-    format!("{}/{}/{}", job.key.rollout, job.key.reaction, job.key.epoch)
 }
 
 #[cfg(test)]
@@ -392,6 +340,7 @@ mod tests {
             announced: Some(EventId::new("b-1").unwrap()),
             causation: None,
             attempts: 1,
+            boot: None,
         }
     }
 

@@ -9,6 +9,7 @@
 //! | `run` `boot` | the parts brought together; the way to the log, tried for as long as it takes |
 //! | `sidecar` `perform` `ending` | the loop: facts in, orders out; its end |
 //! | `journal` `letter` | what survives a crash |
+//! | `failpoint` | where a test ends the process; nothing in any other build |
 //! | `line` `outbox` `heartbeat` | what goes to the broker |
 //! | `hook` `program` `roster` `question` | what is asked of the service; which of its programs run |
 //! | `probe` | whether the service is well: its checks, asked on and on |
@@ -26,6 +27,10 @@ mod door;
 mod ending;
 mod error;
 mod exit;
+#[cfg(any(test, feature = "failpoints"))]
+pub mod failpoint;
+#[cfg(not(any(test, feature = "failpoints")))]
+mod failpoint;
 mod good;
 mod heartbeat;
 mod hook;

@@ -21,13 +21,11 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use crate::error::Error;
+use crate::failpoint::pass;
 use crate::journal::{Journal, Recalled};
 use crate::letter::{Content, Letter, weight};
 use crate::line::{Limits, Line};
 use crate::telemetry;
-
-#[cfg(test)]
-use trial::pass;
 
 pub(crate) use clerk::Closer;
 pub(crate) use receipts::{Answer, Receipt};
@@ -365,10 +363,6 @@ impl Desk {
         Ok(())
     }
 }
-
-/// A place at which the trial may kill the process.
-#[cfg(not(test))]
-const fn pass(_place: &'static str) {}
 
 /// The way to the broker by a writer.
 pub(crate) fn carrier(writer: Writer) -> Carrier {

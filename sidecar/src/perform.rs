@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use pavane_events::{Envelope, Unreadable};
+use pavane_events::{Envelope, EventId, Unreadable};
 use pavane_sidecar_engine::input::Failure;
-use pavane_sidecar_engine::{Call, Effect, HookOutcome, Input, Stage};
+use pavane_sidecar_engine::{Call, Effect, HookOutcome, Input, Job, Stage};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
 use crate::error::Error;
+use crate::failpoint::pass;
 use crate::journal::Batch;
 use crate::letter::Content;
 use crate::question;
@@ -27,7 +28,9 @@ impl Sidecar {
         let (batch, said) = self.batch(&effects);
         if !(batch.is_empty() && said.is_empty()) {
             // Written and synced before anything else happens; the disk takes a few milliseconds.
+            pass("ordered");
             self.outbox.write(batch, said)?;
+            pass("intended");
         }
         for effect in effects {
             match effect {
@@ -59,11 +62,7 @@ impl Sidecar {
                     if let Stage::Over(ending) = job.stage {
                         telemetry::ended(&job.key.reaction, &job.key.rollout, ending);
                     }
-                    if job.stage != Stage::Running
-                        && let Some(run) = &job.announced
-                    {
-                        self.caller.callbacks.forget(run.as_str());
-                    }
+                    self.forget(job, &mut batch);
                     batch.jobs.push((**job).clone());
                 }
                 Effect::WriteRejected(offset) => {
@@ -75,8 +74,8 @@ impl Sidecar {
                     envelope.traceparent = context_of(&span);
                     said.push((envelope, Content::Own(event.body.clone())));
                 }
+                Effect::RunHook(call) => batch.callbacks.extend(self.caller.expect(call)),
                 Effect::ObserveVersion { .. }
-                | Effect::RunHook(_)
                 | Effect::CutOff { .. }
                 | Effect::Probe { .. }
                 | Effect::Assess { .. }
@@ -85,6 +84,17 @@ impl Sidecar {
             }
         }
         (batch, said)
+    }
+
+    /// Takes out what was noted of a run and is of no use at this stage any more.
+    fn forget(&self, job: &Job, batch: &mut Batch) {
+        let Some(run) = job.announced.as_ref().map(EventId::as_str) else { return };
+        if !matches!(job.stage, Stage::Running | Stage::Working { .. }) && self.caller.callbacks.forget(run) {
+            batch.callbacks.push((run.to_owned(), None));
+        }
+        if matches!(job.stage, Stage::Over(_)) && self.caller.progress.forget(run) {
+            batch.steps.push((run.to_owned(), None));
+        }
     }
 
     fn observe(&mut self, ticket: u64) {
@@ -150,6 +160,7 @@ impl Sidecar {
             let restarts = restart && outcome == HookOutcome::Done;
             let outcome = if restarts { restarted(&shared).await } else { outcome };
             within.record("pavane.hook.outcome", word(&outcome));
+            pass("hook told");
             drop(facts.send(Input::HookEnded { ticket: call.ticket, outcome }));
         };
         self.errands.spawn(errand.instrument(span));

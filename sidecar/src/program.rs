@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Command;
 use crate::exit::{Before, Exit};
+use crate::failpoint::pass;
 use crate::roster::Roster;
 
 /// How much of what a program writes is kept: the end of it.
@@ -81,6 +82,7 @@ where
         Ok(listed) => listed,
         Err(error) => return tails_of(End::NotStarted(error), &tails),
     };
+    pass("listed");
     let before = Before::look();
     let spawned = starting.stdin(piped).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = match spawned {
@@ -93,7 +95,9 @@ where
         }
     };
     if let (Some(listed), Some(pid)) = (&mut listed, child.id()) {
+        pass("started");
         listed.started(pid);
+        pass("noted");
     }
     if let (Some(mut pipe), Some(stdin)) = (child.stdin.take(), stdin) {
         // A program that does not read what it is told is none the worse for it.
@@ -108,6 +112,7 @@ where
         () = cut.cancelled() => { end_all(&mut child).await; End::CutOff }
     };
     if let Some(listed) = listed {
+        pass("hook ended");
         listed.over();
     }
     for reader in [out, err].into_iter().flatten() {

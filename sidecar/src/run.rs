@@ -15,9 +15,10 @@ use crate::boot::{self, Connected, Way};
 use crate::config::Config;
 use crate::door::{Door, Room};
 use crate::error::Error;
+use crate::failpoint::pass;
 use crate::good;
 use crate::heartbeat;
-use crate::hook::{self, Callbacks, Caller};
+use crate::hook::{self, Callbacks, Caller, Keeper, Progress};
 use crate::journal::{Journal, Recalled};
 use crate::outbox::{self, Closer, Outbox};
 use crate::probe;
@@ -65,7 +66,10 @@ pub(crate) async fn work(
     let (config, boot) = (Arc::new(config), Uuid::now_v7().to_string());
     let roster = Roster::beside(&config.journal);
     end_orphans(&roster).await?;
+    pass("orphans ended");
+    recalled.memory.repeatable = hook::repeatable(&config, &recalled);
     let outbox = Outbox::new(journal, &boot, config.outbox, &mut recalled);
+    let keeper = Keeper::of(&outbox);
     let closer = outbox.employ()?;
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
     let shared = Arc::new(Shared::beside(process));
@@ -91,8 +95,8 @@ pub(crate) async fn work(
         source: settings.source(),
         roster,
         valves: hook::valves(&config),
-        callbacks: Callbacks::default(),
-        progress: hook::Progress::default(),
+        callbacks: Callbacks::new(keeper.clone(), std::mem::take(&mut recalled.callbacks)),
+        progress: Progress::new(keeper, std::mem::take(&mut recalled.steps)),
         url: config.http.tcp.map(|address| format!("http://{address}")),
     };
     let desk = Desk::new(door.clone(), caller);
@@ -111,6 +115,7 @@ pub(crate) async fn work(
     let Some(connected) = boot::connect(way, &config.domain, recalled.position, &stop).await? else {
         return Ok(());
     };
+    pass("connected");
     settings.partition = connected.reader.partition();
     let found = Found { config, boot, settings, outbox, closer, recalled, desk, shared, parts };
     let (sidecar, sources) = assemble(found, connected)?;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::failpoint::pass;
 use crate::heartbeat;
 use crate::hook::Caller;
 use crate::journal::Batch;
@@ -172,7 +173,9 @@ impl Sidecar {
                 telemetry::caught_up(true);
                 self.shared.set_sighted(true);
                 self.shared.caught_up.cancel();
+                pass("caught up");
                 self.tell(Input::CaughtUp { end })?;
+                self.caller.callbacks.deliver();
                 self.at_hand.clear();
                 return Ok(None);
             }
@@ -180,7 +183,8 @@ impl Sidecar {
         };
         self.shared.set_sighted(false);
         let lost = matches!(error, BusError::HistoryLost { .. });
-        if !(lost || error.is_transient() || matches!(error, BusError::TopicConfig { .. })) {
+        let held = matches!(error, BusError::TopicConfig { .. } | BusError::Registry(_));
+        if !(lost || held || error.is_transient()) {
             return Err(error.into());
         }
         telemetry::trouble("read", &error, READ_AGAIN);
@@ -208,6 +212,7 @@ impl Sidecar {
         {
             self.vigil.heard(Instant::now());
         }
+        pass("record read");
         self.spans.follow(&entry);
         self.learn(&entry);
         self.hold(&entry, raw);

@@ -81,6 +81,17 @@ pub enum RegistryError {
         /// What it serves, for a person.
         served: String,
     },
+    /// The registry answers with a schema that was not asked for.
+    #[error(
+        "{doing} at {url}: it answers with another schema than the one that was asked for; nothing is written under such an id, \
+         so look at who answers there"
+    )]
+    OtherSchema {
+        /// What was asked.
+        doing: String,
+        /// The base URL.
+        url: String,
+    },
     /// The registry refuses a schema that does not fit the earlier ones.
     #[error(
         "register the schema of {subject} at {url}: {message}; add fields with defaults, and take away only fields with defaults"
@@ -125,10 +136,16 @@ impl RegistryError {
             | Self::Certificates { .. }
             | Self::Denied { .. }
             | Self::NotARegistry { .. }
+            | Self::OtherSchema { .. }
             | Self::Incompatible { .. }
             | Self::Refused { .. }
             | Self::Folder { .. } => false,
         }
+    }
+
+    /// Whether what answered does not answer as a registry does: it may have something else in front of it.
+    pub(crate) const fn makes_no_sense(&self) -> bool {
+        matches!(self, Self::NotARegistry { .. } | Self::OtherSchema { .. })
     }
 }
 

@@ -171,16 +171,23 @@ impl Registry {
         {
             return Ok(Some(id));
         }
-        let answer = match self.post(&doing, &["subjects", subject], &[], &content(schema)).await {
-            Err(error) if error.is_transient() => {
+        let asked = self.post(&doing, &["subjects", subject], &[], &content(schema)).await;
+        let found = asked.and_then(|answer| match answer {
+            Some(answer) if !holds(&answer, schema) => {
+                Err(RegistryError::OtherSchema { doing: doing.clone(), url: self.url().to_owned() })
+            }
+            Some(answer) => self.id(&doing, &answer).map(Some),
+            None => Ok(None),
+        });
+        let id = match found {
+            Err(error) if error.is_transient() || error.makes_no_sense() => {
                 let id = kept().ok_or(error)?;
                 self.set_away(Some(Instant::now()));
                 tracing::warn!(subject, id, "the registry is away; writing under the ids that are kept");
                 return Ok(Some(id));
             }
-            answer => answer?,
+            found => found?,
         };
-        let id = answer.map(|answer| self.id(&doing, &answer)).transpose()?;
         if let Some(id) = id {
             self.pin(id, schema);
         }
@@ -313,6 +320,13 @@ impl Registry {
 fn status_of(error: &SRCError) -> Option<StatusCode> {
     let (_, status) = error.error.rsplit_once("with status ")?;
     StatusCode::from_bytes(status.get(..3)?.as_bytes()).ok()
+}
+
+/// Whether an answer is about the schema that was asked for, as far as it says.
+fn holds(answer: &Value, schema: &str) -> bool {
+    let fingerprint =
+        |text: &str| Contract::parse_to_read(text).ok().map(|contract| contract.fingerprint().to_owned());
+    answer["schema"].as_str().is_none_or(|text| text == schema || fingerprint(text) == fingerprint(schema))
 }
 
 fn content(schema: &str) -> Value {

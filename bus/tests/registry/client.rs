@@ -126,6 +126,19 @@ async fn an_address_where_something_else_answers_makes_no_record_unreadable() {
 }
 
 #[tokio::test]
+async fn an_id_is_believed_only_of_the_schema_that_was_asked_for() {
+    let answer =
+        |schema: &str| canned(200, json!({ "subject": "test.R", "id": 7, "schema": schema }).to_string());
+    let spaced = record(INT).replace(':', " : ");
+    let script = Script::play([answer(&record(INT)), answer(&spaced), answer(r#"{"type":"string"}"#)]).await;
+    for id in [Some(7), Some(7), None] {
+        let found = client(&script.url).id_of("test.R", &record(INT)).await;
+        assert_eq!(found.as_ref().ok(), id.map(Some).as_ref(), "{found:?}");
+        assert!(id.is_some() || matches!(found, Err(RegistryError::OtherSchema { .. })), "{found:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_without_end_is_not_read_to_its_end() {
     let script = Script::play([canned(200, "x".repeat(2 * 1024 * 1024))]).await;
     let error = client(&script.url).id_of("test.R", &record(INT)).await.expect_err("too long");

@@ -41,6 +41,7 @@ impl Engine {
             announced: None,
             causation: Some(record.event.envelope.id.clone()),
             attempts: 0,
+            boot: None,
         };
         let found = self.settings.reaction(&Trigger::RollbackRequested.name());
         let reaction = found.cloned().unwrap_or_else(no_reaction);
@@ -97,6 +98,9 @@ impl Engine {
         if back {
             self.check(work, out);
             return;
+        }
+        if self.memory.repeatable.remove(&work.job.key) {
+            return self.repeat(work, out);
         }
         let why = match observed {
             Ok(version) => format!("the service runs {version}"),

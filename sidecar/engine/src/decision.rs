@@ -29,7 +29,7 @@ impl Fold {
         }
         if speaker == Speaker::Service {
             if own {
-                rollout.read_back.insert(record.event.envelope.id.clone(), record.offset);
+                rollout.note_own(record);
             }
             rollout.hear(record, &self.watched, &self.service);
             self.sift(at, record);

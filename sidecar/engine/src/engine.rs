@@ -272,6 +272,10 @@ impl Engine {
         work.wait = match stage {
             Stage::Announced | Stage::Over(_) => Wait::Barrier,
             Stage::Running => Wait::version(Purpose::Recovery),
+            Stage::Working { after, left } => {
+                let until = self.now.saturating_add(left);
+                Wait::Call { at: self.now.saturating_add(after).min(until), until }
+            }
             Stage::Resting => Wait::Rest { at: self.now },
             Stage::Checking => self.checks(&work),
         };
@@ -298,6 +302,7 @@ impl Engine {
     pub(crate) fn announce(&mut self, mut work: Work, event: Event, out: &mut Vec<Effect>) {
         work.job.stage = Stage::Announced;
         work.job.announced = Some(event.envelope.id.clone());
+        work.job.boot = Some(self.settings.boot.clone());
         self.write(&work, out);
         out.push(Effect::Say(Box::new(event)));
         work.wait = Wait::Barrier;

@@ -66,7 +66,8 @@ impl Engine {
         stage: Stage,
         purpose: Purpose,
     ) -> Work {
-        let job = Job { key, stage, from: None, target: None, announced: None, causation, attempts: 0 };
+        let job =
+            Job { key, stage, from: None, target: None, announced: None, causation, attempts: 0, boot: None };
         Work::new(job, reaction.clone(), self.now, Wait::version(purpose))
     }
 
@@ -121,6 +122,9 @@ impl Engine {
         if arrived {
             self.check(work, out);
             return;
+        }
+        if self.memory.repeatable.remove(&work.job.key) {
+            return self.repeat(work, out);
         }
         let why = match observed {
             Ok(version) => format!("the service runs {version}"),

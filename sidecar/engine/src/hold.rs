@@ -137,6 +137,7 @@ impl Engine {
             announced: None,
             causation: None,
             attempts: 0,
+            boot: None,
         })
     }
 }

@@ -1,5 +1,7 @@
 //! The hook: when it may begin, how its answer is taken, when it is tried again.
 
+use std::collections::BTreeSet;
+
 use pavane_events::{Millis, Record};
 
 use crate::effect::{Call, Effect, Notice};
@@ -7,12 +9,16 @@ use crate::engine::Engine;
 use crate::forward::trigger_of;
 use crate::input::{Failure, HookOutcome};
 use crate::journal::{Ending, Stage};
-use crate::rollout::{Rollout, Status};
+use crate::rollout::{Announced, Rollout, Status};
 use crate::speech::exact;
-use crate::work::{Wait, Work};
+use crate::work::{Purpose, Wait, Work};
 
 /// The kind of the notice that an instance waits its turn.
 pub const STAGGERED: &str = "staggered";
+/// The kind of the notice that a hook that was cut short is run once more.
+const REPEATED: &str = "repeated";
+/// The kind of the notice that another sidecar of this name was first.
+const TWIN: &str = "twin";
 
 impl Engine {
     /// A hook begins only after the own announcement has been read back, with nothing in force against it.
@@ -25,12 +31,35 @@ impl Engine {
         if claim.is_some_and(|first| first != self.settings.instance.as_str()) {
             return self.conclude(work, Ending::Yielded, None, out);
         }
+        if let Some(twin) = self.twin_of(&work, rollout) {
+            let detail = format!(
+                "another sidecar (boot {twin}) says that it is this instance and announced {} first, so this one \
+                 leaves it to that; stop one of the two, or give it an `instance` of its own",
+                work.job.key.reaction
+            );
+            out.push(Effect::Tell(Notice { offset: -1, kind: TWIN, detail }));
+            return self.conclude(work, Ending::Yielded, None, out);
+        }
         let read = announced.is_some_and(|id| rollout.read_back.contains_key(id));
         if read && !self.fold.is_stopped(rollout) && !self.waits_for_others(&work) {
             self.take_turn(work, out);
         } else {
             self.work = Some(work);
         }
+    }
+
+    /// The boot of another sidecar of this name that announced the same before this one did.
+    fn twin_of(&self, work: &Work, rollout: &Rollout) -> Option<String> {
+        let (announced, own) = (work.job.announced.as_ref()?, work.job.boot.as_ref()?);
+        let jobs = self.memory.jobs.values().filter(|job| job.key.rollout == rollout.id);
+        let boots: BTreeSet<_> = jobs.filter_map(|job| job.boot.as_ref()).chain([own]).collect();
+        let at = rollout.read_back.get(announced).copied();
+        let first = |other: &&Announced| {
+            let before = at.is_some_and(|at| other.offset < at);
+            let same = other.back == work.goes_back() && other.causation == work.job.causation;
+            same && (before || other.id == *announced) && !boots.contains(&other.boot)
+        };
+        rollout.announced.iter().find(first).map(|other| other.boot.clone())
     }
 
     /// Begins when it is this instance's turn among those that could all begin.
@@ -125,6 +154,16 @@ impl Engine {
         }
     }
 
+    /// Runs a hook that was cut short once more, as soon as nothing is in force against it.
+    pub(crate) fn repeat(&mut self, mut work: Work, out: &mut Vec<Effect>) {
+        let key = &work.job.key;
+        let detail =
+            format!("{} was cut short in attempt {} and is run again", key.reaction, work.job.attempts);
+        out.push(Effect::Tell(Notice { offset: -1, kind: REPEATED, detail }));
+        work.wait = Wait::Rest { at: self.now };
+        self.try_again(work, out);
+    }
+
     /// Begins an attempt: the intent is written before the hook is called.
     fn begin(&mut self, mut work: Work, out: &mut Vec<Effect>) {
         if !work.reaction.hook {
@@ -168,10 +207,12 @@ impl Engine {
         }
     }
 
-    /// A hook has told its result by itself. A call of it that has not been answered yet is not waited for.
+    /// A hook has told its result by itself. A call of it that has not been answered yet is not waited for, and neither
+    /// is the version where the call was cut short.
     pub(crate) fn hook_reported(&mut self, run: &str, outcome: HookOutcome, out: &mut Vec<Effect>) {
         let awaited = |work: &mut Work| {
-            let waits = matches!(work.wait, Wait::Hook { cut: false, .. } | Wait::Call { .. });
+            let recovers = matches!(work.wait, Wait::Version { purpose: Purpose::Recovery, .. });
+            let waits = recovers || matches!(work.wait, Wait::Hook { cut: false, .. } | Wait::Call { .. });
             waits && work.job.announced.as_ref().is_some_and(|id| id.as_str() == run)
         };
         if let Some(work) = self.work.take_if(awaited) {
@@ -186,12 +227,24 @@ impl Engine {
     }
 
     fn take_outcome(&mut self, mut work: Work, outcome: HookOutcome, out: &mut Vec<Effect>) {
-        let (Wait::Hook { until, .. } | Wait::Call { until, .. }) = work.wait else { return };
+        let until = match work.wait {
+            Wait::Hook { until, .. } | Wait::Call { until, .. } => until,
+            Wait::Version { .. }
+            | Wait::Barrier
+            | Wait::Rest { .. }
+            | Wait::Well { .. }
+            | Wait::Hold { .. } => self.now.saturating_add(work.reaction.timeout),
+        };
         match outcome {
             HookOutcome::Done => self.check(work, out),
             HookOutcome::InProgress { after } => {
+                let after = after.max(1);
+                if !matches!(work.job.stage, Stage::Working { .. }) {
+                    work.job.stage = Stage::Working { after, left: until - self.now };
+                    self.write(&work, out);
+                }
                 // Its own word may still come before the next call is due.
-                work.wait = Wait::Call { at: self.now.saturating_add(after.max(1)).min(until), until };
+                work.wait = Wait::Call { at: self.now.saturating_add(after).min(until), until };
                 self.work = Some(work);
             }
             HookOutcome::Retry(failure) => self.rest(work, failure, out),

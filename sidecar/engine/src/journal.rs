@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pavane_events::{EventId, RolloutId, Version};
+use pavane_events::{EventId, Millis, RolloutId, Version};
 use serde::{Deserialize, Serialize};
 
 /// What the journal held when the sidecar started.
@@ -12,6 +12,9 @@ pub struct Memory {
     pub jobs: BTreeMap<JobKey, Job>,
     /// The offsets of the records that have been rejected.
     pub rejected: BTreeSet<i64>,
+    /// The rows whose hook was cut short where it may be run once more: nothing of it had begun, or it is declared to
+    /// be idempotent.
+    pub repeatable: BTreeSet<JobKey>,
 }
 
 /// What a reaction is done once for.
@@ -42,6 +45,9 @@ pub struct Job {
     pub causation: Option<EventId>,
     /// The attempts that were begun.
     pub attempts: u32,
+    /// The boot of the sidecar that announced it; none where nothing was announced.
+    #[serde(default)]
+    pub boot: Option<String>,
 }
 
 /// How far a reaction has come.
@@ -52,6 +58,13 @@ pub enum Stage {
     Announced,
     /// The hook may have been called, and its answer is not known.
     Running,
+    /// The hook has said that it works on, and may be called again for its result, or tell it by itself.
+    Working {
+        /// After how long it wants to be called again, in milliseconds.
+        after: Millis,
+        /// How much of the attempt's time was left then, in milliseconds.
+        left: Millis,
+    },
     /// The hook has asked to be tried again.
     Resting,
     /// The hook has done its work; the service is being looked at.

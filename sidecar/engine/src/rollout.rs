@@ -45,6 +45,18 @@ pub(crate) struct Grounds {
     pub(crate) filled: BTreeMap<StepId, i64>,
 }
 
+/// An announcement under the own name.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Announced {
+    pub(crate) id: EventId,
+    pub(crate) boot: String,
+    pub(crate) offset: i64,
+    /// Whether the service goes back.
+    pub(crate) back: bool,
+    /// What is reacted to.
+    pub(crate) causation: Option<EventId>,
+}
+
 /// One rollout, as folded from the log.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rollout {
@@ -68,6 +80,8 @@ pub(crate) struct Rollout {
     pub(crate) claims: BTreeMap<EventId, String>,
     /// The own announcements that have been read back, and where they stand.
     pub(crate) read_back: BTreeMap<EventId, i64>,
+    /// What was announced under the own name, by this sidecar or by another of its name, in its order.
+    pub(crate) announced: Vec<Announced>,
     /// The records with which phases began.
     pub(crate) phases: BTreeMap<PhaseId, Record>,
     /// The instances of the own service that are at their hooks, or wait to be.
@@ -101,6 +115,7 @@ impl Rollout {
             sieved: Sieved::new(),
             claims: BTreeMap::new(),
             read_back: BTreeMap::new(),
+            announced: Vec::new(),
             phases: BTreeMap::new(),
             moving: Moving::default(),
             steps,
@@ -122,6 +137,18 @@ impl Rollout {
     pub(crate) fn begin(&mut self, offset: i64) {
         self.status = Status::Open;
         self.begun = offset;
+    }
+
+    /// Takes note of a record under the own name.
+    pub(crate) fn note_own(&mut self, record: &Record) {
+        let envelope = &record.event.envelope;
+        self.read_back.insert(envelope.id.clone(), record.offset);
+        let back = matches!(record.event.body, Body::RollbackInitiated(_));
+        let announces = back || matches!(record.event.body, Body::DeploymentStarted(_));
+        if let Some(boot) = envelope.boot.clone().filter(|_| announces) {
+            let (id, causation) = (envelope.id.clone(), envelope.causation.clone());
+            self.announced.push(Announced { id, boot, offset: record.offset, back, causation });
+        }
     }
 
     /// Whether the service takes part.

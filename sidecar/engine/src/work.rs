@@ -80,7 +80,7 @@ impl Work {
             Stage::Over(_) => "idle",
             _ if back => "reverting",
             Stage::Announced => "announced",
-            Stage::Running | Stage::Resting => "hook",
+            Stage::Running | Stage::Working { .. } | Stage::Resting => "hook",
             Stage::Checking => "readiness",
         }
     }

@@ -140,7 +140,8 @@ fn a_hook_that_asks_for_it_is_tried_again_a_limited_number_of_times() {
 fn a_hook_in_progress_is_called_again_within_the_same_attempt_until_its_time_is_over() {
     let mut stage = Stage::ready(vec![upgrade()]);
     stage.up_to_hook();
-    assert_eq!(stage.hook(HookOutcome::InProgress { after: 25_000 }), NOTHING);
+    let works = ["write user-db.Ready Working { after: 25000, left: 60000 }"];
+    assert_eq!(stage.hook(HookOutcome::InProgress { after: 25_000 }), works);
     assert_eq!(stage.tick(25_000), ["hook user-db.Ready #1"]);
     assert_eq!(stage.calls[1].limit, 35_000, "what is left of the attempt");
     assert_eq!(stage.hook(HookOutcome::InProgress { after: 40_000 }), NOTHING, "its own word may still come");

@@ -18,16 +18,29 @@ const MOST: u32 = 10_000;
 /// How the service is changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// What is done before, in this order; each with another way where the first fails.
-    pub before: Vec<(Timed, Option<Timed>)>,
+    /// What is done before, in this order.
+    pub before: Vec<Step>,
     /// The hook itself.
     pub main: Timed,
+    /// Whether the hook may be run once more where it was cut short.
+    pub idempotent: bool,
     /// Whether the process that the sidecar wraps is started anew once the hook has done its work.
     pub restart: bool,
     /// When it is left alone because it fails.
     pub breaker: Option<Breaker>,
     /// How often it may be called.
     pub rate: Option<Rate>,
+}
+
+/// What is done before a hook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What is done.
+    pub first: Timed,
+    /// What is done where that fails.
+    pub other: Option<Timed>,
+    /// Whether it may be done once more where it was cut short.
+    pub idempotent: bool,
 }
 
 /// A hook and how long it may take.
@@ -94,7 +107,7 @@ impl Hook {
 impl Run {
     /// How long one attempt may take, with all that comes before it, in milliseconds.
     pub(super) fn longest(&self) -> Millis {
-        let ways = self.before.iter().flat_map(|(first, other)| std::iter::once(first).chain(other));
+        let ways = self.before.iter().flat_map(|step| std::iter::once(&step.first).chain(&step.other));
         let whole: Duration = ways.chain([&self.main]).map(|timed| timed.timeout).sum();
         Millis::try_from(whole.as_millis()).unwrap_or(Millis::MAX)
     }
@@ -104,6 +117,7 @@ impl Run {
 pub(super) fn run(item: &Item<'_>) -> Result<Run, Reported> {
     item.fields(|f| {
         let before = f.optional("before", |i| steps(i));
+        let idempotent = f.optional("idempotent", Item::boolean);
         let restart = f.optional("restart", Item::boolean);
         let breaker = f.optional("breaker", breaker);
         let rate = f.optional("rate", rate);
@@ -111,6 +125,7 @@ pub(super) fn run(item: &Item<'_>) -> Result<Run, Reported> {
         Ok(Run {
             before: before?.unwrap_or_default(),
             main,
+            idempotent: idempotent?.unwrap_or(false),
             restart: restart?.unwrap_or(false),
             breaker: breaker?,
             rate: rate?,
@@ -123,11 +138,12 @@ pub(super) fn hook(item: &Item<'_>) -> Result<Timed, Reported> {
     item.fields(timed)
 }
 
-fn steps(item: &Item<'_>) -> Result<Vec<(Timed, Option<Timed>)>, Reported> {
+fn steps(item: &Item<'_>) -> Result<Vec<Step>, Reported> {
     let steps = item.list(|item| {
         item.fields(|f| {
-            let (run, other) = (f.required("run", hook), f.optional("else", hook));
-            Ok((run?, other?))
+            let (first, other) = (f.required("run", hook), f.optional("else", hook));
+            let idempotent = f.optional("idempotent", Item::boolean);
+            Ok(Step { first: first?, other: other?, idempotent: idempotent?.unwrap_or(false) })
         })
     })?;
     if steps.len() > STEPS {

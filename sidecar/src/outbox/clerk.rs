@@ -11,8 +11,9 @@ use pavane_events::Envelope;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
 
-use super::{Answer, Arrival, Desk, Outbox, pass};
+use super::{Answer, Arrival, Desk, Outbox};
 use crate::error::Error;
+use crate::failpoint::pass;
 use crate::journal::Batch;
 use crate::letter::{Content, Letter, weight};
 use crate::line::{Mark, SLOW};
@@ -62,6 +63,18 @@ impl Outbox {
         self.write_due(batch, said, Instant::now())
     }
 
+    /// Takes a note that must be durable when this returns; where it cannot be taken, says why. A disk that is full may
+    /// have room again; any other failure ends the sidecar.
+    pub(crate) fn note(self: &Arc<Self>, batch: Batch) -> Result<(), String> {
+        let Err(error) = self.write(batch, Vec::new()) else { return Ok(()) };
+        let why = error.to_string();
+        if !matches!(error, Error::JournalFull { .. }) {
+            self.desk().dead.get_or_insert(error);
+            self.changed.notify_one();
+        }
+        Err(why)
+    }
+
     /// Writes all that the journal does not hold, however short it has waited.
     pub(crate) fn write_all(self: &Arc<Self>) -> Result<(), Error> {
         self.write_due(Batch::default(), Vec::new(), Instant::now() + SLOW)
@@ -75,10 +88,10 @@ impl Outbox {
     ) -> Result<(), Error> {
         let _pen = self.pen.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = self.desk().begin(batch, said, due);
-        pass("before the commit");
+        pass("outbox sealed");
         let commit = || self.journal.commit(&turn.batch);
         let result = if turn.batch.is_empty() { Ok(()) } else { beside_the_others(commit) };
-        pass("after the commit");
+        pass("outbox written");
         let mut desk = self.desk();
         let result = desk.finish(turn, result, Instant::now());
         self.tidy(&mut desk);

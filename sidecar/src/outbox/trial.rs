@@ -4,5 +4,3 @@ mod crash;
 mod disk;
 mod full;
 mod model;
-
-pub(super) use crash::pass;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pavane_events::service::Ready;
 use pavane_events::{Body, EventType};
-use pavane_sidecar::config::{Breaker, Command, Hook, Post, Rate, Timed};
+use pavane_sidecar::config::{Breaker, Command, Hook, Post, Rate, Step, Timed};
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -47,8 +47,8 @@ async fn a_step_before_the_hook_goes_the_other_way_where_the_first_fails_and_is_
     let mut config = shop.config(&service);
     let folder = shop.dir.path().to_owned();
     config.reactions[0].run.as_mut().unwrap().before = vec![
-        (program(&folder, "echo hydrate >> said; exit 1"), Some(program(&folder, "echo rebuild >> said"))),
-        (program(&folder, "echo warm >> said"), None),
+        step(&folder, "echo hydrate >> said; exit 1", Some("echo rebuild >> said")),
+        step(&folder, "echo warm >> said", None),
     ];
     let sidecar = shop.sidecar(config).await;
     let rollout = shop.start(&plan()).await;
@@ -65,8 +65,7 @@ async fn a_step_that_fails_on_both_ways_fails_the_hook_and_says_what_both_said()
     let (mut shop, service) = (Shop::open().await, Workload::start().await);
     let mut config = shop.config(&service);
     let folder = shop.dir.path().to_owned();
-    let ways = (program(&folder, "exit 3"), Some(program(&folder, "exit 4")));
-    config.reactions[0].run.as_mut().unwrap().before = vec![ways];
+    config.reactions[0].run.as_mut().unwrap().before = vec![step(&folder, "exit 3", Some("exit 4"))];
     let sidecar = shop.sidecar(config).await;
     let rollout = shop.start(&plan()).await;
     shop.say("/db", &rollout, DB, Ready::default()).await;
@@ -128,6 +127,11 @@ async fn a_request_is_signed_where_the_file_names_a_secret() {
         assert!(header("webhook-id").starts_with(header("pavane-run")));
     });
     sidecar.stop().await;
+}
+
+fn step(folder: &Path, first: &str, other: Option<&str>) -> Step {
+    let other = other.map(|script| program(folder, script));
+    Step { first: program(folder, first), other, idempotent: false }
 }
 
 fn program(folder: &Path, script: &str) -> Timed {

@@ -180,10 +180,6 @@ impl Program {
         Self { child: command.spawn().unwrap(), log }
     }
 
-    pub(crate) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
-    }
-
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

@@ -9,10 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use pavane_bus::{Appended, Encoded};
@@ -23,31 +22,21 @@ use crate::letter::Content;
 use crate::line::Limits;
 use crate::outbox::{Answer, Outbox, Post};
 
-/// Where a life is lived, and at which passing of which place it ends.
+/// Where a life is lived.
 const LIFE: &str = "PAVANE_TRIAL_LIFE";
-const PLACES: [&str; 5] = ["before the commit", "after the commit", "handed over", "answered for", "settled"];
+const PLACES: [&str; 8] = [
+    "outbox sealed",
+    "journal write",
+    "journal sync",
+    "journal synced",
+    "outbox written",
+    "handed over",
+    "answered for",
+    "settled",
+];
 /// How many lives a folder sees, and how many events each of them would say.
 const LIVES: u32 = 10;
 const EVENTS: u32 = 60;
-
-static PASSED: AtomicU32 = AtomicU32::new(0);
-static END: LazyLock<Option<(String, u32)>> = LazyLock::new(|| {
-    let life = std::env::var(LIFE).ok()?;
-    let mut parts = life.split('|').skip(1);
-    Some((parts.next()?.to_owned(), parts.next()?.parse().ok()?))
-});
-
-/// Kills this process when it is to end here.
-pub(crate) fn pass(place: &'static str) {
-    if let Some((name, times)) = &*END
-        && name == place
-        && PASSED.fetch_add(1, Ordering::SeqCst) + 1 == *times
-    {
-        let own = rustix::process::getpid();
-        rustix::process::kill_process(own, rustix::process::Signal::KILL).unwrap();
-        std::thread::sleep(Duration::from_mins(1));
-    }
-}
 
 #[test]
 fn nothing_that_was_answered_is_lost_wherever_the_process_is_killed() {
@@ -81,14 +70,19 @@ fn nothing_that_was_answered_is_lost_wherever_the_process_is_killed() {
 
 /// How often a place is passed in a life, or nearly.
 fn most(place: Option<&str>) -> u32 {
-    if place.is_some_and(|place| place.ends_with("commit")) { 5 } else { 40 }
+    match place {
+        Some("outbox sealed" | "outbox written") => 5,
+        Some("journal write" | "journal sync" | "journal synced") => 20,
+        Some(_) | None => 40,
+    }
 }
 
 /// Lives one life; tells whether it was killed.
 fn live(folder: &Path, place: &str, times: u32) -> bool {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "outbox::trial::crash::a_life", "--nocapture"])
-        .env(LIFE, format!("{}|{place}|{times}", folder.display()))
+        .env(LIFE, folder)
+        .envs(PLACES.contains(&place).then(|| ("PAVANE_FAILPOINT", format!("{place}=kill@{times}"))))
         .stdout(Stdio::null())
         .stderr(File::create(folder.join("said")).unwrap())
         .spawn()
@@ -134,10 +128,9 @@ fn judge(folder: &Path) -> (u32, u32) {
 /// One life, when this process is one.
 #[test]
 fn a_life() {
-    let Ok(life) = std::env::var(LIFE) else { return };
-    let folder = PathBuf::from(life.split('|').next().unwrap());
+    let Ok(folder) = std::env::var(LIFE) else { return };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(run(&folder));
+    runtime.block_on(run(Path::new(&folder)));
 }
 
 async fn run(folder: &Path) {

@@ -1,0 +1,473 @@
+//! A row of lives on one journal, in a domain of its own: each ends at its place and leaves what it left to the next.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use axum::routing::post;
+use pavane_bus::{Item, Policy, Reader, Writer};
+use pavane_events::command::{RollbackRequested, RolloutAborted, RolloutStarted};
+use pavane_events::service::Ready;
+use pavane_events::{
+    Body, Domain, Entry, Envelope, Event, EventId, EventType, Instance, RolloutId, Service, Source, StepId,
+    Version, identity,
+};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use uuid::Uuid;
+
+use super::Met;
+use super::house::{House, was_killed};
+use super::ledger::Ledger;
+use super::registry::{Between, Manner};
+use super::trouble::{Aim, Trouble};
+use crate::shop::{PATIENCE, PAUSE, Shop, plan};
+
+/// What hooks do that hang or fork away, one rollout after the other.
+const MODES: [&str; 10] = ["work", "hang", "away", "work", "child", "hang", "deaf", "away", "hang", "child"];
+/// How long two of one name may stand beside each other before both are barred.
+const BESIDE: std::time::Duration = std::time::Duration::from_secs(6);
+
+pub(crate) struct Chain {
+    trouble: Trouble,
+    number: u32,
+    domain: Domain,
+    writer: Writer,
+    reader: Reader,
+    between: Between,
+    houses: Vec<House>,
+    posts: Vec<Posts>,
+    ledger: Ledger,
+    met: Met,
+    rollout: Option<Rollout>,
+    rollouts: usize,
+    told: Arc<AtomicU32>,
+    _folder: tempfile::TempDir,
+}
+
+struct Rollout {
+    id: RolloutId,
+    /// Where the person's decision to go back stands, once it does.
+    decision: Option<i64>,
+    mode: &'static str,
+}
+
+/// What the service says at one door, one event after the other.
+struct Posts {
+    client: reqwest::Client,
+    name: String,
+    count: u32,
+    under_way: Option<(String, JoinHandle<Option<u16>>)>,
+    /// An event whose answer was lost.
+    again: Option<String>,
+    rests_until: Instant,
+}
+
+impl Chain {
+    pub(crate) async fn new(trouble: Trouble, number: u32, shop: &Shop) -> Self {
+        let name = format!("shop-{number}");
+        let domain = Domain::new(name.as_str()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let between = Between::start(shop.embedded.registry_url()).await;
+        let told = Arc::new(AtomicU32::new(0));
+        let webhook = hear(told.clone()).await;
+        let house = |own: &Path| {
+            House::new(own, folder.path(), &name, trouble, &webhook).at(shop.embedded.kafka(), &between.url)
+        };
+        let second = (trouble == Trouble::Twins).then(|| house(&folder.path().join("twin")));
+        let houses: Vec<House> = [house(folder.path())].into_iter().chain(second).collect();
+        let posts = houses.iter().enumerate().map(|(at, house)| Posts::new(house, number, at)).collect();
+        Self {
+            trouble,
+            number,
+            writer: shop.writer.clone(),
+            reader: shop.bus.reader(&domain, Policy::Structural).await.unwrap(),
+            domain,
+            between,
+            houses,
+            posts,
+            ledger: Ledger::default(),
+            met: Met::default(),
+            rollout: None,
+            rollouts: 0,
+            told,
+            _folder: folder,
+        }
+    }
+
+    /// Lives these runs one after the other, and then a life that comes to its end.
+    pub(crate) async fn live(mut self, runs: Vec<u32>) -> Met {
+        self.fetch().await;
+        for run in runs {
+            let limit = 3 * PATIENCE;
+            let aim = self.trouble.aim(run);
+            let lived = timeout(limit, self.run(run, &aim)).await;
+            lived
+                .unwrap_or_else(|_| panic!("{} never came to {aim:?}: {}", self.place(run), self.alone(run)));
+        }
+        let ended = timeout(3 * PATIENCE, self.end()).await;
+        ended.unwrap_or_else(|_| {
+            panic!("{}: never on the log: {:?}", self.trouble.name(), self.ledger.missing())
+        });
+        self.judge();
+        self.met
+    }
+
+    fn place(&self, run: u32) -> String {
+        format!("{}, run {run} in row {}", self.trouble.name(), self.number)
+    }
+
+    fn alone(&self, run: u32) -> String {
+        format!("PAVANE_RUN={run} cargo test -p pavane-sidecar --test sidecar matrix::  # {:?}", self.trouble)
+    }
+
+    /// One run: a life that ends at its place, with what troubles it.
+    async fn run(&mut self, run: u32, aim: &Aim) {
+        self.prepare(run).await;
+        let mut armed = aim.armed(self.trouble == Trouble::TornWrite);
+        if self.trouble == Trouble::FullDisk {
+            let from = 3 + run.wrapping_mul(7) % 40;
+            armed = format!("journal write=full@{from}-{};{armed}", from + 5 + run % 30);
+        }
+        let mut life = self.houses[0].start(&armed);
+        let twin = (self.houses.len() > 1).then(|| self.houses[1].start(""));
+        let (mut begun, mut healed) = (Instant::now(), false);
+        loop {
+            if let Some(status) = life.ended() {
+                if was_killed(status) {
+                    break;
+                }
+                self.excuse(run, status, &life.output());
+                life = self.houses[0].start(&aim.armed(false));
+            }
+            if twin.is_some() && begun.elapsed() > BESIDE {
+                // Both are barred by then, and the place is not come to; the next life is beside nobody for a moment.
+                life.kill();
+                life = self.houses[0].start(&aim.armed(false));
+                begun = Instant::now();
+                self.met.note("both were barred");
+            }
+            if self.trouble == Trouble::RegistryLies && !healed && self.between.was_asked() {
+                self.met.note("the registry lied");
+                self.between.set(Manner::Honest);
+                healed = true;
+            }
+            self.turn().await;
+        }
+        if twin.is_some() {
+            self.met.note("a twin was killed too");
+        }
+        if self.trouble == Trouble::RegistryAway && run % 2 == 1 && self.between.was_asked() {
+            self.met.note("the registry was away");
+        }
+        *self.met.kills.entry(aim.place).or_default() += 1;
+        drop(twin);
+        if self.trouble == Trouble::TornWrite && run.is_multiple_of(4) {
+            self.flip(run).await;
+        }
+    }
+
+    /// A life that ends by itself says why: it finds no room for its own words.
+    fn excuse(&mut self, run: u32, status: std::process::ExitStatus, said: &str) {
+        let full = self.trouble == Trouble::FullDisk && said.contains("the disk is full");
+        // What the client hands over right after it was told where to begin may be from before.
+        let ran_back = said.contains("was to come next");
+        assert!(full || ran_back, "{}: {status}: {said}\n{}", self.place(run), self.alone(run));
+        assert_eq!(status.code(), Some(70), "{said}");
+        self.met.note(if full { "ended: no room" } else { "ended: the log ran back" });
+    }
+
+    /// What goes wrong before the life of a run, or from its start on.
+    async fn prepare(&mut self, run: u32) {
+        match self.trouble {
+            Trouble::FailedSync => {
+                let armed = format!("journal sync=broken@{}", 1 + run % 9);
+                let mut life = self.houses[0].start(&armed);
+                let status = loop {
+                    match life.ended() {
+                        Some(status) => break status,
+                        None => self.turn().await,
+                    }
+                };
+                let said = life.output();
+                assert!(!was_killed(status) && !status.success(), "{}: {status}", self.place(run));
+                assert!(said.contains("a sync has failed"), "{}: {said}", self.place(run));
+                self.met.note("ended: a sync has failed");
+            }
+            Trouble::RegistryAway => {
+                self.between.set(if run % 2 == 1 { Manner::Away } else { Manner::Honest });
+            }
+            Trouble::RegistryLies => {
+                if run.is_multiple_of(2) {
+                    self.houses[0].forget_schemas();
+                }
+                self.between.set(match run % 8 {
+                    0 | 3 => Manner::Page,
+                    1 | 4 => Manner::Other,
+                    2 | 5 => Manner::Endless,
+                    _ => Manner::Stuck,
+                });
+            }
+            Trouble::FullDisk
+            | Trouble::TornWrite
+            | Trouble::WayBack
+            | Trouble::HangingHook
+            | Trouble::Twins
+            | Trouble::ReplacedSentinel
+            | Trouble::NoSentinel => {}
+        }
+    }
+
+    /// One look at everything: what stands on the log, what the service says next, where the rollout stands.
+    async fn turn(&mut self) {
+        self.read().await;
+        for at in 0..self.posts.len() {
+            self.post(at).await;
+        }
+        self.dance().await;
+    }
+
+    async fn read(&mut self) {
+        while let Ok(item) = timeout(PAUSE, self.reader.next()).await {
+            match item {
+                Ok(Item::Entry { entry: Entry::Event(record), .. }) => self.ledger.read(&record),
+                Ok(Item::Entry { entry: Entry::Unreadable(unreadable), .. }) => panic!("{unreadable:?}"),
+                Ok(Item::CaughtUp { .. }) => {}
+                Err(error) => assert!(error.is_transient(), "{error}"),
+            }
+        }
+    }
+
+    async fn post(&mut self, at: usize) {
+        let posts = &mut self.posts[at];
+        let Some((id, answer)) = posts.under_way.take_if(|(_, answer)| answer.is_finished()) else {
+            return posts.say();
+        };
+        match answer.await.unwrap() {
+            Some(200..=299) => self.ledger.answer(id),
+            Some(507) => self.met.note("refused: no room"),
+            Some(_) => {
+                posts.rests_until = Instant::now() + 5 * PAUSE;
+                self.met.note("refused");
+            }
+            None => posts.again = Some(id),
+        }
+    }
+
+    /// Begins a rollout, asks it back, or ends it, as far as the service has come.
+    async fn dance(&mut self) {
+        let Some(Rollout { id, decision, mode }) = &self.rollout else {
+            let mode = if self.trouble == Trouble::HangingHook {
+                MODES[self.rollouts % MODES.len()]
+            } else {
+                "work"
+            };
+            self.rollouts += 1;
+            self.houses[0].put("mode", &format!("{mode}\n"));
+            self.houses[0].put("version", "1.0.0\n");
+            let id = RolloutId::new(format!("r-{}", Uuid::now_v7().simple())).unwrap();
+            self.start(&id).await;
+            self.say("/db", &id, Some(("user-db", "2.0.0")), Ready::default()).await;
+            self.rollout = Some(Rollout { id, decision: None, mode });
+            return;
+        };
+        let (id, decision, mode) = (id.clone(), *decision, *mode);
+        let Some(end) = self.ledger.end(&id, decision.is_some()) else { return };
+        if self.trouble.goes_back() && decision.is_none() && end == EventType::DeploymentComplete {
+            self.ask_back(&id).await;
+            return;
+        }
+        match mode {
+            "hang" => self.met.note("a hook hung"),
+            "deaf" => self.met.note("a hook ignored SIGTERM"),
+            "away" | "child" => self.met.note("a hook forked away"),
+            _ => {}
+        }
+        self.say("/ada", &id, None, RolloutAborted::default()).await;
+        self.rollout = None;
+    }
+
+    async fn start(&self, id: &RolloutId) {
+        let plan = plan();
+        let body = RolloutStarted {
+            choreography: plan.name.clone(),
+            plan: plan.to_json(),
+            plan_digest: plan.digest(),
+            rules: 1,
+            by: "ada".to_owned(),
+            reason: String::new(),
+        };
+        self.say("/ci", id, None, body).await;
+    }
+
+    async fn ask_back(&mut self, id: &RolloutId) {
+        let request = RollbackRequested { epoch: 1, by: "ada".into(), ..RollbackRequested::default() };
+        let decision = self.say("/ada", id, None, request.clone()).await;
+        let addressed = RollbackRequested {
+            step: Some(StepId::new("users").unwrap()),
+            service: Some(Service::new("user-service").unwrap()),
+            expected: Some(Version::new("2.0.0").unwrap()),
+            target: Some(Version::new("1.0.0").unwrap()),
+            decision: Some(decision),
+            ..request
+        };
+        let source = identity::sentinel_source(&self.domain);
+        let event = self.event(source.as_str(), id, None, addressed.clone());
+        self.writer.append(&event).await.unwrap();
+        self.met.note("asked back");
+        if self.trouble == Trouble::ReplacedSentinel {
+            // The one that comes says what the one that goes has said, under the same name, and once under another.
+            self.writer.append(&event).await.unwrap();
+            self.say(source.as_str(), id, None, addressed).await;
+            self.met.note("asked back by another sentinel too");
+        }
+        if let Some(rollout) = &mut self.rollout {
+            rollout.decision = Some(decision);
+        }
+    }
+
+    async fn say(
+        &self,
+        source: &str,
+        id: &RolloutId,
+        by: Option<(&str, &str)>,
+        body: impl Into<Body>,
+    ) -> i64 {
+        let event = self.event(source, id, by, body);
+        self.writer.append(&event).await.unwrap().offset
+    }
+
+    fn event(&self, source: &str, id: &RolloutId, by: Option<(&str, &str)>, body: impl Into<Body>) -> Event {
+        let event = EventId::new(Uuid::now_v7().to_string()).unwrap();
+        let mut envelope = Envelope::new(self.domain.clone(), Source::new(source).unwrap(), event);
+        envelope.rollout = Some(id.clone());
+        if let Some((service, version)) = by {
+            envelope.service = Some(Service::new(service).unwrap());
+            envelope.instance = Some(Instance::new(format!("{service}-0")).unwrap());
+            envelope.version = Some(Version::new(version).unwrap());
+        }
+        Event { envelope, body: body.into() }
+    }
+
+    /// A life that fetches what it needs of the registry.
+    async fn fetch(&mut self) {
+        let life = self.houses[0].start("");
+        while !life.output().contains("caught up") {
+            self.turn().await;
+        }
+    }
+
+    /// A bit of the journal flips while nobody is there: it is named, or it did no harm.
+    async fn flip(&mut self, run: u32) {
+        let path = self.houses[0].journal();
+        let Ok(whole) = std::fs::read(&path) else { return };
+        let mut at = run.wrapping_mul(2_654_435_761) as usize % whole.len();
+        while whole[at] == 0 {
+            at = (at + 1) % whole.len();
+        }
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1 << (run % 8);
+        std::fs::write(&path, flipped).unwrap();
+        let mut life = self.houses[0].start("");
+        loop {
+            if let Some(status) = life.ended() {
+                let said = life.output();
+                assert!(!was_killed(status) && !status.success(), "byte {at}: {status}");
+                assert!(said.contains("is damaged") && said.contains("journal"), "byte {at}: {said}");
+                std::fs::write(&path, &whole).unwrap();
+                return self.met.note("a flipped bit was named");
+            }
+            if life.output().contains("caught up") {
+                return self.met.note("a flipped bit did no harm");
+            }
+            self.turn().await;
+        }
+    }
+
+    /// The last life: until all that was answered for is on the log, and the rollout has come to its end.
+    async fn end(&mut self) {
+        self.between.set(Manner::Honest);
+        let (mut at, mut since) = (0, Instant::now());
+        let mut life = self.houses[0].start("");
+        loop {
+            self.read().await;
+            let open = self.rollout.as_ref();
+            let ended = open.is_none_or(|open| self.ledger.end(&open.id, open.decision.is_some()).is_some());
+            if ended && self.ledger.missing().is_empty() {
+                break;
+            }
+            if self.houses.len() > 1 && since.elapsed() > BESIDE {
+                // What is left may be the other's.
+                life.kill();
+                at = 1 - at;
+                life = self.houses[at].start("");
+                since = Instant::now();
+            }
+            assert_eq!(life.ended(), None, "{}", life.output());
+        }
+        if self.trouble == Trouble::NoSentinel {
+            let id = RolloutId::new("r-last").unwrap();
+            self.start(&id).await;
+            while self.told.load(Ordering::SeqCst) == 0 {
+                self.read().await;
+            }
+            self.met.note("somebody was told of it");
+        }
+    }
+
+    fn judge(&mut self) {
+        let runs = self.houses[0].runs();
+        let mut once = std::collections::BTreeSet::new();
+        let twice: Vec<_> = runs.iter().filter(|run| !once.insert(*run)).collect();
+        assert!(twice.is_empty(), "{}: run twice: {twice:?}", self.trouble.name());
+        assert_eq!(self.houses[0].left(), [0; 0], "hooks that hang still do");
+        self.met.hooks = runs.len();
+        (self.met.answered, self.met.twice) = self.ledger.counts();
+        self.met.ends = self.ledger.ends();
+    }
+}
+
+impl Posts {
+    fn new(house: &House, chain: u32, at: usize) -> Self {
+        let client = reqwest::Client::builder().unix_socket(house.socket.clone()).build().unwrap();
+        Self {
+            client,
+            name: format!("e-{chain}-{at}"),
+            count: 0,
+            under_way: None,
+            again: None,
+            rests_until: Instant::now(),
+        }
+    }
+
+    /// Says the next event, or one whose answer was lost.
+    fn say(&mut self) {
+        if self.under_way.is_some() || Instant::now() < self.rests_until {
+            return;
+        }
+        let id = self.again.take().unwrap_or_else(|| {
+            self.count += 1;
+            format!("{}-{}", self.name, self.count)
+        });
+        let ack = if id.ends_with(['1', '4', '7', '9']) { "broker" } else { "local" };
+        let body = serde_json::json!({ "event": "Ready", "id": id });
+        let asked = self.client.post(format!("http://localhost/v1/events?ack={ack}")).json(&body).send();
+        let answer =
+            async { timeout(PATIENCE, asked).await.ok()?.ok().map(|answer| answer.status().as_u16()) };
+        self.under_way = Some((id, tokio::spawn(answer)));
+    }
+}
+
+/// Somebody who wants to be told when no sentinel is heard.
+async fn hear(told: Arc<AtomicU32>) -> String {
+    let app = axum::Router::new().route(
+        "/",
+        post(async move || {
+            told.fetch_add(1, Ordering::SeqCst);
+        }),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    url
+}

@@ -1,0 +1,124 @@
+//! The crash matrix: for each kind of trouble the program is ended by SIGKILL at places named in it, hundreds of times, while
+//! services are rolled out and speak. In the end every event that was answered for is on the log, and no hook ran twice.
+//!
+//! A run is one life of the program that ends at its place: which place, and at which passing, follows from the number of the
+//! run. What a life leaves behind is taken up by the next one of its row of lives, a [`Chain`]. `PAVANE_KILLS` says how many runs
+//! a kind of trouble gets, `PAVANE_RUN` makes one of them alone.
+
+mod chain;
+mod house;
+mod ledger;
+mod registry;
+mod trouble;
+
+use std::collections::BTreeMap;
+
+use tokio::task::JoinSet;
+
+use crate::shop::Shop;
+use chain::Chain;
+use trouble::Trouble;
+
+/// How many runs each kind of trouble gets.
+const RUNS: u32 = 100;
+/// How many rows of lives go on at the same time.
+const CHAINS: u32 = 5;
+
+/// What was met.
+#[derive(Debug, Default)]
+pub(crate) struct Met {
+    pub(crate) kills: BTreeMap<&'static str, u32>,
+    /// Events that were answered for, and records that stood twice.
+    pub(crate) answered: usize,
+    pub(crate) twice: usize,
+    /// Hooks that ran, and how rollouts ended.
+    pub(crate) hooks: usize,
+    pub(crate) ends: BTreeMap<String, u32>,
+    /// What the trouble itself did.
+    pub(crate) noted: BTreeMap<&'static str, u32>,
+}
+
+impl Met {
+    pub(crate) fn note(&mut self, what: &'static str) {
+        *self.noted.entry(what).or_default() += 1;
+    }
+
+    fn add(&mut self, other: Self) {
+        for (place, kills) in other.kills {
+            *self.kills.entry(place).or_default() += kills;
+        }
+        for (end, times) in other.ends {
+            *self.ends.entry(end).or_default() += times;
+        }
+        for (what, times) in other.noted {
+            *self.noted.entry(what).or_default() += times;
+        }
+        self.answered += other.answered;
+        self.twice += other.twice;
+        self.hooks += other.hooks;
+    }
+}
+
+/// Makes the runs of a kind of trouble.
+async fn endure(trouble: Trouble) {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u32>().ok());
+    let runs = number("PAVANE_KILLS").unwrap_or(RUNS);
+    let alone = number("PAVANE_RUN");
+    let shop = Shop::open().await;
+    let mut chains = JoinSet::new();
+    for chain in 0..alone.map_or(CHAINS, |_| 1) {
+        let numbers: Vec<u32> =
+            alone.map_or_else(|| (0..runs).filter(|run| run % CHAINS == chain).collect(), |run| vec![run]);
+        let chain = Chain::new(trouble, chain, &shop).await;
+        chains.spawn(chain.live(numbers));
+    }
+    let mut met = Met::default();
+    while let Some(found) = chains.join_next().await {
+        met.add(found.unwrap());
+    }
+    let kills: u32 = met.kills.values().sum();
+    eprintln!(
+        "{}: {kills} kills {:?}; {} events answered for, 0 lost, {} records stood twice; {} hooks ran, 0 twice; {:?}; {:?}",
+        trouble.name(),
+        met.kills,
+        met.answered,
+        met.twice,
+        met.hooks,
+        met.ends,
+        met.noted
+    );
+    assert_eq!(kills, if alone.is_some() { 1 } else { runs });
+    if alone.is_none() && runs >= RUNS {
+        assert!(met.hooks > 30 && met.answered > 100, "too little was tried: {met:?}");
+        for place in trouble.places() {
+            assert!(met.kills.contains_key(place), "nobody was killed at {place}: {met:?}");
+        }
+        for what in trouble.must_meet() {
+            assert!(met.noted.contains_key(what), "{what} was never met: {met:?}");
+        }
+    }
+}
+
+macro_rules! rows {
+    ($($name:ident => $trouble:ident,)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                endure(Trouble::$trouble).await;
+            }
+        )*
+    };
+}
+
+rows! {
+    a_disk_that_is_full => FullDisk,
+    writes_that_are_torn_and_bits_that_flip => TornWrite,
+    a_sync_that_fails => FailedSync,
+    a_kill_on_the_way_back => WayBack,
+    a_hook_that_hangs_or_forks_away => HangingHook,
+    two_sidecars_of_one_name => Twins,
+    sentinels_that_are_replaced => ReplacedSentinel,
+    no_sentinel => NoSentinel,
+    a_registry_that_is_away => RegistryAway,
+    a_registry_that_lies => RegistryLies,
+}
