@@ -68,6 +68,7 @@ dead_man:
     let stall = alertmanager.wait_for("RolloutStalled", SOON, ours).await?;
     says_all(&stall, &rollout)?;
     is_silenced(&alertmanager, &sentinel, &rollout).await?;
+    is_explained(stage, &sentinel, &rollout).await?;
 
     // an Alertmanager that was killed has forgotten what burns, and hears it again
     alertmanager.process().signal(Signal::Kill)?;
@@ -130,6 +131,19 @@ async fn is_silenced(alertmanager: &Alertmanager, sentinel: &Sentinel, rollout: 
     alertmanager.wait_for("RolloutStalled", SOON, silenced).await?;
     let shown = tool(alertmanager, sentinel.url(), &["alert", "query", "-o", "json", "-s"])?;
     ensure!(shown.contains(rollout), "the tool shows what the sentinel silenced: {shown}");
+    Ok(())
+}
+
+/// Whoever asks why is told by which way it went, and what became of it.
+async fn is_explained(stage: &Stage, sentinel: &Sentinel, rollout: &str) -> Result<()> {
+    let about = format!("rollout={rollout}");
+    let asked = ["alerts", "routes", "explain", &about, "--sentinel", sentinel.url()];
+    let said = stage.pavane(&asked).await?;
+    ensure!(said["receivers"] == json!(["central"]), "{said:#}");
+    let told = &said["alerts"][0];
+    ensure!(told["labels"]["alertname"] == "RolloutStalled", "{said:#}");
+    ensure!(told["receivers"] == json!([{ "name": "central", "fate": "told" }]), "{said:#}");
+    ensure!(said["silencedBy"].as_array().is_some_and(|by| by.len() == 1), "{said:#}");
     Ok(())
 }
 

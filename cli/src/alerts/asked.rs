@@ -1,11 +1,13 @@
 //! What a sentinel answers about what burns.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::alerts::tried;
 use crate::commands::Context;
 use crate::commands::alerts::Asked;
 use crate::exit::Exit;
@@ -18,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Burning {
-    labels: std::collections::BTreeMap<String, String>,
-    annotations: std::collections::BTreeMap<String, String>,
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
     starts_at: String,
     receivers: Vec<Receiver>,
 }
@@ -30,9 +32,65 @@ struct Receiver {
     fate: String,
 }
 
+/// What a sentinel says of an alert's way.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Way {
+    receivers: Vec<String>,
+    routes: Vec<Look>,
+    silenced_by: Vec<String>,
+    alerts: Vec<Burning>,
+}
+
+#[derive(Deserialize)]
+struct Look {
+    depth: usize,
+    receiver: String,
+    matchers: Vec<Matched>,
+    took: bool,
+}
+
+#[derive(Deserialize)]
+struct Matched {
+    matcher: String,
+    holds: bool,
+}
+
 /// Lists what burns.
 pub async fn list(asked: &Asked, context: Context<'_>) -> Result<(), Failure> {
-    let url = format!("{}/api/v2/alerts", asked.sentinel.trim_end_matches('/'));
+    let (burning, value): (Vec<Burning>, _) = get(asked, "/api/v2/alerts", &BTreeMap::new()).await?;
+    context.console.data(&picture(&burning), &value)?;
+    if burning.is_empty() { Ok(()) } else { Err(Failure::found()) }
+}
+
+/// Says who is told of an alert with these labels, by which way, and what became of those that burn.
+pub async fn explain(
+    asked: &Asked,
+    labels: &BTreeMap<String, String>,
+    context: Context<'_>,
+) -> Result<(), Failure> {
+    let (way, value): (Way, _) = get(asked, "/api/v1/alerts/explain", labels).await?;
+    let looks = way.routes.iter().map(|look| {
+        let failed = look.matchers.iter().find(|matched| !matched.holds);
+        tried::line(look.depth, &look.receiver, look.took, failed.map(|matched| matched.matcher.as_str()))
+    });
+    let mut text: String = looks.collect();
+    text.push_str(&tried::told(&way.receivers));
+    for id in &way.silenced_by {
+        // writing to a text never fails
+        let _ = writeln!(text, "silenced: {id}; see `pavane alerts silence list`");
+    }
+    text.push_str(&picture(&way.alerts));
+    context.console.data(&text, &value)
+}
+
+/// Asks a sentinel: what was understood of its answer, and the answer.
+async fn get<T: serde::de::DeserializeOwned>(
+    asked: &Asked,
+    path: &str,
+    query: &BTreeMap<String, String>,
+) -> Result<(T, Value), Failure> {
+    let url = format!("{}{path}", asked.sentinel.trim_end_matches('/'));
     let unreachable = |error: reqwest::Error| {
         let help = "name the sentinel's address with --sentinel URL (`http` in its file)";
         Failure::new(Exit::Unreachable, format!("no sentinel answers at {}", asked.sentinel))
@@ -40,14 +98,15 @@ pub async fn list(asked: &Asked, context: Context<'_>) -> Result<(), Failure> {
             .help(help)
     };
     let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(unreachable)?;
-    let answer = client.get(&url).send().await.and_then(reqwest::Response::error_for_status);
+    let asked = reqwest::Url::parse_with_params(&url, query);
+    let asked = asked.map_err(|error| Failure::usage(format!("{url} is no URL: {error}")))?;
+    let answer = client.get(asked).send().await.and_then(reqwest::Response::error_for_status);
     let value: Value = answer.map_err(unreachable)?.json().await.map_err(unreachable)?;
-    let burning: Vec<Burning> = serde_json::from_value(value.clone()).map_err(|error| {
+    let read = serde_json::from_value(value.clone()).map_err(|error| {
         Failure::new(Exit::Internal, format!("{url} answers something else than a sentinel does"))
             .because(error)
     })?;
-    context.console.data(&picture(&burning), &value)?;
-    if burning.is_empty() { Ok(()) } else { Err(Failure::found()) }
+    Ok((read, value))
 }
 
 fn picture(burning: &[Burning]) -> String {

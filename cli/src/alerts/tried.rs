@@ -9,6 +9,7 @@ use pavane_sentinel::Config;
 use pavane_sentinel::alert::trial::try_receiver;
 use serde_json::json;
 
+use crate::alerts::asked;
 use crate::commands::Context;
 use crate::commands::alerts::{Explain, Test};
 use crate::failure::Failure;
@@ -37,8 +38,7 @@ pub async fn test(test: &Test, context: Context<'_>) -> Result<(), Failure> {
 }
 
 /// Says who would be told.
-pub fn explain(explain: &Explain, context: Context<'_>) -> Result<(), Failure> {
-    let (config, _) = config(&explain.config)?;
+pub async fn explain(explain: &Explain, context: Context<'_>) -> Result<(), Failure> {
     let mut labels = BTreeMap::new();
     for label in &explain.labels {
         let pair = label.split_once('=').filter(|(name, _)| !name.is_empty());
@@ -47,6 +47,10 @@ pub fn explain(explain: &Explain, context: Context<'_>) -> Result<(), Failure> {
         })?;
         labels.insert(name.to_owned(), value.trim_matches('"').to_owned());
     }
+    let Some(file) = &explain.config else {
+        return asked::explain(&explain.asked, &labels, context).await;
+    };
+    let (config, _) = config(file)?;
     let way = config.routes.explain(&labels);
     let looks = way.looked_at.iter().map(|look| {
         let matchers = look.matchers.iter();
@@ -62,26 +66,28 @@ pub fn explain(explain: &Explain, context: Context<'_>) -> Result<(), Failure> {
 }
 
 fn picture(way: &Explanation) -> String {
-    let mut text = String::new();
-    for look in &way.looked_at {
-        let indent = "  ".repeat(look.depth);
-        let sign = match (look.took, look.matchers.iter().all(|(_, holds)| *holds)) {
-            (true, _) => "✓",
-            (false, true) => "↓",
-            (false, false) => "✗",
-        };
-        let receiver = if look.receiver.is_empty() { "(everybody)" } else { &look.receiver };
-        let failed = look.matchers.iter().find(|(_, holds)| !holds);
-        let why = match (failed, look.took) {
-            (Some((matcher, _)), _) => format!(" — {matcher} does not hold"),
-            (None, true) => " — told here".to_owned(),
-            (None, false) => String::new(),
-        };
-        let _ = writeln!(text, "{indent}{sign} {receiver}{why}");
+    let looks = way.looked_at.iter().map(|look| {
+        let failed = look.matchers.iter().find(|(_, holds)| !holds).map(|(matcher, _)| matcher.to_string());
+        line(look.depth, &look.receiver, look.took, failed.as_deref())
+    });
+    looks.collect::<String>() + &told(&way.receivers)
+}
+
+/// One route that was looked at, with the matcher that does not hold, if any.
+pub(super) fn line(depth: usize, receiver: &str, took: bool, failed: Option<&str>) -> String {
+    let indent = "  ".repeat(depth);
+    let receiver = if receiver.is_empty() { "(everybody)" } else { receiver };
+    match (took, failed) {
+        (true, _) => format!("{indent}✓ {receiver} — told here\n"),
+        (false, None) => format!("{indent}↓ {receiver}\n"),
+        (false, Some(matcher)) => format!("{indent}✗ {receiver} — {matcher} does not hold\n"),
     }
-    let told = if way.receivers.is_empty() { "nobody".to_owned() } else { way.receivers.join(", ") };
-    let _ = writeln!(text, "told: {told}");
-    text
+}
+
+/// Who is told.
+pub(super) fn told(receivers: &[String]) -> String {
+    let told = if receivers.is_empty() { "nobody".to_owned() } else { receivers.join(", ") };
+    format!("told: {told}\n")
 }
 
 fn config(file: &Path) -> Result<(Config, String), Failure> {

@@ -52,7 +52,11 @@ pub struct Test {
 /// What one can ask about routes.
 #[derive(Debug, Subcommand)]
 pub enum Routes {
-    /// Says who would be told of an alert with these labels, and by which way.
+    /// Says who is told of an alert with these labels and by which way, and what became of those that burn.
+    #[command(
+        after_help = "Asks a sentinel; with --config, only what the routes of a file would do. What never burnt has no \
+                      alert: `pavane why ROLLOUT` says how its rollout stands."
+    )]
     Explain(Explain),
 }
 
@@ -62,9 +66,12 @@ pub struct Explain {
     /// The labels, e.g. `owner=identity severity=page`.
     #[arg(value_name = "LABEL=VALUE", required = true)]
     pub labels: Vec<String>,
-    /// The sentinel's file.
+    /// The sentinel's file, in place of a sentinel.
     #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    pub config: Option<PathBuf>,
+    /// Who is asked.
+    #[command(flatten)]
+    pub asked: Asked,
 }
 
 /// What one can do about silences.
@@ -108,7 +115,7 @@ impl Alerts {
         match self {
             Self::List(asked) => asked::list(&asked, context).await,
             Self::Test(test) => tried::test(&test, context).await,
-            Self::Routes(Routes::Explain(explain)) => tried::explain(&explain, context),
+            Self::Routes(Routes::Explain(explain)) => tried::explain(&explain, context).await,
             Self::Silence(Silence::Add(add)) => silences::add(add, context).await,
             Self::Silence(Silence::List) => silences::list(context).await,
             Self::Silence(Silence::Expire(expire)) => silences::expire(&expire.id, context).await,

@@ -196,7 +196,15 @@ async fn explain(
     State(desk): State<Desk>,
     Query(labels): Query<BTreeMap<String, String>>,
 ) -> Result<Json<Value>, Problem> {
-    let Explanation { looked_at, receivers } = desk.ask(|to| Question::Way(labels, to)).await?;
+    let asked = labels.clone();
+    let Explanation { looked_at, receivers } = desk.ask(|to| Question::Way(asked, to)).await?;
+    let meant = |alert: &Alert| labels.iter().all(|(name, value)| alert.labels.get(name) == Some(value));
+    let burning = desk.ask(Question::Alerts).await?;
+    let burning = burning.iter().filter(|(alert, _)| meant(alert));
+    let burning: Vec<Value> = burning.map(|(alert, fates)| shown(alert, fates)).collect();
+    let (now, silences) = (wall(), desk.ask(Question::Silences).await?);
+    let silences = silences.iter().filter(|silence| silence.mutes(&labels, now));
+    let silences: Vec<&str> = silences.map(|silence| silence.id.as_str()).collect();
     let looks: Vec<Value> = looked_at
         .iter()
         .map(|look| {
@@ -208,5 +216,6 @@ async fn explain(
             json!({ "depth": look.depth, "receiver": look.receiver, "matchers": matchers, "took": look.took })
         })
         .collect();
-    Ok(Json(json!({ "receivers": receivers, "routes": looks })))
+    let (receivers, routes) = (json!(receivers), json!(looks));
+    Ok(Json(json!({ "receivers": receivers, "routes": routes, "silencedBy": silences, "alerts": burning })))
 }
