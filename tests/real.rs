@@ -19,6 +19,12 @@ mod log;
 mod receivers;
 #[path = "real/registry.rs"]
 mod registry;
+#[path = "real/registry_calls.rs"]
+mod registry_calls;
+#[path = "real/registry_check.rs"]
+mod registry_check;
+#[path = "real/standards.rs"]
+mod standards;
 #[path = "real/stock.rs"]
 mod stock;
 #[path = "real/storm_couple.rs"]

@@ -85,6 +85,9 @@ async fn breaks_a_contract(stage: &Stage, cast: &mut Cast) -> Result<(String, Ve
         labels["cause"] == "contract_broken" && labels["step"] == "ratings",
         "the alert says why: {labels}"
     );
+    ensure!(body.field == "/prerequisite", "it names the field that differs: {body:?}");
+    let told = call.body["alerts"][0]["annotations"].to_string();
+    ensure!(told.contains("/prerequisite"), "the alert names the field that differs: {told}");
     let decided = cast.all_decide(&rollout, 1).await?;
     let calls = cast.dancers["tournament"].service.calls().await?;
     ensure!(calls == Calls::default(), "tournament could not read the event, and moved: {calls:?}");

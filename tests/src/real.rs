@@ -12,6 +12,7 @@ pub mod cache;
 mod debian;
 pub mod jdk;
 pub mod kafka;
+pub mod node;
 pub mod prometheus;
 pub mod python;
 

@@ -3,6 +3,7 @@
 //! Not a mock: it parses, compares in both directions and refuses, as the real ones do. Its level is
 //! `FULL_TRANSITIVE` until a subject is told otherwise.
 
+mod references;
 mod store;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use store::{Refusal, Store, Version};
+use store::{Offer, Refusal, Store, Version};
 
 /// The media type of the API.
 const MEDIA: &str = "application/vnd.schemaregistry.v1+json";
@@ -48,7 +49,10 @@ impl Registry {
     pub async fn start() -> std::io::Result<Self> {
         let registry = Self::start_empty().await?;
         for one in pavane_schemas::ALL {
-            let taken = registry.shared.store().register(one.subject, one.schema);
+            let taken = registry
+                .shared
+                .store()
+                .register(one.subject, &Offer { text: one.schema.to_owned(), ..Offer::default() });
             taken
                 .map_err(|refusal| std::io::Error::other(format!("{}: {}", one.subject, refusal.message)))?;
         }
@@ -112,15 +116,19 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/", get(async || answer(Ok(json!({})))))
         .route("/schemas/types", get(async || answer(Ok(json!(["AVRO"])))))
         .route("/schemas/ids/{id}", get(schema))
+        .route("/schemas/ids/{id}/schema", get(bare_schema))
+        .route("/schemas/ids/{id}/subjects", get(subjects_of))
+        .route("/schemas/ids/{id}/versions", get(versions_of))
         .route("/mode", get(async || answer(Ok(json!({ "mode": "READWRITE" })))))
         .route("/subjects", get(subjects))
-        .route("/subjects/{subject}", post(lookup))
+        .route("/subjects/{subject}", post(lookup).delete(delete_subject))
         .route("/subjects/{subject}/versions", get(versions).post(register))
-        .route("/subjects/{subject}/versions/{version}", get(version))
+        .route("/subjects/{subject}/versions/{version}", get(version).delete(delete_version))
+        .route("/subjects/{subject}/versions/{version}/schema", get(bare_version))
         .route("/compatibility/subjects/{subject}/versions", post(check_all))
         .route("/compatibility/subjects/{subject}/versions/{version}", post(check_one))
         .route("/config", get(level).put(set_level))
-        .route("/config/{subject}", get(level_of).put(set_level_of))
+        .route("/config/{subject}", get(level_of).put(set_level_of).delete(drop_level_of))
         .fallback(async || answer(Err(Refusal::new(404, "HTTP 404 Not Found"))))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), gate))
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -139,31 +147,86 @@ async fn schema(State(shared): Of, Path(id): Path<String>) -> Response {
     if let Some(text) = lie {
         return answer(Ok(json!({ "schema": text })));
     }
-    answer(shared.store().text(&id).map(|text| json!({ "schema": text })))
+    answer(shared.store().by_id(&id).map(told))
 }
 
-async fn subjects(State(shared): Of) -> Response {
-    answer(Ok(json!(shared.store().subjects())))
+/// The schema as it is, without anything around it.
+async fn bare_schema(State(shared): Of, Path(id): Path<String>) -> Response {
+    bare(shared.store().by_id(&id))
 }
 
-async fn versions(State(shared): Of, Path(subject): Path<String>) -> Response {
-    answer(shared.store().versions(&subject).map(|count| json!((1..=count).collect::<Vec<_>>())))
+async fn bare_version(State(shared): Of, Path((subject, number)): Path<(String, String)>) -> Response {
+    bare(shared.store().version(&subject, &number, false).map(|version| version.offer))
 }
 
-async fn version(State(shared): Of, Path((subject, number)): Path<(String, String)>) -> Response {
+async fn subjects_of(State(shared): Of, Path(id): Path<String>) -> Response {
     let store = shared.store();
-    answer(store.version(&subject, &number).map(|version| described(&subject, &version)))
+    answer(store.holders(&id).map(|all| json!(all.into_iter().map(|(name, _)| name).collect::<Vec<_>>())))
 }
 
-async fn lookup(State(shared): Of, Path(subject): Path<String>, body: Bytes) -> Response {
+async fn versions_of(State(shared): Of, Path(id): Path<String>) -> Response {
+    let one = |(subject, version): (&str, usize)| json!({ "subject": subject, "version": version });
+    answer(shared.store().holders(&id).map(|all| all.into_iter().map(one).collect()))
+}
+
+async fn subjects(State(shared): Of, Query(query): Query<Value>) -> Response {
+    let prefix = query["subjectPrefix"].as_str().unwrap_or_default();
+    answer(Ok(json!(shared.store().subjects(prefix, is_set(&query, "deleted")))))
+}
+
+async fn delete_subject(
+    State(shared): Of,
+    Path(subject): Path<String>,
+    Query(query): Query<Value>,
+) -> Response {
+    let deleted = shared.store().delete_subject(&subject, is_set(&query, "permanent"));
+    answer(deleted.map(|numbers| json!(numbers)))
+}
+
+async fn delete_version(
+    State(shared): Of,
+    Path((subject, number)): Path<(String, String)>,
+    Query(query): Query<Value>,
+) -> Response {
+    let deleted = shared.store().delete_version(&subject, &number, is_set(&query, "permanent"));
+    answer(deleted.map(|number| json!(number)))
+}
+
+async fn versions(State(shared): Of, Path(subject): Path<String>, Query(query): Query<Value>) -> Response {
+    answer(shared.store().versions(&subject, is_set(&query, "deleted")).map(|numbers| json!(numbers)))
+}
+
+async fn version(
+    State(shared): Of,
+    Path((subject, number)): Path<(String, String)>,
+    Query(query): Query<Value>,
+) -> Response {
     let store = shared.store();
-    let found = offered(&body).and_then(|text| Ok(described(&subject, &store.lookup(&subject, &text)?)));
+    let found = store.version(&subject, &number, is_set(&query, "deleted"));
+    answer(found.map(|version| described(&subject, &version)))
+}
+
+async fn lookup(
+    State(shared): Of,
+    Path(subject): Path<String>,
+    Query(query): Query<Value>,
+    body: Bytes,
+) -> Response {
+    let store = shared.store();
+    let deleted = is_set(&query, "deleted");
+    let found =
+        offered(&body).and_then(|offer| Ok(described(&subject, &store.lookup(&subject, &offer, deleted)?)));
     answer(found)
 }
 
 async fn register(State(shared): Of, Path(subject): Path<String>, body: Bytes) -> Response {
-    let id = offered(&body).and_then(|text| shared.store().register(&subject, &text));
+    let id = offered(&body).and_then(|offer| shared.store().register(&subject, &offer));
     answer(id.map(|id| json!({ "id": id })))
+}
+
+/// Whether a word of the query is set.
+fn is_set(query: &Value, name: &str) -> bool {
+    query[name] == "true"
 }
 
 async fn check_all(
@@ -221,6 +284,10 @@ async fn set_level_of(State(shared): Of, Path(subject): Path<String>, body: Byte
     answer(changed(&shared, Some(&subject), &body))
 }
 
+async fn drop_level_of(State(shared): Of, Path(subject): Path<String>) -> Response {
+    answer(shared.store().drop_level(&subject).map(|level| json!({ "compatibilityLevel": level })))
+}
+
 fn changed(shared: &Shared, subject: Option<&str>, body: &[u8]) -> Result<Value, Refusal> {
     let level = member(body, "compatibility")
         .ok_or_else(|| Refusal::new(42203, "the body names no compatibility level"))?;
@@ -228,18 +295,19 @@ fn changed(shared: &Shared, subject: Option<&str>, body: &[u8]) -> Result<Value,
     Ok(json!({ "compatibility": level }))
 }
 
-/// The schema that a body offers. Other types than Avro, and references to other subjects, are refused.
-fn offered(body: &[u8]) -> Result<String, Refusal> {
+/// The schema that a body offers. Other types than Avro are refused.
+fn offered(body: &[u8]) -> Result<Offer, Refusal> {
     let invalid = |why: &str| Refusal::new(42201, format!("Invalid schema: {why}"));
     let text = member(body, "schema").ok_or_else(|| invalid("the body has no schema"))?;
     if member(body, "schemaType").is_some_and(|kind| kind != "AVRO") {
         return Err(invalid("only AVRO is kept here"));
     }
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    match body["references"].as_array() {
-        Some(references) if !references.is_empty() => Err(invalid("references are not kept here")),
-        Some(_) | None => Ok(text),
-    }
+    let references = serde_json::from_value(body["references"].clone());
+    let references = if body["references"].is_null() { Ok(Vec::new()) } else { references };
+    let references =
+        references.map_err(|error| invalid(&format!("its references cannot be read: {error}")))?;
+    Ok(Offer { text, references })
 }
 
 fn member(body: &[u8], name: &str) -> Option<String> {
@@ -248,7 +316,26 @@ fn member(body: &[u8], name: &str) -> Option<String> {
 }
 
 fn described(subject: &str, version: &Version<'_>) -> Value {
-    json!({ "subject": subject, "version": version.number, "id": version.id, "schema": version.text })
+    let mut told = told(version.offer);
+    told["subject"] = subject.into();
+    told["version"] = version.number.into();
+    told["id"] = version.id.into();
+    told
+}
+
+fn told(offer: &Offer) -> Value {
+    let mut told = json!({ "schema": offer.text });
+    if !offer.references.is_empty() {
+        told["references"] = json!(offer.references);
+    }
+    told
+}
+
+fn bare(offer: Result<&Offer, Refusal>) -> Response {
+    match offer {
+        Ok(offer) => ([(header::CONTENT_TYPE, MEDIA)], offer.text.clone()).into_response(),
+        Err(refusal) => answer(Err(refusal)),
+    }
 }
 
 fn answer(result: Result<Value, Refusal>) -> Response {

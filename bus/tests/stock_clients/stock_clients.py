@@ -3,6 +3,9 @@
     stock_clients.py read    --bootstrap HOST:PORT --registry URL --topic T --count N [--timeout SECONDS]
     stock_clients.py produce --bootstrap HOST:PORT --registry URL --topic T --domain D --service S --rollout R
                              [--event Ready] [--body JSON]
+    stock_clients.py say     --door URL --domain D --rollout R
+    stock_clients.py read-lines --file FILE
+    stock_clients.py junit   --file FILE
 
 `read` reads the first N records of the topic, each three times: with confluent-kafka's AvroDeserializer and the
 registry, with fastavro and the bytes behind the schema id, and the envelope with the CloudEvents SDK. It prints one
@@ -11,7 +14,10 @@ two Avro readings differ or the envelope is no CloudEvent, and with 2 when the t
 
 `produce` writes one event in binary mode, in its domain's partition, and prints where it stands.
 
-Needs confluent-kafka[avro,schemaregistry], cloudevents and fastavro.
+`say` says an event through a sidecar's door with the CloudEvents SDK, structured and in binary mode. `read-lines` reads a
+file of structured CloudEvents, one a line, with the SDK. `junit` reads a report with a stock reader of JUnit's XML.
+
+Needs confluent-kafka[avro,schemaregistry], cloudevents, fastavro and junitparser.
 """
 
 import argparse
@@ -21,17 +27,22 @@ import json
 import pathlib
 import sys
 import time
+import urllib.error
+import urllib.request
 import uuid
 from datetime import datetime, timezone
 
 import fastavro
+from cloudevents.core.bindings.http import HTTPMessage, from_structured_event, to_binary_event, to_structured_event
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
 from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
 from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME, Consumer, Producer, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient, record_subject_name_strategy
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from fastavro.schema import parse_schema, to_parsing_canonical_form
+from junitparser import JUnitXml
 
 SCHEMAS = pathlib.Path(__file__).resolve().parents[3] / "schemas"
 STAMPS = {TIMESTAMP_CREATE_TIME: "CreateTime", TIMESTAMP_LOG_APPEND_TIME: "LogAppendTime"}
@@ -39,7 +50,8 @@ STAMPS = {TIMESTAMP_CREATE_TIME: "CreateTime", TIMESTAMP_LOG_APPEND_TIME: "LogAp
 
 def main():
     arguments = parse_arguments()
-    sys.exit({"read": read, "produce": produce}[arguments.mode](arguments))
+    modes = {"read": read, "produce": produce, "say": say, "read-lines": read_lines, "junit": junit}
+    sys.exit(modes[arguments.mode](arguments))
 
 
 def parse_arguments():
@@ -57,6 +69,11 @@ def parse_arguments():
                 sub.add_argument(name, required=True)
             sub.add_argument("--event", default="Ready")
             sub.add_argument("--body", default='{"prerequisite": "schema-v2", "detail": "said by a stock client"}')
+    sub = modes.add_parser("say")
+    for name in ("--door", "--domain", "--rollout"):
+        sub.add_argument(name, required=True)
+    for mode in ("read-lines", "junit"):
+        modes.add_parser(mode).add_argument("--file", required=True)
     return parser.parse_args()
 
 
@@ -177,6 +194,59 @@ def produce(arguments):
         return 1
     message = delivered[0][1]
     print(json.dumps({"id": headers["ce_id"], "partition": message.partition(), "offset": message.offset()}))
+    return 0
+
+
+def say(arguments):
+    failed = 0
+    for mode, write in (("structured", to_structured_event), ("binary", to_binary_event)):
+        event = CloudEvent(
+            attributes={
+                "specversion": "1.0",
+                "id": f"python-{mode}",
+                "source": f"/pavane/{arguments.domain}/user-db/user-db-0",
+                "type": "io.pavane.lifecycle.v1.Ready",
+                "subject": "service/user-db",
+                "time": datetime.now(timezone.utc),
+                "datacontenttype": "application/json",
+                "correlationid": arguments.rollout,
+                "pavaneversion": "1.0.0",
+            },
+            data={"prerequisite": mode, "detail": "said through the door"},
+        )
+        message = write(event)
+        request = urllib.request.Request(
+            f"{arguments.door}/v1/events", data=message.body, headers=message.headers, method="POST"
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                status, text = answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refusal:
+            status, text, failed = refusal.code, refusal.read().decode(), 1
+        print(json.dumps({"mode": mode, "id": event.get_id(), "status": status, "answer": text}))
+    return failed
+
+
+def read_lines(arguments):
+    types = []
+    for line in pathlib.Path(arguments.file).read_text().splitlines():
+        headers = {"content-type": "application/cloudevents+json"}
+        event = from_structured_event(HTTPMessage(headers=headers, body=line.encode()))
+        types.append(event.get_type())
+    print(json.dumps({"types": types}))
+    return 0
+
+
+def junit(arguments):
+    report = JUnitXml.fromfile(arguments.file)
+    suites = [report] if report.__class__.__name__ == "TestSuite" else list(report)
+    failed = [case.name for suite in suites for case in suite if any(one._tag == "failure" for one in case.result)]
+    print(json.dumps({
+        "tests": sum(suite.tests for suite in suites),
+        "failures": sum(suite.failures for suite in suites),
+        "cases": [case.name for suite in suites for case in suite],
+        "failed": failed,
+    }))
     return 0
 
 

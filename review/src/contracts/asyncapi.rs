@@ -97,7 +97,8 @@ fn message(project: &Project, expect: &Expect) -> Value {
 }
 
 fn described(event: EventType, schema: &str, who: &str, title: &str) -> Value {
-    let schema: Value = serde_json::from_str(schema).expect("a schema that was parsed is JSON");
+    let mut schema: Value = serde_json::from_str(schema).expect("a schema that was parsed is JSON");
+    name_apart(&mut schema);
     json!({
         "name": event.full_name(),
         "title": title,
@@ -114,6 +115,28 @@ fn described(event: EventType, schema: &str, who: &str, title: &str) -> Value {
             "bindingVersion": BINDING,
         } },
     })
+}
+
+/// Takes full names apart into name and namespace: Avro has it both ways, what `AsyncAPI` holds schemas against one.
+fn name_apart(schema: &mut Value) {
+    match schema {
+        Value::Array(all) => all.iter_mut().for_each(name_apart),
+        Value::Object(parts) => {
+            let is_named =
+                matches!(parts.get("type").and_then(Value::as_str), Some("record" | "enum" | "fixed"));
+            let full = parts.get("name").and_then(Value::as_str).filter(|_| is_named).map(str::to_owned);
+            if let Some((namespace, name)) = full.as_deref().and_then(|full| full.rsplit_once('.')) {
+                parts.insert("name".to_owned(), name.into());
+                parts.insert("namespace".to_owned(), namespace.into());
+            }
+            for part in ["type", "fields", "items", "values"] {
+                if let Some(inner) = parts.get_mut(part) {
+                    name_apart(inner);
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 fn headers(event: EventType) -> Value {

@@ -198,14 +198,17 @@ fn way(paper: &mut Paper, sheet: &Sheet, at: usize, layout: &Layout) {
     ));
 }
 
-/// The words beside the ways that a log was held against.
+/// How often each way was seen, beside its end; the words stand in its title and in the legend.
 fn observed(paper: &mut Paper, sheet: &Sheet, layout: &Layout) {
     for (edge, points) in sheet.edges.iter().zip(&layout.ways) {
         let (Some(seen), Some(last)) = (edge.seen, points.last()) else { continue };
-        let before = points.get(points.len().saturating_sub(2)).unwrap_or(last);
-        let (x, y) = (i64::midpoint(before.x, last.x), i64::midpoint(before.y, last.y));
-        let mark = if edge.is_undeclared() { "!! " } else { "" };
-        paper.halo(x, y - 4, "middle", &format!("{mark}{}", seen.told()));
+        let told = match (seen.declared, seen.undeclared) {
+            (false, _) => format!("!! {}×", seen.times),
+            (true, 0) => format!("{}×", seen.times),
+            (true, undeclared) => format!("{}× (!! {undeclared})", seen.times),
+        };
+        let (x, y) = if layout.rightward { (last.x - 12, last.y - 5) } else { (last.x - 6, last.y - 12) };
+        paper.halo(x, y, "end", &told);
     }
 }
 

@@ -23,6 +23,7 @@ use super::*;
 use crate::alert::signature::Secrets;
 
 mod phases;
+mod tamper;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const LIMIT: Duration = Duration::from_secs(30);

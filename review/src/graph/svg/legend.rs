@@ -47,8 +47,8 @@ fn signs(paper: &mut Paper, graph: &Graph) {
         let line = |dashes: &str| {
             line(LINE, "1.3", &format!("stroke-dasharray=\"{dashes}\" marker-end=\"url(#own)\""))
         };
-        rows.push((line("12 3 2 3"), "!! seen on the log, declared nowhere"));
-        rows.push((line("2 3"), "declared, never seen on the log"));
+        rows.push((line("12 3 2 3"), "!! declared nowhere; n×: seen so often"));
+        rows.push((line("2 3"), "0×: declared, never seen on the log"));
     }
     if edges().any(|edge| edge.back) {
         rows.push((
