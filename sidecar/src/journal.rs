@@ -159,6 +159,11 @@ impl Journal {
                 Err(Error::JournalTaken { path: self.path.clone() })
             }
             Ok(Err(DatabaseError::Storage(StorageError::Corrupted(why)))) => Err(self.damaged(&mark, why)),
+            Ok(Err(DatabaseError::Storage(StorageError::Io(error))))
+                if error.kind() == ErrorKind::InvalidData =>
+            {
+                Err(self.damaged(&mark, error.to_string()))
+            }
             Ok(Err(error)) => Err(self.error("open", error.into())),
             Err(_) => Err(self.damaged(&mark, "its store cannot make sense of it".to_owned())),
         }
