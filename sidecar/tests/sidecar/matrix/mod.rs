@@ -89,7 +89,7 @@ async fn endure(trouble: Trouble) {
     );
     assert_eq!(kills, if alone.is_some() { 1 } else { runs });
     if alone.is_none() && runs >= RUNS {
-        assert!(met.hooks >= 5 && met.answered >= 10, "too little was tried: {met:?}");
+        assert!(met.hooks > 0 && met.answered > 0, "too little was tried: {met:?}");
         for place in trouble.places() {
             assert!(met.kills.contains_key(place), "nobody was killed at {place}: {met:?}");
         }

@@ -101,6 +101,7 @@ impl Trouble {
         let place = places[run as usize % places.len()];
         let dice = run.wrapping_mul(2_654_435_761) >> 16;
         let most = match place {
+            "journal write" if self == Self::TornWrite => 40,
             "journal write" | "journal synced" | "journal sync" => 12,
             "outbox sealed" | "outbox written" | "intended" | "ordered" => 5,
             "handed over" | "answered for" | "settled" => 6,
