@@ -120,10 +120,9 @@ impl Fold {
     ) {
         let mark = self.mark();
         let Some(rollout) = self.rollouts.get_mut(n) else { return };
-        let (by, reason) = (said.by.clone(), said.reason.clone());
+        let (by, reason, offset, at) = (said.by.clone(), said.reason.clone(), record.offset, record.at);
         rollout.steps[i].overridden = true;
-        rollout.steps[i].overridden_by =
-            Some(Overriding { by, reason, offset: record.offset, at: record.at });
+        rollout.steps[i].overridden_by = Some(Overriding { by, reason, offset, at });
         let counted = rollout.count(i, mark);
         self.counted(n, &counted, out);
     }

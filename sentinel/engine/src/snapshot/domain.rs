@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pavane_events::control::DomainConfigured;
-use pavane_events::{Instance, KnownGood, Left, Service, Timestamp, Version, Zone};
+use pavane_events::{EventId, Instance, KnownGood, Left, Service, Timestamp, Version, Zone};
 use serde::{Deserialize, Serialize};
 
 use crate::brakes::{Asked, Brakes};
@@ -14,6 +14,17 @@ use crate::known::{Known, Services};
 use crate::settings::Settings;
 
 use super::written::{Line, Number, Point};
+
+/// What people were told of a hold in force.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Hold {
+    pub(super) id: EventId,
+    #[serde(default)]
+    pub(super) labels: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) annotations: BTreeMap<String, String>,
+    pub(super) starts_at: Timestamp,
+}
 
 /// One of these.
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -262,10 +262,10 @@ fn sequence(source: &Source, counted: &Sequence) -> written::Sequence {
     written::Sequence { source, boot, number, skipped, unreadable, before, forked, read: Number::of(read) }
 }
 
-fn hold(alert: &Alert) -> written::Hold {
+fn hold(alert: &Alert) -> domain::Hold {
     let Alert { id, status: _, labels, annotations, since: _, deadline: _, starts_at, ends_at: _ } =
         alert.clone();
-    written::Hold { id, labels, annotations, starts_at }
+    domain::Hold { id, labels, annotations, starts_at }
 }
 
 fn burns(rollout: usize, about: About, alert: &Alert) -> written::Burning {

@@ -39,7 +39,7 @@ pub(super) struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) held: Option<Number>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) hold_told: Option<Box<Hold>>,
+    pub(super) hold_told: Option<Box<domain::Hold>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) blind: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,17 +67,6 @@ pub(super) struct Line {
     /// The last line: how many lines there are, with this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) end: Option<u64>,
-}
-
-/// What people were told of a hold in force.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Hold {
-    pub(super) id: EventId,
-    #[serde(default)]
-    pub(super) labels: BTreeMap<String, String>,
-    #[serde(default)]
-    pub(super) annotations: BTreeMap<String, String>,
-    pub(super) starts_at: Timestamp,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
