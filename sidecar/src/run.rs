@@ -66,7 +66,6 @@ pub(crate) async fn work(
     let (config, boot) = (Arc::new(config), Uuid::now_v7().to_string());
     let roster = Roster::beside(&config.journal);
     end_orphans(&roster).await?;
-    pass("orphans ended");
     recalled.memory.repeatable = hook::repeatable(&config, &recalled);
     let outbox = Outbox::new(journal, &boot, config.outbox, &mut recalled);
     let keeper = Keeper::of(&outbox);
@@ -201,6 +200,7 @@ async fn end_orphans(roster: &Roster) -> Result<(), Error> {
     for Orphan { run, group, killed } in orphans {
         telemetry::orphan(&run, group, killed);
     }
+    pass("orphans ended");
     Ok(())
 }
 

@@ -132,17 +132,7 @@ fn something_happens(stage: &mut Stage, dice: &mut Dice, plans: &[Plan]) {
             }
         }
         15 => {
-            let body = match dice.below(3) {
-                0 => held(),
-                1 => released(),
-                _ => {
-                    let rollback_budget = i64::try_from(dice.below(4)).expect("small");
-                    let (drift_after_ms, orphan_after_ms) = (2_000, 20_000);
-                    let more = DomainConfigured { drift_after_ms, orphan_after_ms, ..Default::default() };
-                    DomainConfigured { grace_ms: 400, rollback_budget, ..more }.into()
-                }
-            };
-            stage.log.person(&id, body);
+            stage.log.person(&id, of_the_domain(dice));
         }
         16 | 17 => {
             let (gate, attempt) = (*dice.one_of(&["first", "second"]), 1 + dice.below(2));
@@ -167,6 +157,20 @@ fn something_happens(stage: &mut Stage, dice: &mut Dice, plans: &[Plan]) {
             let epoch = i64::try_from(1 + dice.below(2)).expect("small");
             let bodies = [back(epoch), back(epoch), back_failed(epoch)];
             stage.log.says(&id, &instance, "1.0.0", dice.one_of(&bodies).clone());
+        }
+    }
+}
+
+/// What a person says of the whole domain.
+fn of_the_domain(dice: &mut Dice) -> Body {
+    match dice.below(3) {
+        0 => held(),
+        1 => released(),
+        _ => {
+            let rollback_budget = i64::try_from(dice.below(4)).expect("small");
+            let (drift_after_ms, orphan_after_ms) = (2_000, 20_000);
+            let more = DomainConfigured { drift_after_ms, orphan_after_ms, ..Default::default() };
+            DomainConfigured { grace_ms: 400, rollback_budget, ..more }.into()
         }
     }
 }
