@@ -90,6 +90,6 @@ async fn carry_out(command: Command, context: Context<'_>) -> Result<(), Failure
         Command::Alerts(alerts) => alerts.run(context).await,
         Command::Dlq(dlq) => dlq.run(context).await,
         Command::Sentinel(sentinel) => sentinel.run(context).await,
-        Command::Sidecar(sidecar) => sidecar.run(context).await,
+        Command::Sidecar(sidecar) => Box::pin(sidecar.run(context)).await,
     }
 }

@@ -27,7 +27,7 @@ async fn a_registry_that_lies_is_told_as_tampered_with_and_nobody_is_judged_by_i
     until("it is told", blind).await;
     let told = stage.inbox().iter().any(|(_, body)| {
         let text = body["alerts"][0]["annotations"]["description"].as_str().unwrap_or_default();
-        text.starts_with("RegistryTamper: ") && text.contains("judges nothing")
+        text.contains("(RegistryTamper)") && text.contains("judges nothing")
     });
     assert!(told, "{:?}", stage.inbox());
     stage.embedded.registry().lie(id, None);
