@@ -108,6 +108,9 @@ pub enum Error {
     /// Something about Kafka or the registry that waiting does not heal.
     #[error(transparent)]
     Bus(#[from] pavane_bus::Error),
+    /// The journal has failed before, and takes nothing more.
+    #[error("write to the journal after it has failed: {0}; look at the disk, then start again")]
+    JournalFailed(String),
     /// A part of the sidecar has ended by itself.
     #[error("go on without {0}, which has ended; start again")]
     Ended(&'static str),

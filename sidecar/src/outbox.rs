@@ -90,6 +90,8 @@ struct Desk {
     /// When the clerk looks again by itself; none before it first did.
     looks_at: Option<Instant>,
     sealing: bool,
+    /// Why nobody knows what the journal holds of what it was given last: nothing more gets a number.
+    unsure: Option<String>,
     full_until: Option<Instant>,
     dead: Option<Error>,
     closed: bool,
@@ -122,6 +124,7 @@ impl Outbox {
             tidy_at: None,
             looks_at: None,
             sealing: false,
+            unsure: None,
             full_until: None,
             dead: None,
             closed: false,

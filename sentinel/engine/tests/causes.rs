@@ -297,6 +297,8 @@ fn one_weak_piece_among_strong_ones_is_enough_to_leave_it_to_a_person() {
     assert!(is_accepted(&mut stage, at, &[strong, strong]));
 }
 
+type Names = &'static [&'static str];
+
 #[test]
 fn what_is_quoted_must_be_of_every_instance_that_owes_the_event() {
     let piece = |instance: &str| Evidence {
@@ -305,7 +307,6 @@ fn what_is_quoted_must_be_of_every_instance_that_owes_the_event() {
         instance: Instance::new(instance).ok(),
         ..Evidence::default()
     };
-    type Names = &'static [&'static str];
     // who began, who came, and who is quoted
     let cases: [(Names, Names, Names, bool); 7] = [
         (&["users-0"], &[], &["users-0", "users-1", "users-2"], true),

@@ -14,6 +14,7 @@ use tokio::task::block_in_place;
 use super::{Answer, Arrival, Desk, Outbox};
 use crate::error::Error;
 use crate::failpoint::pass;
+use crate::hook::causes;
 use crate::journal::Batch;
 use crate::letter::{Content, Letter, weight};
 use crate::line::{Mark, SLOW};
@@ -87,7 +88,7 @@ impl Outbox {
         due: Instant,
     ) -> Result<(), Error> {
         let _pen = self.pen.lock().unwrap_or_else(PoisonError::into_inner);
-        let turn = self.desk().begin(batch, said, due);
+        let turn = self.desk().begin(batch, said, due)?;
         pass("outbox sealed");
         let commit = || self.journal.commit(&turn.batch);
         let result = if turn.batch.is_empty() { Ok(()) } else { beside_the_others(commit) };
@@ -146,7 +147,15 @@ fn work(outbox: &Weak<Outbox>) {
 
 impl Desk {
     /// Gives numbers to all that waits, and says what is to be written.
-    fn begin(&mut self, mut batch: Batch, said: Vec<(Envelope, Content)>, due: Instant) -> Turn {
+    fn begin(
+        &mut self,
+        mut batch: Batch,
+        said: Vec<(Envelope, Content)>,
+        due: Instant,
+    ) -> Result<Turn, Error> {
+        if let Some(why) = &self.unsure {
+            return Err(Error::JournalFailed(why.clone()));
+        }
         let mark = self.line.mark();
         self.sealing = true;
         self.tidy_at = None;
@@ -166,7 +175,7 @@ impl Desk {
         batch.sent = std::mem::take(&mut self.gone);
         batch.unsendable = std::mem::take(&mut self.unsendable);
         (batch.receipts, batch.forgotten) = self.receipts.take();
-        Turn { mark, batch, arrived, own, due: due.iter().map(|letter| letter.number).collect() }
+        Ok(Turn { mark, batch, arrived, own, due: due.iter().map(|letter| letter.number).collect() })
     }
 
     /// Puts into the line what was written, and what need not be; answers who waited for the journal.
@@ -178,7 +187,12 @@ impl Desk {
             self.arriving_bytes = self.arriving_bytes.saturating_sub(weight(&letter.content));
         }
         if let Err(error) = result {
-            self.undo(mark, batch, arrived, now);
+            if matches!(error, Error::JournalFull { .. }) {
+                self.undo(mark, batch, arrived, now);
+            } else {
+                // what was written may be there after all: were its numbers given again, two events would have one
+                self.unsure = Some(causes(&error));
+            }
             return Err(error);
         }
         self.full_until = None;

@@ -47,7 +47,10 @@ impl Sentinel {
         let domains = format!("[{}]", stage.domain());
         let text =
             script::filled("sentinel.yaml", &values)?.replace(&format!("[{}]", script::DOMAIN), &domains);
-        Self::launch(stage, replica, file, &http, &format!("{text}\n{}{more}\n", script::EACH)).await
+        // all replicas have one address to the outside, so that the same alert is the same bytes
+        let text = text.replace(&format!("http://{http}"), "https://pavane.example");
+        let text = format!("{text}\n{}{more}\n", script::EACH);
+        Self::launch(stage, replica, file, &http, &text).await
     }
 
     /// Starts a sentinel of the stage's domain by these lines of its file: receivers, routes and whatever else.

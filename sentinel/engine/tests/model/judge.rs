@@ -187,8 +187,11 @@ impl Model {
         }
         let last = |who: &str| step.words.get(who).map(|word| word.said);
         let strong = |seen: &Evidence| {
-            let who =
-                seen.instance.as_ref().map(|who| who.as_str()).filter(|who| !self.has_a_twin(service, who));
+            let who = seen
+                .instance
+                .as_ref()
+                .map(pavane_events::Instance::as_str)
+                .filter(|who| !self.has_a_twin(service, who));
             let cause = matches!(seen.cause, Cause::Failed | Cause::NotStarted | Cause::NotFinished);
             match seen.kind {
                 EvidenceKind::Metric => stall.breach,
@@ -199,8 +202,12 @@ impl Model {
                 _ => false,
             }
         };
-        let mut who: Vec<&str> =
-            said.evidence.iter().flat_map(|seen| &seen.instance).map(|who| who.as_str()).collect();
+        let mut who: Vec<&str> = said
+            .evidence
+            .iter()
+            .flat_map(|seen| &seen.instance)
+            .map(pavane_events::Instance::as_str)
+            .collect();
         who.extend(step.words.keys().map(String::as_str).filter(|who| last(who) == Some(Said::Awaited)));
         who.sort_unstable();
         who.dedup();
