@@ -41,7 +41,7 @@ use crate::real::Services;
 use crate::webhook::Receiver;
 
 /// How long a rollout's next word may take on two busy cores.
-pub const SOON: Duration = Duration::from_secs(40);
+pub const SOON: Duration = Duration::from_secs(90);
 
 /// What alerts are signed with.
 const SECRET: &str = "whsec_cGF2YW5lIHRlc3RzLCBzZWNyZXQgb2Ygbm9ib2R5";
