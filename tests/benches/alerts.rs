@@ -8,6 +8,8 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
+mod rollout;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -18,9 +20,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use pavane_bus::Writer;
-use pavane_events::command::RolloutStarted;
-use pavane_events::{Body, Domain, Entry, Envelope, Event, EventId, RolloutId, Source};
-use pavane_sentinel_engine::RULES;
+use pavane_events::{Body, Domain, Entry, Event};
 use pavane_tests::figures::{Figures, HEAD};
 use pavane_tests::process::Signal;
 use pavane_tests::real::Services;
@@ -251,18 +251,5 @@ fn start(domain: &Domain, name: &str) -> Result<Event> {
          metadata: {{ name: late, owner: nobody, runbook: \"https://runbooks.example/late\" }}\n\
          steps:\n  - {{ id: late, expect: service-{name}.DeploymentComplete, within: 1s }}\n"
     );
-    let plan = pavane_choreography::read(&text, "late.yaml");
-    let plan = plan.map_err(|defects| anyhow::anyhow!("the choreography is not good: {defects:?}"))?;
-    let source = Source::new(format!("/pavane/{domain}/bench"))?;
-    let mut envelope = Envelope::new(domain.clone(), source, EventId::new(format!("start-{name}"))?);
-    envelope.rollout = Some(RolloutId::new(name)?);
-    let body = RolloutStarted {
-        choreography: plan.name.clone(),
-        plan_digest: plan.digest(),
-        plan: plan.to_json(),
-        rules: RULES,
-        by: "bench".to_owned(),
-        reason: String::new(),
-    };
-    Ok(Event { envelope, body: body.into() })
+    rollout::start(domain, name, &text)
 }

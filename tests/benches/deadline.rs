@@ -10,13 +10,14 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
+mod rollout;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use pavane_bus::{Bus, embedded};
-use pavane_events::command::RolloutStarted;
-use pavane_events::{Body, Domain, Entry, Envelope, Event, EventId, RolloutId, Source, Timestamp};
+use pavane_events::{Body, Domain, Entry, Event, Timestamp};
 use pavane_sentinel_engine::GRACE;
 use pavane_tests::figures::{Figures, HEAD};
 use pavane_tests::real::Services;
@@ -214,18 +215,5 @@ fn start(domain: &Domain, name: &str, within: &str) -> Result<Event> {
          metadata: {{ name: late, owner: nobody, runbook: \"https://runbooks.example/late\" }}\n\
          steps:\n  - {{ id: late, expect: service-{name}.DeploymentComplete, within: {within} }}\n"
     );
-    let plan = pavane_choreography::read(&text, "late.yaml");
-    let plan = plan.map_err(|defects| anyhow::anyhow!("the choreography is not good: {defects:?}"))?;
-    let source = Source::new(format!("/pavane/{domain}/bench"))?;
-    let mut envelope = Envelope::new(domain.clone(), source, EventId::new(format!("start-{name}"))?);
-    envelope.rollout = Some(RolloutId::new(name)?);
-    let body = RolloutStarted {
-        choreography: plan.name.clone(),
-        plan_digest: plan.digest(),
-        plan: plan.to_json(),
-        rules: 1,
-        by: "bench".to_owned(),
-        reason: String::new(),
-    };
-    Ok(Event { envelope, body: body.into() })
+    rollout::start(domain, name, &text)
 }

@@ -8,13 +8,13 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
+mod rollout;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use pavane_bus::Writer;
-use pavane_events::command::RolloutStarted;
-use pavane_events::{Body, Domain, Entry, Envelope, Event, EventId, Record, RolloutId, Source, Timestamp};
-use pavane_sentinel_engine::RULES;
+use pavane_events::{Body, Domain, Entry, Event, Record, RolloutId, Timestamp};
 use pavane_tests::figures::{Figures, HEAD};
 use pavane_tests::process::Signal;
 use pavane_tests::real::Services;
@@ -104,18 +104,5 @@ fn start(domain: &Domain, rollout: &RolloutId) -> Result<Event> {
         "apiVersion: pavane/v1\nkind: Choreography\nmetadata: {{ name: late, owner: nobody }}\n\
          steps:\n  - {{ id: late, expect: {rollout}.DeploymentComplete, within: 2s }}\n"
     );
-    let plan = pavane_choreography::read(&text, "late.yaml");
-    let plan = plan.map_err(|defects| anyhow::anyhow!("the choreography is not good: {defects:?}"))?;
-    let source = Source::new(format!("/pavane/{domain}/bench"))?;
-    let mut envelope = Envelope::new(domain.clone(), source, EventId::new(format!("start-{rollout}"))?);
-    envelope.rollout = Some(rollout.clone());
-    let body = RolloutStarted {
-        choreography: plan.name.clone(),
-        plan_digest: plan.digest(),
-        plan: plan.to_json(),
-        rules: RULES,
-        by: "bench".to_owned(),
-        reason: String::new(),
-    };
-    Ok(Event { envelope, body: body.into() })
+    rollout::start(domain, rollout.as_str(), &text)
 }

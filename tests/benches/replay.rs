@@ -8,15 +8,16 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
+mod rollout;
+
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use pavane_bus::{Bus, Item, Policy, Topic, Writer, partition_of};
-use pavane_events::command::RolloutStarted;
 use pavane_events::service::{DeploymentComplete, DeploymentStarted};
 use pavane_events::{Body, Domain, Envelope, Event, EventId, Instance, RolloutId, Service, Source, Version};
-use pavane_sentinel_engine::{Engine, Input, RULES};
+use pavane_sentinel_engine::{Engine, Input};
 use pavane_tests::real::Services;
 use pavane_tests::stage::{Stage, script};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -138,23 +139,13 @@ fn rollout(domain: &Domain, n: usize) -> Result<Vec<Event>> {
     let text = format!(
         "apiVersion: pavane/v1\nkind: Choreography\nmetadata: {{ name: long, owner: nobody }}\nsteps:\n{steps}"
     );
-    let plan = pavane_choreography::read(&text, "long.yaml");
-    let plan = plan.map_err(|defects| anyhow::anyhow!("the choreography is not good: {defects:?}"))?;
-    let body = RolloutStarted {
-        choreography: plan.name.clone(),
-        plan_digest: plan.digest(),
-        plan: plan.to_json(),
-        rules: RULES,
-        by: "bench".to_owned(),
-        reason: String::new(),
-    };
-    let mut events = vec![event(domain, &rollout, None, &format!("{n}-start"), body)?];
+    let mut events = vec![rollout::start(domain, rollout.as_str(), &text)?];
     for k in 0..STEPS {
-        let service = Some(format!("service-{n}-{k}"));
+        let service = format!("service-{n}-{k}");
         let started = DeploymentStarted { from: Some(Version::new("1.0.0")?), to: None };
-        events.push(event(domain, &rollout, service.as_deref(), &format!("{n}-{k}-started"), started)?);
+        events.push(event(domain, &rollout, &service, &format!("{n}-{k}-started"), started)?);
         let complete = DeploymentComplete::default();
-        events.push(event(domain, &rollout, service.as_deref(), &format!("{n}-{k}-done"), complete)?);
+        events.push(event(domain, &rollout, &service, &format!("{n}-{k}-done"), complete)?);
     }
     Ok(events)
 }
@@ -162,18 +153,15 @@ fn rollout(domain: &Domain, n: usize) -> Result<Vec<Event>> {
 fn event(
     domain: &Domain,
     rollout: &RolloutId,
-    service: Option<&str>,
+    service: &str,
     id: &str,
     body: impl Into<Body>,
 ) -> Result<Event> {
-    let path = service.map_or("bench".to_owned(), |service| format!("{service}/{service}-0"));
-    let source = Source::new(format!("/pavane/{domain}/{path}"))?;
+    let source = Source::new(format!("/pavane/{domain}/{service}/{service}-0"))?;
     let mut envelope = Envelope::new(domain.clone(), source, EventId::new(id)?);
     envelope.rollout = Some(rollout.clone());
-    if let Some(service) = service {
-        envelope.service = Some(Service::new(service)?);
-        envelope.instance = Some(Instance::new(format!("{service}-0"))?);
-        envelope.version = Some(Version::new("2.0.0")?);
-    }
+    envelope.service = Some(Service::new(service)?);
+    envelope.instance = Some(Instance::new(format!("{service}-0"))?);
+    envelope.version = Some(Version::new("2.0.0")?);
     Ok(Event { envelope, body: body.into() })
 }
