@@ -6,7 +6,7 @@ use pavane_events::{Domain, Envelope, Event, EventId, RolloutId, Source};
 use pavane_sentinel_engine::RULES;
 
 /// The start of a rollout of this choreography, under this name.
-pub fn start(domain: &Domain, name: &str, choreography: &str) -> Result<Event> {
+pub(crate) fn start(domain: &Domain, name: &str, choreography: &str) -> Result<Event> {
     let plan = pavane_choreography::read(choreography, "bench.yaml");
     let plan = plan.map_err(|defects| anyhow::anyhow!("the choreography is not good: {defects:?}"))?;
     let source = Source::new(format!("/pavane/{domain}/bench"))?;
