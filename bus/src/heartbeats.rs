@@ -2,7 +2,6 @@
 
 use pavane_events::{Domain, Heartbeat, Instance, Timestamp};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::topic_partition_list::Offset;
 
 use crate::pump::{Pump, Pumped};
 use crate::{Bus, Error, Raw, Topic, decode, partition_of};
@@ -31,6 +30,8 @@ pub struct HeartbeatReader {
     /// The key of the only instance whose heartbeats are looked into.
     only: Option<Vec<u8>>,
     pending: Option<Raw>,
+    /// Whether the client has to be told anew where to read from.
+    adrift: bool,
 }
 
 /// The key of an instance's heartbeats.
@@ -45,11 +46,11 @@ impl HeartbeatReader {
         let mut starts = Vec::new();
         for partition in 0..partitions {
             let (low, high) = pump.bounds(partition).await?;
-            starts.push((partition, Offset::Offset(low.max(high - NEWEST))));
+            starts.push((partition, low.max(high - NEWEST)));
         }
         pump.start(starts)?;
         let partitions = (0..partitions).collect();
-        Ok(Self { bus: bus.clone(), pump, partitions, only: None, pending: None })
+        Ok(Self { bus: bus.clone(), pump, partitions, only: None, pending: None, adrift: false })
     }
 
     /// Opens the one partition that holds an instance's heartbeats, at its end. What others say there is passed over
@@ -59,12 +60,16 @@ impl HeartbeatReader {
         let key = key_of(domain, instance).into_bytes();
         let partition = partition_of(&key, bus.partitions_of(Topic::Heartbeats));
         let (_, high) = pump.bounds(partition).await?;
-        pump.start(vec![(partition, Offset::Offset(high))])?;
-        Ok(Self { bus: bus.clone(), pump, partitions: vec![partition], only: Some(key), pending: None })
+        pump.start(vec![(partition, high)])?;
+        let (bus, partitions) = (bus.clone(), vec![partition]);
+        Ok(Self { bus, pump, partitions, only: Some(key), pending: None, adrift: false })
     }
 
     /// The next heartbeat. Can be abandoned at any await, and called again after any error.
     pub async fn next(&mut self) -> Result<Beat, Error> {
+        if self.adrift {
+            self.start_over().await?;
+        }
         loop {
             if let Some(raw) = &self.pending {
                 let (partition, offset, at) = (raw.partition, raw.offset, raw.at);
@@ -86,13 +91,18 @@ impl HeartbeatReader {
     }
 
     /// Heartbeats that are gone are missed by nobody: it goes on with the oldest that are there.
-    fn failed(&mut self, source: KafkaError) -> Error {
-        if source.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
-            let starts = self.partitions.iter().map(|partition| (*partition, Offset::Beginning)).collect();
-            if let Err(error) = self.pump.start(starts) {
-                return error;
-            }
+    async fn start_over(&mut self) -> Result<(), Error> {
+        let mut starts = Vec::new();
+        for partition in &self.partitions {
+            starts.push((*partition, self.pump.bounds(*partition).await?.0));
         }
+        self.pump.start(starts)?;
+        self.adrift = false;
+        Ok(())
+    }
+
+    fn failed(&mut self, source: KafkaError) -> Error {
+        self.adrift |= source.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset);
         Error::Read { topic: self.pump.topic().to_owned(), source }
     }
 }

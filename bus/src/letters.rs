@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 
 use pavane_events::{Event, Timestamp};
-use rdkafka::topic_partition_list::Offset;
 
 use crate::pump::{Pump, Pumped};
 use crate::wire::{Defect, Encoded};
@@ -66,14 +65,15 @@ pub struct LetterReader {
 impl LetterReader {
     pub(crate) async fn open(bus: &Bus) -> Result<Self, Error> {
         let mut pump = Pump::new(bus, bus.topic(Topic::DeadLetters))?;
-        let mut ends = BTreeMap::new();
+        let (mut starts, mut ends) = (Vec::new(), BTreeMap::new());
         for partition in 0..pump.partitions().await? {
             let (low, high) = pump.bounds(partition).await?;
             if low < high {
+                starts.push((partition, low));
                 ends.insert(partition, high);
             }
         }
-        pump.start(ends.keys().map(|partition| (*partition, Offset::Beginning)).collect())?;
+        pump.start(starts)?;
         Ok(Self { pump, ends })
     }
 

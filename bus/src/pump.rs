@@ -40,7 +40,10 @@ pub(crate) enum Pumped {
 }
 
 /// Where to read from, in each partition of a topic.
-pub(crate) type Starts = Vec<(i32, Offset)>;
+///
+/// Never by a name such as "the beginning": the library asks the broker where that is, and when the answer comes after
+/// the partition was given another start, it asks again half a second later and goes on from there.
+pub(crate) type Starts = Vec<(i32, i64)>;
 
 /// The near end of the thread. Dropping it ends the thread.
 pub(crate) struct Pump {
@@ -184,7 +187,7 @@ impl Worker {
     fn assign(&self, starts: &Starts) -> KafkaResult<()> {
         let mut list = TopicPartitionList::with_capacity(starts.len());
         for (partition, offset) in starts {
-            list.add_partition_offset(&self.topic, *partition, *offset)?;
+            list.add_partition_offset(&self.topic, *partition, Offset::Offset(*offset))?;
         }
         self.consumer.assign(&list)
     }

@@ -5,7 +5,6 @@
 
 use pavane_events::{Domain, Entry, Unreadable, UnreadableReason};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::topic_partition_list::Offset;
 
 use crate::pump::{Pump, Pumped};
 use crate::raw::Stamped;
@@ -41,6 +40,8 @@ pub struct Reader {
     pump: Pump,
     pending: Option<Stamped>,
     position: i64,
+    /// Whether the client was told where to read from.
+    started: bool,
     progress: Progress,
     lost: bool,
 }
@@ -63,9 +64,8 @@ impl Reader {
             return Err(topics::theirs(&topic));
         }
         let partition = partition_of(domain.as_str().as_bytes(), bus.partitions());
-        let mut pump = Pump::new(bus, topic)?;
+        let pump = Pump::new(bus, topic)?;
         let (low, high) = pump.bounds(partition).await?;
-        pump.start(vec![(partition, Offset::Beginning)])?;
         Ok(Self {
             bus: bus.clone(),
             domain: domain.clone(),
@@ -74,6 +74,7 @@ impl Reader {
             pump,
             pending: None,
             position: low,
+            started: false,
             progress: Progress::Towards(high),
             lost: false,
         })
@@ -91,11 +92,17 @@ impl Reader {
 
     /// Goes on from this offset. [`Item::CaughtUp`] comes again, for the end that the log has then.
     pub fn seek(&mut self, offset: i64) -> Result<(), Error> {
-        self.pump.start(vec![(self.partition, Offset::Offset(offset))])?;
-        self.pending = None;
         self.position = offset;
+        self.start()?;
+        self.pending = None;
         self.progress = Progress::EndUnknown;
         self.lost = false;
+        Ok(())
+    }
+
+    fn start(&mut self) -> Result<(), Error> {
+        self.pump.start(vec![(self.partition, self.position)])?;
+        self.started = true;
         Ok(())
     }
 
@@ -113,6 +120,9 @@ impl Reader {
     /// The next entry of the domain. Can be abandoned at any await, and called again after any error: a record
     /// that could not be judged (the registry was away) is offered again.
     pub async fn next(&mut self) -> Result<Item, Error> {
+        if !self.started {
+            self.start()?;
+        }
         loop {
             if self.lost {
                 return Err(self.history_lost());

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pavane_events::Timestamp;
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::topic_partition_list::Offset;
 
 use crate::pump::{Pump, Pumped};
 use crate::{Bus, Error, Topic};
@@ -39,22 +38,28 @@ pub struct TableReader {
     /// The partitions that still have rows from before the start, with the end that each has to come to.
     behind: BTreeMap<i32, i64>,
     positions: BTreeMap<i32, i64>,
+    /// The first offset that each partition had when it was measured.
+    lows: BTreeMap<i32, i64>,
     told: bool,
+    /// Whether the client has yet to be told where to read from.
+    adrift: bool,
 }
 
 impl TableReader {
     pub(crate) async fn open(bus: &Bus, topic: Topic) -> Result<Self, Error> {
-        let mut pump = Pump::new(bus, bus.topic(topic))?;
-        let partitions = 0..pump.partitions().await?;
-        pump.start(partitions.clone().map(|partition| (partition, Offset::Beginning)).collect())?;
-        let positions = partitions.map(|partition| (partition, 0)).collect();
-        let mut table = Self { pump, behind: BTreeMap::new(), positions, told: false };
+        let pump = Pump::new(bus, bus.topic(topic))?;
+        let positions = (0..pump.partitions().await?).map(|partition| (partition, 0)).collect();
+        let (behind, lows) = (BTreeMap::new(), BTreeMap::new());
+        let mut table = Self { pump, behind, positions, lows, told: false, adrift: true };
         table.measure().await?;
         Ok(table)
     }
 
     /// The next row, or that the rows from before the start have all been yielded. Can be abandoned at any await.
     pub async fn next(&mut self) -> Result<TableItem, Error> {
+        if self.adrift {
+            self.start().await?;
+        }
         loop {
             if self.behind.is_empty() && !self.told {
                 self.told = true;
@@ -78,7 +83,7 @@ impl TableReader {
                     let partitions: BTreeSet<_> = self.positions.keys().collect();
                     let topic = format!("{} (partitions {partitions:?})", self.pump.topic());
                     if source.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
-                        self.start_over()?;
+                        self.start_over();
                     }
                     return Err(Error::Read { topic, source });
                 }
@@ -90,16 +95,13 @@ impl TableReader {
     pub async fn look_ahead(&mut self) -> Result<(), Error> {
         self.measure().await?;
         self.told = false;
-        if !self.behind.is_empty() {
-            let starts = self.positions.iter().map(|(partition, position)| (*partition, resume(*position)));
-            self.pump.start(starts.collect())?;
-        }
+        self.adrift |= !self.behind.is_empty();
         Ok(())
     }
 
     /// Reads the whole table from its beginning to the end that it has by now: the newest row of each key.
     pub async fn load(&mut self) -> Result<BTreeMap<String, Vec<u8>>, Error> {
-        self.start_over()?;
+        self.start_over();
         self.look_ahead().await?;
         let mut table = BTreeMap::new();
         while let TableItem::Row(row) = self.next().await? {
@@ -116,6 +118,7 @@ impl TableReader {
         let partitions: Vec<(i32, i64)> = self.positions.iter().map(|(p, at)| (*p, *at)).collect();
         for (partition, position) in partitions {
             let (low, high) = self.pump.bounds(partition).await?;
+            self.lows.insert(partition, low);
             if position < high && low < high {
                 self.behind.insert(partition, high);
             }
@@ -132,12 +135,19 @@ impl TableReader {
 
     /// The rows that were to be read next are gone, compacted or expired: the table is read from its beginning,
     /// which repeats rows and loses none.
-    fn start_over(&mut self) -> Result<(), Error> {
+    fn start_over(&mut self) {
         self.positions.values_mut().for_each(|position| *position = 0);
-        self.pump.start(self.positions.keys().map(|partition| (*partition, Offset::Beginning)).collect())
+        self.lows.clear();
+        self.adrift = true;
     }
-}
 
-fn resume(position: i64) -> Offset {
-    if position == 0 { Offset::Beginning } else { Offset::Offset(position) }
+    async fn start(&mut self) -> Result<(), Error> {
+        if self.lows.len() < self.positions.len() {
+            self.measure().await?;
+        }
+        let from = |(partition, position): (&i32, &i64)| (*partition, (*position).max(self.lows[partition]));
+        self.pump.start(self.positions.iter().map(from).collect())?;
+        self.adrift = false;
+        Ok(())
+    }
 }

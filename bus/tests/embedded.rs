@@ -135,6 +135,30 @@ async fn reading_goes_on_from_any_offset() {
 }
 
 #[tokio::test]
+async fn a_reader_that_is_told_at_once_where_to_begin_never_runs_back() {
+    let (world, bus, writer) = world().await;
+    for n in 0..10 {
+        writer.append(&ready("shop", n)).await.expect("appended");
+    }
+    // What the client asked for before it was told where to begin is answered after that, and must count for nothing.
+    let far = Duration::from_millis(150);
+    world.broker().set_delay(far).expect("told");
+    let mut reader = bus.reader(&domain("shop"), Policy::AllowList).await.expect("a reader");
+    let abandoned = tokio::time::timeout(far / 3, reader.next()).await;
+    assert!(abandoned.is_err(), "it is far away");
+    reader.seek(7).expect("ordered");
+    for offset in 7..10 {
+        assert_eq!(entry(&mut reader).await.0.offset(), offset);
+    }
+    assert_eq!(next(&mut reader).await, Item::CaughtUp { end: 10 });
+    // The client tries again half a second after an answer that it could not use.
+    for n in 10..20 {
+        writer.append(&ready("shop", n)).await.expect("appended");
+        assert_eq!(entry(&mut reader).await.0.offset(), n);
+    }
+}
+
+#[tokio::test]
 async fn an_offset_that_the_log_does_not_hold_stays_an_error_until_another_is_sought() {
     let (_world, bus, writer) = world().await;
     writer.append(&ready("shop", 0)).await.expect("appended");

@@ -27,8 +27,14 @@ pub struct Broker {
 
 #[derive(Debug)]
 struct Order {
-    reachable: bool,
+    what: Change,
     done: Sender<KafkaResult<()>>,
+}
+
+#[derive(Debug)]
+enum Change {
+    Reachable(bool),
+    Delay(Duration),
 }
 
 impl Broker {
@@ -56,9 +62,18 @@ impl Broker {
 
     /// Cuts the broker off from its clients, or lets them in again; returns when it is done, within milliseconds.
     pub fn set_reachable(&self, reachable: bool) -> Result<(), Error> {
+        self.order(Change::Reachable(reachable))
+    }
+
+    /// Lets the broker take so long for each answer, as one that is far away does; in whole milliseconds.
+    pub fn set_delay(&self, delay: Duration) -> Result<(), Error> {
+        self.order(Change::Delay(delay))
+    }
+
+    fn order(&self, what: Change) -> Result<(), Error> {
         let (done, answer) = channel();
         let stopped = |why: String| Error::Stopped { what: "the embedded broker".to_owned(), why };
-        self.orders.send(Order { reachable, done }).map_err(|_| stopped("its thread is gone".to_owned()))?;
+        self.orders.send(Order { what, done }).map_err(|_| stopped("its thread is gone".to_owned()))?;
         match answer.recv_timeout(ANSWER) {
             Ok(done) => done.map_err(|error| stopped(error.to_string())),
             Err(error) => Err(stopped(error.to_string())),
@@ -77,8 +92,12 @@ fn serve(prefix: &str, ready: oneshot::Sender<KafkaResult<String>>, inbox: &Rece
     if ready.send(Ok(cluster.bootstrap_servers())).is_err() {
         return;
     }
-    while let Ok(Order { reachable, done }) = inbox.recv() {
-        let told = if reachable { cluster.broker_up(-1) } else { cluster.broker_down(-1) };
+    while let Ok(Order { what, done }) = inbox.recv() {
+        let told = match what {
+            Change::Reachable(true) => cluster.broker_up(-1),
+            Change::Reachable(false) => cluster.broker_down(-1),
+            Change::Delay(delay) => cluster.broker_round_trip_time(-1, delay),
+        };
         // Whoever gave the order may have stopped waiting for the answer.
         drop(done.send(told));
     }
