@@ -1,14 +1,16 @@
 //! What must survive a crash, in one file: how far each reaction has come, what its hooks may still tell, what is on its way
 //! to the broker, what it answered, what was rejected, and where the log is to be read on from.
 //!
-//! A commit is durable when it returns. The file belongs to one process at a time and to one instance. A disk that is
-//! full fails one commit and nothing else: the store is opened anew, and then it is looked whether the commit is there. Any
-//! other failure is the last: nothing that a disk says after it is believed. What is opened is read whole first, and nothing
-//! that is damaged is taken for true.
+//! A commit is durable when it returns, by one sync (see [`store`]). The file belongs to one process at a time and to one
+//! instance. A disk that is full fails one commit and nothing else: the store is opened anew, and then it is looked whether
+//! the commit is there. Any other failure is the last: nothing that a disk says after it is believed. What is opened is read
+//! whole first, and nothing that is damaged is taken for true.
 
 mod file;
+mod place;
 mod recall;
 mod row;
+mod store;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -16,35 +18,36 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pavane_sidecar_engine::{Job, Memory};
-use redb::{Database, DatabaseError, StorageBackend, StorageError};
+use redb::{DatabaseError, StorageError};
 
 use crate::error::Error;
 use crate::failpoint;
 use crate::hook::{Awaited, Steps};
 use crate::letter::Letter;
 use crate::outbox::Receipt;
-use file::{Mark, Watched};
+use file::Mark;
+use place::OnDisk;
+use store::{Store, Unfit};
 
-/// How much of the file the store may hold in memory, in bytes.
-const CACHE: usize = 1024 * 1024;
-
-/// Opens the file; asked again after the disk was full.
-type Opener = Box<dyn Fn() -> std::io::Result<Box<dyn StorageBackend>> + Send + Sync>;
+pub(crate) use place::{Name, Place};
 
 /// An open journal.
 pub(crate) struct Journal {
-    store: Mutex<Store>,
-    opener: Opener,
+    state: Mutex<State>,
+    /// Where its file is; it is opened again after the disk was full.
+    place: Arc<dyn Place>,
+    name: Name,
+    /// What errors name.
     path: PathBuf,
 }
 
-enum Store {
+enum State {
     Closed,
-    Open(Database),
+    Open(Store),
     /// Nothing is read or written any more, and why.
     Over(&'static str),
 }
@@ -88,109 +91,106 @@ pub(crate) struct Batch {
 impl Journal {
     /// Opens the journal of an instance (`shop/user-service/user-service-0`), or begins it.
     pub(crate) fn open(path: &Path, own: &str) -> Result<(Self, Recalled), Error> {
-        if !path.exists() {
-            create(path, own)?;
-        }
-        let file = path.to_owned();
-        Self::open_by(Box::new(move || file::open(&file)), path, own)
+        Self::open_at(Arc::new(OnDisk::new(path)), path, own)
     }
 
-    /// Opens a journal on whatever the opener opens; the path is what errors name.
-    pub(crate) fn open_by(opener: Opener, path: &Path, own: &str) -> Result<(Self, Recalled), Error> {
-        let journal = Self { store: Mutex::new(Store::Closed), opener, path: path.to_owned() };
-        let recalled = journal.claim(own)?;
+    /// Opens the journal at a place, or begins it there; the path is what errors name.
+    pub(crate) fn open_at(place: Arc<dyn Place>, path: &Path, own: &str) -> Result<(Self, Recalled), Error> {
+        if !place.is_taken() {
+            create(&place, path, own)?;
+        }
+        // Also of a journal that was there: who put it there may have been killed before this.
+        place.settle().map_err(|source| begin_error(path, source))?;
+        let opened = Self::claimed(place, Name::Own, path, own)?;
         failpoint::pass("journal open");
+        Ok(opened)
+    }
+
+    fn claimed(place: Arc<dyn Place>, name: Name, path: &Path, own: &str) -> Result<(Self, Recalled), Error> {
+        let journal = Self { state: Mutex::new(State::Closed), place, name, path: path.to_owned() };
+        let recalled = journal.claim(own)?;
         Ok((journal, recalled))
     }
 
     /// Writes a batch: all of it or nothing, durable when this returns. [`Error::JournalFull`]: nothing of it is there,
     /// and the next batch may be tried. After any other error nothing is written any more.
     pub(crate) fn commit(&self, batch: &Batch) -> Result<(), Error> {
-        let mut store = self.store();
-        let error = match tables::write(self.opened(&mut store)?, batch) {
+        let mut state = self.state();
+        let store = self.opened(&mut state)?;
+        let before = store.commits();
+        let error = match store.write(|write| tables::put(write, batch)) {
             Ok(()) => return Ok(()),
             Err(error) => self.error("write", error),
         };
+        if !matches!(error, Error::JournalFull { .. }) {
+            *state = State::Over("an earlier write has failed");
+            return Err(error);
+        }
         // The store takes nothing more after a failure, and does not know how much of the commit came through.
-        *store = Store::Closed;
-        let there = match (&error, batch.said.last()) {
-            (Error::JournalFull { .. }, Some(letter)) => self.holds(&mut store, letter.number)?,
-            (Error::JournalFull { .. }, None) => false,
-            (_, _) => {
-                *store = Store::Over("an earlier write has failed");
-                false
-            }
-        };
-        if there { Ok(()) } else { Err(error) }
+        *state = State::Closed;
+        if self.opened(&mut state)?.commits() > before { Ok(()) } else { Err(error) }
     }
 
     /// Gives the file back; nothing can be written any more.
     pub(crate) fn close(&self) {
-        *self.store() = Store::Over("it is closed");
+        *self.state() = State::Over("it is closed");
     }
 
-    fn holds(&self, store: &mut Store, letter: u64) -> Result<bool, Error> {
-        tables::holds(self.opened(store)?, letter).map_err(|error| self.error("read", error))
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn store(&self) -> MutexGuard<'_, Store> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn opened<'a>(&self, store: &'a mut Store) -> Result<&'a Database, Error> {
-        if matches!(store, Store::Closed) {
-            *store = Store::Open(self.begin()?);
+    fn opened<'a>(&self, state: &'a mut State) -> Result<&'a mut Store, Error> {
+        if matches!(state, State::Closed) {
+            *state = match self.begin() {
+                Ok(store) => State::Open(store),
+                Err(error @ Error::JournalFull { .. }) => return Err(error),
+                Err(error) => {
+                    *state = State::Over("it could not be opened again");
+                    return Err(error);
+                }
+            };
         }
-        match store {
-            Store::Open(database) => Ok(database),
-            Store::Over(why) => Err(self.error("write", redb::Error::Io(std::io::Error::other(*why)))),
-            Store::Closed => unreachable!("it was opened just above"),
+        match state {
+            State::Open(store) => Ok(store),
+            State::Over(why) => Err(self.error("write", redb::Error::Io(std::io::Error::other(*why)))),
+            State::Closed => unreachable!("it was opened just above"),
         }
     }
 
     /// Opens the store and looks at every byte that counts, before anything of it is believed.
-    fn begin(&self) -> Result<Database, Error> {
+    fn begin(&self) -> Result<Store, Error> {
         let mark = Mark::default();
+        let file = self.place.open(self.name).map_err(|error| self.error("open", redb::Error::Io(error)))?;
         // On some damage the store gives up by a panic.
-        match catch_unwind(AssertUnwindSafe(|| self.verified(&mark))) {
-            Ok(Ok(Some(database))) => Ok(database),
-            Ok(Ok(None)) => Err(self.damaged(&mark, "its pages do not fit their checksums".to_owned())),
-            Ok(Err(DatabaseError::DatabaseAlreadyOpen)) => {
+        match catch_unwind(AssertUnwindSafe(|| Store::open(file, &mark))) {
+            Ok(Ok(store)) => Ok(store),
+            Ok(Err(Unfit::Damaged(Some(place), why))) => {
+                Err(Error::JournalDamaged { path: self.path.clone(), place, why })
+            }
+            Ok(Err(Unfit::Damaged(None, why))) => Err(self.damaged(&mark, why)),
+            Ok(Err(Unfit::Failed(DatabaseError::DatabaseAlreadyOpen))) => {
                 Err(Error::JournalTaken { path: self.path.clone() })
             }
-            Ok(Err(DatabaseError::Storage(StorageError::Corrupted(why)))) => Err(self.damaged(&mark, why)),
-            Ok(Err(DatabaseError::Storage(StorageError::Io(error))))
+            Ok(Err(Unfit::Failed(DatabaseError::Storage(StorageError::Corrupted(why))))) => {
+                Err(self.damaged(&mark, why))
+            }
+            Ok(Err(Unfit::Failed(DatabaseError::Storage(StorageError::Io(error)))))
                 if error.kind() == ErrorKind::InvalidData =>
             {
                 Err(self.damaged(&mark, error.to_string()))
             }
-            Ok(Err(error)) => Err(self.error("open", error.into())),
+            Ok(Err(Unfit::Failed(error))) => Err(self.error("open", error.into())),
             Err(_) => Err(self.damaged(&mark, "its store cannot make sense of it".to_owned())),
         }
-    }
-
-    /// Opens the store; none when it is damaged although it was closed in order. One that was not is looked through by
-    /// the store itself.
-    fn verified(&self, mark: &Mark) -> Result<Option<Database>, DatabaseError> {
-        let file = (self.opener)().map_err(StorageError::Io)?;
-        let fresh = file.len().map_err(StorageError::Io)? == 0;
-        let mended = Arc::new(AtomicBool::new(false));
-        let seen = mended.clone();
-        let mut database = Database::builder()
-            .set_cache_size(CACHE)
-            .set_repair_callback(move |_| seen.store(true, Ordering::Relaxed))
-            .create_with_backend(Watched::new(file, mark.clone()))?;
-        let whole = fresh || mended.load(Ordering::Relaxed) || database.check_integrity()?;
-        Ok(whole.then_some(database))
     }
 
     /// Makes a new journal this instance's, and refuses another's. Of one that has an owner and the present form nothing is
     /// written: a disk that is full keeps nobody from starting.
     fn claim(&self, own: &str) -> Result<Recalled, Error> {
-        let mut store = self.store();
-        let database = self.opened(&mut store)?;
-        let rows = catch_unwind(AssertUnwindSafe(|| tables::read(database)));
-        let rows = match rows {
+        let mut state = self.state();
+        let store = self.opened(&mut state)?;
+        let rows = match catch_unwind(AssertUnwindSafe(|| store.rows())) {
             Ok(rows) => rows.map_err(|source| self.error("read", source))?,
             Err(_) => return Err(self.damaged(&Mark::default(), "its rows cannot be read".to_owned())),
         };
@@ -200,16 +200,19 @@ impl Journal {
                 return Err(Error::JournalForeign { path: self.path.clone(), found, own });
             }
             Some(_) => {}
-            None => tables::claim(database, own).map_err(|source| self.error("open", source))?,
+            None => {
+                let claimed = store.write(|write| tables::claim(write, own));
+                claimed.map_err(|source| self.error("open", source))?;
+            }
         }
         let recalled = recall::recalled(&rows).map_err(|damage| self.row(damage))?;
         if rows.owner.is_some() && rows.form.is_none() {
-            match tables::renew(database, &recall::whole(&recalled))
-                .map_err(|source| self.error("write", source))
-            {
+            let whole = recall::whole(&recalled);
+            let renewed = store.write(|write| tables::renew(write, &whole));
+            match renewed.map_err(|source| self.error("write", source)) {
                 Ok(()) => {}
                 // It is brought to the present form by a later start; its store takes nothing more in this state.
-                Err(Error::JournalFull { .. }) => *store = Store::Closed,
+                Err(Error::JournalFull { .. }) => *state = State::Closed,
                 Err(error) => return Err(error),
             }
         }
@@ -254,25 +257,17 @@ impl Batch {
 
 /// Makes a journal beside its place and puts it there when it is whole: of one that was being made when the process was
 /// killed nothing is ever read.
-fn create(path: &Path, own: &str) -> Result<(), Error> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let new = PathBuf::from(name);
-    let failed = |source: std::io::Error| Error::Journal {
-        doing: "begin",
-        path: path.to_owned(),
-        source: Box::new(source.into()),
-    };
-    let file = new.clone();
-    let opener = move || file::open(&file);
-    let begun = Journal::open_by(Box::new(opener.clone()), path, own);
+fn create(place: &Arc<dyn Place>, path: &Path, own: &str) -> Result<(), Error> {
+    let begun = Journal::claimed(place.clone(), Name::Beside, path, own);
     if begun.is_err_and(|error| !matches!(error, Error::JournalTaken { .. })) {
-        std::fs::remove_file(&new).map_err(failed)?;
+        place.clear().map_err(|source| begin_error(path, source))?;
     }
-    drop(Journal::open_by(Box::new(opener), path, own)?);
-    std::fs::rename(&new, path).map_err(failed)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    drop(Journal::claimed(place.clone(), Name::Beside, path, own)?);
+    place.put().map_err(|source| begin_error(path, source))
+}
+
+fn begin_error(path: &Path, source: std::io::Error) -> Error {
+    Error::Journal { doing: "begin", path: path.to_owned(), source: Box::new(source.into()) }
 }
 
 /// A full disk, in each of its forms.

@@ -109,19 +109,25 @@ impl Outbox {
     pub(crate) fn new(journal: Journal, boot: &str, limits: Limits, recalled: &mut Recalled) -> Arc<Self> {
         let left = std::mem::take(&mut recalled.outbox);
         let mut receipts = Receipts::recalled(std::mem::take(&mut recalled.receipts));
-        for letter in &left {
-            let envelope = &letter.envelope;
-            receipts.expect(&envelope.id, letter.digest, envelope.sequence.unwrap_or(0));
+        let mut line = Line::new(boot, limits, left.clone(), Instant::now());
+        let mut gone = Vec::new();
+        for Letter { envelope, digest, .. } in &left {
+            if receipts.has(&envelope.id) {
+                // The log has it, and an earlier process was killed before it took it out.
+                gone.extend(line.strike_unsent(&envelope.id));
+            } else {
+                receipts.expect(&envelope.id, *digest, envelope.sequence.unwrap_or(0));
+            }
         }
         let desk = Desk {
-            line: Line::new(boot, limits, left, Instant::now()),
+            line,
             receipts,
             arrivals: Vec::new(),
             arriving: 0,
             arriving_bytes: 0,
-            gone: Vec::new(),
+            tidy_at: (!gone.is_empty()).then(Instant::now),
+            gone,
             unsendable: Vec::new(),
-            tidy_at: None,
             looks_at: None,
             sealing: false,
             unsure: None,

@@ -101,8 +101,7 @@ pub(crate) async fn work(
     let desk = Desk::new(door.clone(), caller);
     weigh(&config, &way, &door, &mut parts);
     door.open(&desk, &mut parts, &stop).await?;
-    telemetry::caught_up(false);
-    telemetry::authority(AUTHORITY);
+    telemetry::begun(AUTHORITY);
     tracing::info!(
         instance = own,
         team = config.team,

@@ -129,9 +129,14 @@ pub(crate) fn odd(notice: &Notice) {
     }
 }
 
-/// By what the authority of a request to go back is judged.
-pub(crate) fn authority(by: &'static str) {
+/// It begins: the log is not read to its end, and nothing was set aside; of a series that begins with its first letter nobody
+/// sees that it grew. `by`: who says who may ask for a rollback.
+pub(crate) fn begun(by: &'static str) {
+    caught_up(false);
     AUTHORITY.record(1, &[KeyValue::new("by", by)]);
+    for outcome in ["written", "failed"] {
+        DEAD_LETTERS.add(0, &[KeyValue::new("outcome", outcome)]);
+    }
 }
 
 /// A hook is not called at present.

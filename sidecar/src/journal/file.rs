@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};
+use rustix::fs::{Advice, fadvise};
 
 use crate::failpoint;
 
@@ -25,24 +26,32 @@ pub(super) type Mark = Arc<AtomicU64>;
 /// A file, watched.
 #[derive(Debug)]
 pub(super) struct Watched {
-    file: Box<dyn StorageBackend>,
+    file: Arc<dyn StorageBackend>,
     mark: Mark,
 }
 
-/// Opens a file for its owner alone, or makes it.
+/// Opens a file for its owner alone, or makes it. What is read from here on comes from the disk: after a sync that failed in
+/// an earlier process the system may still show what never reached it.
 pub(super) fn open(path: &Path) -> Result<Box<dyn StorageBackend>> {
     let mut how = OpenOptions::new();
     let file: File = how.read(true).write(true).create(true).truncate(false).mode(MODE).open(path)?;
     if file.metadata()?.permissions().mode() & 0o077 != 0 {
         file.set_permissions(Permissions::from_mode(MODE))?;
     }
+    file.sync_data().map_err(|error| unsynced(&error))?;
+    fadvise(&file, 0, None, Advice::DontNeed)?;
     Ok(Box::new(FileBackend::new(file).map_err(Error::other)?))
 }
 
 impl Watched {
-    pub(super) fn new(file: Box<dyn StorageBackend>, mark: Mark) -> Self {
+    pub(super) fn new(file: Arc<dyn StorageBackend>, mark: Mark) -> Self {
         Self { file, mark }
     }
+}
+
+/// A sync that failed is no full disk, whatever the system calls it.
+fn unsynced(error: &Error) -> Error {
+    Error::other(format!("a sync has failed: {error}"))
 }
 
 type Locked<T> = std::result::Result<T, BackendError>;
@@ -63,7 +72,7 @@ impl StorageBackend for Watched {
 
     fn sync_data(&self) -> Result<()> {
         fail_sync()?;
-        self.file.sync_data().map_err(|error| Error::other(format!("a sync has failed: {error}")))?;
+        self.file.sync_data().map_err(|error| unsynced(&error))?;
         failpoint::pass("journal synced");
         Ok(())
     }
@@ -119,11 +128,8 @@ fn fail_sync() -> Result<()> {
     use crate::failpoint::Fault;
     match failpoint::fault("journal sync") {
         None | Some(Fault::Torn) => Ok(()),
-        Some(Fault::Full) => {
-            let full = Error::from(std::io::ErrorKind::StorageFull);
-            Err(Error::other(format!("a sync has failed: {full}")))
-        }
-        Some(Fault::Broken) => Err(Error::other("a sync has failed: input/output error")),
+        Some(Fault::Full) => Err(unsynced(&std::io::ErrorKind::StorageFull.into())),
+        Some(Fault::Broken) => Err(unsynced(&Error::other("input/output error"))),
     }
 }
 

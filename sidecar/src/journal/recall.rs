@@ -1,12 +1,13 @@
 //! What a journal's rows say, each held against its checksum; the first that is damaged is named.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 
 use pavane_sidecar_engine::{Job, Memory};
 use serde::de::DeserializeOwned;
 
 use super::row::{FORM, opened};
-use super::tables::{Raw, Rows, position_text};
+use super::tables::{COMMITS, POSITION, Raw, Rows, number_text};
 use super::{Batch, Recalled};
 use crate::letter::Letter;
 
@@ -86,11 +87,26 @@ fn content<'a>(table: &'static str, raw: &'a Raw, first: bool) -> Result<&'a [u8
     opened(table, &raw.key, &raw.bytes, first).map_err(|why| damage(table, raw, &why))
 }
 
+/// A number of commits.
+pub(super) fn counted(text: &str) -> Result<u64, Damage> {
+    checked(COMMITS, text)
+}
+
 fn position(text: &str, first: bool) -> Result<i64, Damage> {
+    match text.parse() {
+        Ok(position) if first => Ok(position),
+        Ok(_) | Err(_) => checked(POSITION, text),
+    }
+}
+
+fn checked<T: FromStr + Copy + ToString>(key: &str, text: &str) -> Result<T, Damage> {
     let number = text.split(' ').next().and_then(|number| number.parse().ok());
-    let fits = |number: &i64| text == position_text(*number) || (first && text == number.to_string());
     let why = || format!("{text:?} does not fit its checksum");
-    number.filter(fits).ok_or_else(|| Damage { table: "meta", key: "position".to_owned(), why: why() })
+    number.filter(|number: &T| text == number_text(key, number)).ok_or_else(|| Damage {
+        table: "meta",
+        key: key.to_owned(),
+        why: why(),
+    })
 }
 
 fn number(raw: &Raw) -> u64 {

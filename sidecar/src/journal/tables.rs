@@ -22,8 +22,10 @@ const REJECTED: Placed = TableDefinition::new("rejections");
 /// Where the first form kept what [`REJECTED`] holds.
 const REJECTED_FIRST: TableDefinition<'_, i64, ()> = TableDefinition::new("rejected");
 const OWNER: &str = "owner";
-const POSITION: &str = "position";
+pub(super) const POSITION: &str = "position";
 const FORMED: &str = "form";
+/// How many commits there were, each of which writes this row.
+pub(super) const COMMITS: &str = "commits";
 
 /// A row as it stands in the file: its key in bytes and as text, and its bytes.
 pub(super) struct Raw {
@@ -91,47 +93,39 @@ pub(super) fn read(store: &Database) -> Result<Rows, redb::Error> {
     Ok(rows)
 }
 
-/// Makes a journal an instance's, with rows of the present form.
-pub(super) fn claim(store: &Database, own: &str) -> Result<(), redb::Error> {
-    let write = begin(store)?;
-    {
-        let mut meta = write.open_table(META)?;
-        meta.insert(OWNER, own)?;
-        meta.insert(FORMED, FORM.to_string().as_str())?;
+/// How many commits there were, with the checksum of that; none in a journal that an earlier program wrote.
+pub(super) fn commits(store: &Database) -> Result<Option<String>, redb::Error> {
+    match store.begin_read()?.open_table(META) {
+        Ok(meta) => Ok(meta.get(COMMITS)?.map(|row| row.value().to_owned())),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
     }
-    Ok(write.commit()?)
 }
 
-/// Writes a batch: all of it or nothing, durable when this returns.
-pub(super) fn write(store: &Database, batch: &Batch) -> Result<(), redb::Error> {
-    let write = begin(store)?;
-    put(&write, batch)?;
-    Ok(write.commit()?)
+/// Notes how many commits there are with this one.
+pub(super) fn count(write: &WriteTransaction, commits: u64) -> Result<(), redb::Error> {
+    write.open_table(META)?.insert(COMMITS, number_text(COMMITS, &commits).as_str())?;
+    Ok(())
+}
+
+/// Makes a journal an instance's, with rows of the present form.
+pub(super) fn claim(write: &WriteTransaction, own: &str) -> Result<(), redb::Error> {
+    let mut meta = write.open_table(META)?;
+    meta.insert(OWNER, own)?;
+    meta.insert(FORMED, FORM.to_string().as_str())?;
+    Ok(())
 }
 
 /// Brings a journal of the first form to the present one: `batch` is all that it holds.
-pub(super) fn renew(store: &Database, batch: &Batch) -> Result<(), redb::Error> {
-    let write = begin(store)?;
-    put(&write, batch)?;
+pub(super) fn renew(write: &WriteTransaction, batch: &Batch) -> Result<(), redb::Error> {
+    put(write, batch)?;
     write.delete_table(REJECTED_FIRST)?;
     write.open_table(META)?.insert(FORMED, FORM.to_string().as_str())?;
-    Ok(write.commit()?)
+    Ok(())
 }
 
-/// Whether a letter is there.
-pub(super) fn holds(store: &Database, letter: u64) -> Result<bool, redb::Error> {
-    Ok(store.begin_read()?.open_table(OUTBOX)?.get(letter)?.is_some())
-}
-
-/// Begins to write. What is the newest state of the file is marked as that by a write of its own after a sync of its own:
-/// where it is found to be damaged, it is not taken for one that never came to its end.
-fn begin(store: &Database) -> Result<WriteTransaction, redb::Error> {
-    let mut write = store.begin_write()?;
-    write.set_two_phase_commit(true);
-    Ok(write)
-}
-
-fn put(write: &WriteTransaction, batch: &Batch) -> Result<(), redb::Error> {
+/// Writes a batch.
+pub(super) fn put(write: &WriteTransaction, batch: &Batch) -> Result<(), redb::Error> {
     let mut jobs = write.open_table(JOBS)?;
     for job in &batch.jobs {
         let key = format!("{}/{}/{}", job.key.rollout, job.key.reaction, job.key.epoch);
@@ -175,7 +169,7 @@ fn put_position(write: &WriteTransaction, batch: &Batch) -> Result<(), redb::Err
     }
     if let Some(position) = batch.position {
         rejected.retain(|offset, _row| offset >= position)?;
-        write.open_table(META)?.insert(POSITION, position_text(position).as_str())?;
+        write.open_table(META)?.insert(POSITION, number_text(POSITION, &position).as_str())?;
     }
     Ok(())
 }
@@ -204,10 +198,11 @@ fn put_notes<T: Serialize>(
     Ok(())
 }
 
-/// The position with its checksum, as `5 0123456789abcdef`.
-pub(super) fn position_text(position: i64) -> String {
-    let sum = sum("meta", POSITION.as_bytes(), position.to_string().as_bytes());
-    format!("{position} {:016x}", u64::from_be_bytes(sum))
+/// A number of the journal as a whole with its checksum, as `5 0123456789abcdef`.
+pub(super) fn number_text(key: &str, number: &impl ToString) -> String {
+    let number = number.to_string();
+    let sum = sum("meta", key.as_bytes(), number.as_bytes());
+    format!("{number} {:016x}", u64::from_be_bytes(sum))
 }
 
 fn row(table: &str, key: &[u8], content: &impl Serialize) -> Vec<u8> {

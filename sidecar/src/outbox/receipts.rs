@@ -133,6 +133,11 @@ impl Receipts {
         }
     }
 
+    /// Whether it is known where an event stands on the log.
+    pub(crate) fn has(&self, id: &EventId) -> bool {
+        self.done.contains_key(id)
+    }
+
     /// Whoever asked was told that the event may be named again.
     pub(crate) fn remember(&mut self, id: &EventId) {
         if let Some(open) = self.open.get_mut(id) {

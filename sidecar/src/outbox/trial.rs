@@ -3,4 +3,5 @@
 mod crash;
 mod disk;
 mod full;
+mod kept;
 mod model;

@@ -39,7 +39,9 @@ enum Op {
     Fail,
     /// Something befalls the disk.
     Befall(Fault),
-    /// The process is killed, and the dice say what the disk has of it.
+    /// The process is killed.
+    Kill,
+    /// The power fails, and the dice say what the disk has of what was written.
     Crash(u32),
 }
 
@@ -60,6 +62,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         1 => Just(Op::TakeUnheard),
         1 => Just(Op::Fail),
         2 => befall.prop_map(Op::Befall),
+        1 => Just(Op::Kill),
         1 => any::<u32>().prop_map(Op::Crash),
     ];
     prop::collection::vec(op, 1..120)
@@ -129,6 +132,7 @@ fn what_was_promised_is_on_the_log_in_its_order_whatever_befalls_disk_broker_and
         "killed within a commit",
         "torn write",
         "crash",
+        "killed",
         "left over",
         "answer lost",
         "broker failed",
@@ -182,6 +186,11 @@ impl World {
             Op::TakeUnheard => self.take(false),
             Op::Fail => self.fail(0),
             Op::Befall(fault) => self.disk.set(fault),
+            Op::Kill => {
+                self.met.note("killed");
+                self.disk.kill();
+                self.begin_again();
+            }
             Op::Crash(dice) => self.crash(dice),
         }
         self.settle().await;
@@ -217,12 +226,15 @@ impl World {
             Ok(()) => {}
             Err(Error::JournalFull { .. }) => self.met.note("disk full"),
             // The process ends by that, as any other end.
-            Err(_) => {
-                self.met.note(match self.disk.fault() {
-                    Fault::Dead => "killed within a commit",
-                    Fault::None | Fault::Full | Fault::Sync | Fault::Kill(_) => panic!("{result:?}"),
-                });
-                self.crash(self.said.wrapping_mul(0x9e37_79b9));
+            Err(_) if self.disk.fault() == Fault::Dead => {
+                self.met.note("killed within a commit");
+                self.end_of_a_life();
+            }
+            Err(error) => {
+                assert!(error.to_string().contains("a sync has failed"), "{error}");
+                let said = vec![(envelope("never", self.boot), Content::Own(Ready::default().into()))];
+                self.outbox.write(Batch::default(), said).unwrap_err();
+                self.end_of_a_life();
             }
         }
     }
@@ -256,14 +268,18 @@ impl World {
         }
     }
 
+    /// The process ends by what befell its disk; the machine may, too.
+    fn end_of_a_life(&mut self) {
+        if self.said.is_multiple_of(2) {
+            self.disk.kill();
+            self.begin_again();
+        } else {
+            self.crash(self.said.wrapping_mul(0x9e37_79b9));
+        }
+    }
+
     fn crash(&mut self, mut dice: u32) {
         self.met.note("crash");
-        if self.disk.fault() == Fault::Sync {
-            self.disk.set(Fault::None);
-        }
-        self.crashed = true;
-        self.broker.lock().unwrap().with_it.clear();
-        self.waiting.clear();
         let torn = self.disk.crash(|| {
             dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             dice >> 8
@@ -271,6 +287,13 @@ impl World {
         if torn > 0 {
             self.met.note("torn write");
         }
+        self.begin_again();
+    }
+
+    fn begin_again(&mut self) {
+        self.crashed = true;
+        self.broker.lock().unwrap().with_it.clear();
+        self.waiting.clear();
         self.boot += 1;
         let (outbox, recalled) = begin(&self.disk, &self.broker, self.boot);
         if recalled > 0 {
@@ -320,7 +343,7 @@ impl World {
             }
         }
         self.waiting = waiting;
-        if self.disk.failed_syncs() > 0 {
+        if self.disk.syncs().1 > 0 {
             self.met.note("sync failed");
         }
     }
@@ -369,10 +392,9 @@ impl World {
 
 /// Begins a life of the process; tells how many letters an earlier one had left.
 fn begin(disk: &Disk, broker: &Arc<Mutex<Broker>>, boot: u32) -> (Arc<Outbox>, usize) {
-    let (file, broker) = (disk.clone(), broker.clone());
-    let opener = move || -> std::io::Result<Box<dyn redb::StorageBackend>> { Ok(Box::new(file.handle())) };
+    let (place, broker) = (Arc::new(disk.clone()), broker.clone());
     let (journal, mut recalled): (_, Recalled) =
-        Journal::open_by(Box::new(opener), Path::new("model"), OWN).unwrap_or_else(|error| panic!("{error}"));
+        Journal::open_at(place, Path::new("model"), OWN).unwrap_or_else(|error| panic!("{error}"));
     let left = recalled.outbox.len();
     let outbox = Outbox::new(journal, &format!("b-{boot}"), LIMITS, &mut recalled);
     outbox.open(Box::new(move |letter| {
