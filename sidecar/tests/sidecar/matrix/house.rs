@@ -4,15 +4,22 @@ use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::trouble::Trouble;
 use crate::process::lives;
+use crate::shop::PATIENCE;
 
 /// What the hook does: it writes down that it runs, and then what its mode says.
 const HOOK: &str = r#"
 echo "$PAVANE_ROLLOUT $PAVANE_REACTION $PAVANE_EPOCH" >> runs
 read mode < mode
 case $mode in
+told|rebuild)
+    echo "$PAVANE_CALLBACK $PAVANE_CALLBACK_TOKEN $1" > awaited.$$
+    mv awaited.$$ awaited
+    echo '{"status":"IN_PROGRESS","callbackDelaySeconds":600}'
+    exit 99 ;;
 hang) echo $$ >> pids; exec sleep 60 ;;
 deaf) echo $$ >> pids; trap '' TERM; while :; do sleep 1; done ;;
 away) setsid sleep 2 > /dev/null 2>&1 & ;;
@@ -20,6 +27,13 @@ child) sleep 2 & ;;
 esac
 echo $1 > version.$$
 mv version.$$ version
+"#;
+
+/// A step before the hook: it writes down that it is done, and fails where it is to be done the other way.
+const STEP: &str = r#"
+echo "$PAVANE_ROLLOUT $PAVANE_REACTION $PAVANE_EPOCH $1" >> runs
+read mode < mode
+test "$mode $1" != "rebuild hydrate"
 "#;
 
 /// One sidecar's own, beside a service that it may share with another of its name.
@@ -44,6 +58,7 @@ impl House {
         std::fs::create_dir_all(own).unwrap();
         let place = service.display();
         std::fs::write(service.join("hook.sh"), format!("cd {place}{HOOK}")).unwrap();
+        std::fs::write(service.join("step.sh"), format!("cd {place}{STEP}")).unwrap();
         std::fs::write(service.join("mode"), "work\n").unwrap();
         std::fs::write(service.join("version"), "1.0.0\n").unwrap();
         let socket = own.join("door");
@@ -53,14 +68,21 @@ impl House {
         } else {
             String::new()
         };
+        let (tcp, before) = if trouble == Trouble::WorksOn {
+            let step = |way| format!("{{ exec: [sh, {place}/step.sh, {way}], timeout: 20s }}");
+            let before = format!("before: [{{ run: {}, else: {} }}], ", step("hydrate"), step("rebuild"));
+            (format!("127.0.0.1:{}, ", lasting_port()), before)
+        } else {
+            (String::new(), String::new())
+        };
         let hook = |on: &str, to: &str| {
             format!(
-                "  - on: {on}\n    run: {{ exec: [sh, {place}/hook.sh, {to}], timeout: {timeout} }}\n    \
+                "  - on: {on}\n    run: {{ {before}exec: [sh, {place}/hook.sh, {to}], timeout: {timeout} }}\n    \
                  retry: {{ attempts: 1 }}\n"
             )
         };
         let file = format!(
-            "service: user-service\ndomain: {domain}\ninstance: user-service-0\nhttp: \"unix:{}\"\njournal: {}\n{outage}\
+            "service: user-service\ndomain: {domain}\ninstance: user-service-0\nhttp: [{tcp}\"unix:{}\"]\njournal: {}\n{outage}\
              version: {{ file: {place}/version }}\nreactions:\n{}{}",
             socket.display(),
             own.join("journal").display(),
@@ -109,6 +131,33 @@ impl House {
         std::fs::rename(&new, self.service.join(file)).unwrap();
     }
 
+    /// Forgets a result that is still to be told.
+    pub(crate) fn forget_result(&self) {
+        // There is none as a rule.
+        let _none = std::fs::remove_file(self.service.join("awaited"));
+    }
+
+    /// Tells the result of a hook that works on, where one does: the door says whether it is awaited.
+    pub(crate) async fn tell_result(&self, client: &reqwest::Client) -> Option<&'static str> {
+        let file = self.service.join("awaited");
+        let text = std::fs::read_to_string(&file).ok()?;
+        let [url, token, version] = text.split_whitespace().collect::<Vec<_>>()[..] else {
+            panic!("{text:?}")
+        };
+        self.put("version", &format!("{version}\n"));
+        let told = client.post(url).bearer_auth(token).body(r#"{"status":"SUCCESS"}"#).send();
+        let told = tokio::time::timeout(PATIENCE, told).await.expect("it answers or is gone");
+        let found = match told.ok()?.status().as_u16() {
+            202 => "a result was taken",
+            404 => "a result was not awaited any more",
+            // It has just begun and asks to come again.
+            503 => return None,
+            status => panic!("{status} to a result"),
+        };
+        std::fs::remove_file(file).unwrap();
+        Some(found)
+    }
+
     /// The hooks that ran, a line each.
     pub(crate) fn runs(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.service.join("runs")).unwrap_or_default();
@@ -143,6 +192,14 @@ impl Drop for Life {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A port that nobody is given by chance between two lives.
+fn lasting_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 300).unwrap() * 32;
+    let ports = (0..).map(|_| first + NEXT.fetch_add(1, Ordering::Relaxed));
+    ports.into_iter().find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 /// Whether a process was ended by SIGKILL.

@@ -8,6 +8,7 @@ pub(crate) enum Trouble {
     FailedSync,
     WayBack,
     HangingHook,
+    WorksOn,
     Twins,
     ReplacedSentinel,
     NoSentinel,
@@ -37,6 +38,19 @@ const START: [&str; 6] =
     ["journal open", "orphans ended", "connected", "caught up", "record read", "journal sync"];
 const HOOK: [&str; 8] =
     ["intended", "noted", "hook told", "listed", "hook ended", "ordered", "started", "outbox written"];
+const ON: [&str; 11] = [
+    "intended",
+    "step begun",
+    "hook ended",
+    "step done",
+    "noted",
+    "listed",
+    "hook told",
+    "callback taken",
+    "ordered",
+    "started",
+    "journal synced",
+];
 const DISK: [&str; 6] =
     ["outbox written", "journal synced", "journal write", "answered for", "outbox sealed", "handed over"];
 const TORN: [&str; 1] = ["journal write"];
@@ -58,6 +72,7 @@ impl Trouble {
             Self::FailedSync => "a sync that fails",
             Self::WayBack => "a kill on the way back",
             Self::HangingHook => "a hook that hangs or forks away",
+            Self::WorksOn => "a hook that works on after its steps",
             Self::Twins => "two sidecars of one name",
             Self::ReplacedSentinel => "sentinels that are replaced",
             Self::NoSentinel => "no sentinel",
@@ -73,6 +88,7 @@ impl Trouble {
             Self::TornWrite => TORN.to_vec(),
             Self::WayBack | Self::ReplacedSentinel => BACK.to_vec(),
             Self::HangingHook | Self::Twins => HOOK.to_vec(),
+            Self::WorksOn => ON.to_vec(),
             Self::NoSentinel => ALL.to_vec(),
             Self::RegistryAway | Self::RegistryLies => START.into_iter().chain(ALL).collect(),
         }
@@ -86,6 +102,7 @@ impl Trouble {
             Self::FailedSync => &["ended: a sync has failed"],
             Self::WayBack => &["asked back"],
             Self::HangingHook => &["a hook hung", "a hook ignored SIGTERM", "a hook forked away"],
+            Self::WorksOn => &["a result was taken", "a step went the other way"],
             Self::Twins => &["a twin was killed too"],
             Self::ReplacedSentinel => &["asked back", "asked back by another sentinel too"],
             Self::NoSentinel => &["somebody was told of it"],
@@ -102,14 +119,35 @@ impl Trouble {
         let dice = run.wrapping_mul(2_654_435_761) >> 16;
         let most = match place {
             "journal write" if self == Self::TornWrite => 40,
-            "journal write" | "journal synced" | "journal sync" => 12,
+            "journal write" => 12,
+            "journal synced" | "journal sync" => 8,
             "outbox sealed" | "outbox written" | "intended" | "ordered" => 5,
             "handed over" | "answered for" | "settled" => 6,
             "record read" => 4,
+            "noted" | "listed" | "hook ended" | "started" if self == Self::WorksOn => 3,
             _ if self.goes_back() && !round.is_multiple_of(3) => 2,
             _ => 1,
         };
         Aim { place, pass: 1 + dice % most }
+    }
+
+    /// What hooks do, one rollout after the other.
+    pub(crate) const fn modes(self) -> &'static [&'static str] {
+        match self {
+            Self::HangingHook => {
+                &["work", "hang", "away", "work", "child", "hang", "deaf", "away", "hang", "child"]
+            }
+            Self::WorksOn => &["told", "rebuild", "told"],
+            Self::FullDisk
+            | Self::TornWrite
+            | Self::FailedSync
+            | Self::WayBack
+            | Self::Twins
+            | Self::ReplacedSentinel
+            | Self::NoSentinel
+            | Self::RegistryAway
+            | Self::RegistryLies => &["work"],
+        }
     }
 
     /// Whether services are asked to go back.
