@@ -83,6 +83,25 @@ pub enum UnreadableReason {
 }
 
 impl UnreadableReason {
+    /// Every reason there is.
+    pub const ALL: [Self; 15] = [
+        Self::ShortValue,
+        Self::BadMagic,
+        Self::BadHeader,
+        Self::TooLarge,
+        Self::UnknownSchema,
+        Self::SchemaNotAllowed,
+        Self::FingerprintMismatch,
+        Self::TypeMismatch,
+        Self::BadDatum,
+        Self::Incompatible,
+        Self::BadValue,
+        Self::NewerVocabulary,
+        Self::ForeignType,
+        Self::Misrouted,
+        Self::Unjudged,
+    ];
+
     /// The reason as a metric label and a dead letter's header.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::alert::marks::{Marks, Row, dead_letter_key};
 use crate::clock::wall;
 use crate::connection::{Connection, Patience};
-use crate::telemetry::SetAside;
+use crate::telemetry::{self, SetAside};
 
 const HOLD: Duration = Duration::from_millis(2 * PULSE.unsigned_abs());
 
@@ -34,6 +34,7 @@ pub(crate) async fn write(
     mut speaks: watch::Receiver<bool>,
     mut letters: mpsc::UnboundedReceiver<Letter>,
 ) -> anyhow::Result<()> {
+    telemetry::none_set_aside(&domain);
     let mut patience = Patience::new("set a record aside");
     while let Some(Letter { raw, unreadable, since, open }) = letters.recv().await {
         marks.loaded().await;

@@ -8,7 +8,7 @@ use std::fmt::Display;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use pavane_events::Domain;
+use pavane_events::{Domain, UnreadableReason};
 use pavane_sentinel_engine::{BlindCause, Counter as Told};
 use pavane_telemetry::meter;
 use pavane_telemetry::opentelemetry::KeyValue;
@@ -254,6 +254,13 @@ pub(crate) struct SetAside<'a> {
     pub(crate) offset: i64,
     pub(crate) reason: &'static str,
     pub(crate) detail: &'a str,
+}
+
+/// Nothing was set aside yet: of a series that begins with its first letter nobody sees that it grew.
+pub(crate) fn none_set_aside(domain: &Domain) {
+    for reason in UnreadableReason::ALL {
+        DEAD_LETTERS.add(0, &[label("domain", domain), label("reason", reason.as_str())]);
+    }
 }
 
 impl SetAside<'_> {
