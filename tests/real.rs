@@ -45,6 +45,8 @@ mod story_alertmanager;
 mod story_cast;
 #[path = "real/story_claims.rs"]
 mod story_claims;
+#[path = "real/story_dead_letters.rs"]
+mod story_dead_letters;
 #[path = "real/story_frozen.rs"]
 mod story_frozen;
 #[path = "real/story_frozen_broker.rs"]
