@@ -36,7 +36,7 @@ mod routing;
 pub use dead_man::{Address, DeadMan, Ping};
 pub use prometheus::Prometheus;
 pub use receiver::{
-    Alertmanager, Command, Encryption, Format, Kind, Mail, PagerDuty, Receiver, Slack, Webhook,
+    Alertmanager, Changes, Command, Encryption, Format, Kind, Mail, PagerDuty, Receiver, Slack, Webhook,
 };
 
 /// Where the sentinel answers unless the file says otherwise.
@@ -103,6 +103,9 @@ fn config(f: &mut Fields<'_>) -> Result<Config, Reported> {
         ));
     }
     let dead_man = dead_man?.unwrap_or_default();
+    let wants = |receiver: &&Receiver| receiver.wants_changes();
+    let changes: Vec<String> =
+        receivers.iter().flatten().filter(wants).map(|receiver| receiver.name.clone()).collect();
     let every = i64::try_from(dead_man.every.as_millis()).unwrap_or(i64::MAX);
     Ok(Config {
         domains,
@@ -110,7 +113,7 @@ fn config(f: &mut Fields<'_>) -> Result<Config, Reported> {
         replica: replica?.unwrap_or_else(some_replica),
         external_url: external_url?.unwrap_or_default(),
         receivers: receivers?,
-        routes: routes?.with_watchdog(&dead_man.watchdog, every),
+        routes: routes?.with_watchdog(&dead_man.watchdog, every).with_changes(&changes),
         inhibitions: inhibitions?,
         dead_man,
         snapshot_every: snapshot_every?
@@ -212,6 +215,34 @@ mod tests {
     fn a_sentinel_without_a_domain_is_refused() {
         assert_eq!(defects("http: 127.0.0.1:0"), codes(&[(Code::MissingField, 1)]));
         assert_eq!(defects("domains: []"), codes(&[(Code::MissingField, 1)]));
+    }
+
+    #[test]
+    fn who_asks_for_changes_is_told_of_them_where_they_belong() {
+        let changes = |more: &str| {
+            let text = format!(
+                "domains: [shop]\nreceivers:\n- name: a\n  pagerduty: {{ routing_key_file: /k1{more} }}\n"
+            );
+            let config = Config::from_yaml(&text, "sentinel.yaml")?;
+            let Kind::PagerDuty(pager) = &config.receivers[0].kind else { panic!("{config:?}") };
+            assert_eq!(config.routes.tells_changes(), pager.changes.is_some());
+            let key = |changes: &Changes| changes.routing_key_file.display().to_string();
+            Ok::<_, Vec<Diagnostic>>(
+                pager.changes.as_ref().map(|changes| (key(changes), changes.url.clone())),
+            )
+        };
+        let us = "https://events.pagerduty.com/v2/change/enqueue".to_owned();
+        let to = |key: &str, url: &str| Ok(Some((key.to_owned(), url.to_owned())));
+        assert_eq!(changes(""), Ok(None));
+        assert_eq!(changes(", changes: true"), to("/k1", &us));
+        assert_eq!(changes(", changes_key_file: /k2"), to("/k2", &us));
+        assert_eq!(changes(", changes: false, changes_key_file: /k2"), Ok(None));
+        let own = "https://events.eu.pagerduty.com/v2/";
+        assert_eq!(
+            changes(&format!(", changes: true, url: \"{own}enqueue\"")),
+            to("/k1", &format!("{own}change/enqueue"))
+        );
+        assert!(changes(", changes: true, url: \"https://pager.example/in\"").is_err());
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod error;
 pub mod pages;
 pub mod service;
 
+mod change;
 mod clock;
 mod connection;
 mod dead_letters;

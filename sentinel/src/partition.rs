@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use pavane_bus::Raw;
 use pavane_events::{Domain, Entry};
-use pavane_sentinel_engine::{Engine, Input};
+use pavane_sentinel_engine::{Effect, Engine, Input};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
+use crate::change::{self, Start};
 use crate::clock::Clock;
 use crate::dead_man::Frontier;
 use crate::happening::{Happening, Question};
@@ -46,6 +47,8 @@ pub(crate) struct Partition {
     pub(crate) sight: watch::Sender<Sight>,
     pub(crate) hands: Hands,
     pub(crate) archive: Archive,
+    /// Whether somebody is told of what changed.
+    pub(crate) tells_changes: bool,
     pub(crate) turns: Turns,
     pub(crate) frontier: Frontier,
 }
@@ -125,7 +128,13 @@ impl Partition {
         };
         self.archive.read(&entry);
         self.hands.follow(&entry, raw);
+        let start = Start::of(&entry).filter(|_| self.tells_changes);
         span.in_scope(|| self.handle(Input::Read(entry)));
+        if let Some(start) = start {
+            let view = self.engine.rollout(&start.rollout);
+            let change = view.and_then(|view| start.change(&self.domain, &view));
+            change.into_iter().for_each(|change| self.hands.tell(change));
+        }
     }
 
     fn handle(&mut self, input: Input) {
@@ -137,9 +146,15 @@ impl Partition {
     }
 
     /// Carries effects out; gives what went wrong with it back to the engine, once.
-    fn carry_out(&mut self, effects: Vec<pavane_sentinel_engine::Effect>) -> Option<Input> {
+    fn carry_out(&mut self, effects: Vec<Effect>) -> Option<Input> {
         let mut lost = None;
         for effect in effects {
+            if let Effect::Ended(ended) = &effect
+                && self.tells_changes
+                && let Some(view) = self.engine.rollout(&ended.rollout)
+            {
+                self.hands.tell(change::ended(&self.domain, &view, ended, self.engine.position()));
+            }
             lost = self.hands.perform(effect, &self.sight).or(lost);
         }
         lost.map(Input::Lost)

@@ -19,7 +19,7 @@ use crate::measure::Wanted;
 use crate::partition::Sight;
 use crate::pen::{self, Order};
 use crate::span::{self, Trail};
-use crate::telemetry::{BlindBegan, BlindEnded, Counted, Dropped};
+use crate::telemetry::{BlindBegan, BlindEnded, Counted, Dropped, rollout_ended};
 
 /// How many unreadable records are kept until the engine orders them set aside.
 const UNREADABLE_KEPT: usize = 1000;
@@ -86,13 +86,18 @@ impl Hands {
     pub(crate) fn resume(&mut self, position: i64, alerts: Vec<Alert>) {
         self.position = position;
         for alert in alerts {
-            self.raise(alert, Way::Log { speaks: self.speaks.clone() });
+            self.tell(alert);
         }
     }
 
     /// What is not done with: whoever goes on from here raises it again.
     pub(crate) fn undelivered(&self) -> Vec<Alert> {
         self.ways.open.of(&self.domain)
+    }
+
+    /// Brings an alert of the log to those who are told.
+    pub(crate) fn tell(&mut self, alert: Alert) {
+        self.raise(alert, Way::Log { speaks: self.speaks.clone() });
     }
 
     /// Whether every record that nobody can read has been set aside: whoever goes on from here does not read it again.
@@ -121,7 +126,7 @@ impl Hands {
     pub(crate) fn perform(&mut self, effect: Effect, sight: &watch::Sender<Sight>) -> Option<BlindCause> {
         match effect {
             Effect::Append(draft) => return self.append(*draft),
-            Effect::Raise(alert) => self.raise(*alert, Way::Log { speaks: self.speaks.clone() }),
+            Effect::Raise(alert) => self.tell(*alert),
             Effect::DeadLetter { offset } => self.set_aside(offset),
             Effect::Blind { cause, alert } => self.blind(cause, *alert, sight),
             Effect::Sighted { .. } => self.sighted(sight),
@@ -206,6 +211,7 @@ impl Hands {
         if !(self.live && own && self.ended.insert(ended.rollout.clone())) {
             return;
         }
+        rollout_ended(&self.domain, ended.status);
         RootSpan {
             rollout: &ended.rollout,
             domain: &self.domain,

@@ -278,9 +278,21 @@ impl House<'_> {
         let archive = self.archive(domain, replica.clone());
         let turns = self.watchdog.turns(domain);
         let engine = Engine::new(domain.clone(), replica.to_string());
+        let tells_changes = self.config.routes.tells_changes();
         let (domain, clock) = (domain.clone(), Clock::start());
-        let partition =
-            Partition { domain, engine, clock, happenings, speaks, sight, hands, archive, turns, frontier };
+        let partition = Partition {
+            domain,
+            engine,
+            clock,
+            happenings,
+            speaks,
+            sight,
+            hands,
+            archive,
+            tells_changes,
+            turns,
+            frontier,
+        };
         self.tasks.spawn_draining(name("watch"), partition.run(stop.clone()));
         watched
     }

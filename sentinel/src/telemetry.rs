@@ -3,18 +3,20 @@
 //! Labels come from the configuration or from closed lists, never from a record.
 
 mod history;
+mod telling;
 
 use std::fmt::Display;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use pavane_events::{Domain, UnreadableReason};
-use pavane_sentinel_engine::{BlindCause, Counter as Told};
+use pavane_sentinel_engine::{BlindCause, Counter as Told, Status};
 use pavane_telemetry::meter;
 use pavane_telemetry::opentelemetry::KeyValue;
-use pavane_telemetry::opentelemetry::metrics::{Counter, Gauge, UpDownCounter};
+use pavane_telemetry::opentelemetry::metrics::{Counter, Gauge};
 
 pub(crate) use history::{Kept, LogLies, NotCounted, Resumed, snapshot_took};
+pub(crate) use telling::{AttemptFailed, Delivered, GivenUp, Pending, PingFailed, ReminderFailed, pinged};
 
 macro_rules! counters {
     ($($name:ident: $metric:literal, $what:literal;)*) => {$(
@@ -22,16 +24,13 @@ macro_rules! counters {
             LazyLock::new(|| meter().u64_counter($metric).with_description($what).build());
     )*};
 }
+use counters;
 
 counters! {
     PROPOSALS: "pavane.sentinel.proposals", "Proposals, by kind and by what the log made of them.";
     VERDICTS: "pavane.sentinel.verdicts", "Verdicts, by kind and cause.";
     RECORDS: "pavane.sentinel.records.odd", "Records that changed nothing: doubles, strangers, late-comers, unreadable ones.";
-    DELIVERED: "pavane.alerts.delivered", "Notifications that a receiver took.";
-    FAILED: "pavane.alerts.failed", "Attempts that a receiver did not take, by reason.";
-    GIVEN_UP: "pavane.alerts.given_up", "Notifications that no receiver took within three days.";
-    PINGED: "pavane.dead_man.pings", "Pings that whoever would miss the sentinel took.";
-    UNPINGED: "pavane.dead_man.failed", "Pings that were not taken, by reason.";
+    ENDED: "pavane.rollouts.ended", "Rollouts that ended under the eyes of the sentinel that speaks, by how.";
     BLIND: "pavane.sentinel.blind.episodes", "How often the sentinel could not see, by cause.";
     TROUBLE: "pavane.sentinel.trouble", "Failures of what is tried again, by what was being done.";
     DROPPED: "pavane.sentinel.dropped", "Things that found a full queue, by which.";
@@ -39,11 +38,6 @@ counters! {
     MEASURED: "pavane.sentinel.measurements", "Answers of the metrics that phases are watched by, by outcome.";
     DEAD_LETTERS: "pavane.sentinel.dead_letters", "Records that were set aside.";
 }
-
-static PENDING: LazyLock<UpDownCounter<i64>> = LazyLock::new(|| {
-    let pending = meter().i64_up_down_counter("pavane.alerts.pending");
-    pending.with_description("Notifications on their way, by receiver.").build()
-});
 
 static BLIND_SECONDS: LazyLock<Counter<f64>> = LazyLock::new(|| {
     let seconds = meter().f64_counter("pavane.sentinel.blind").with_unit("s");
@@ -80,120 +74,9 @@ fn label(name: &'static str, value: impl Display) -> KeyValue {
     KeyValue::new(name, value.to_string())
 }
 
-/// A receiver took a notification.
-pub(crate) struct Delivered<'a> {
-    pub(crate) receiver: &'a str,
-    pub(crate) id: &'a str,
-    pub(crate) attempts: u32,
-}
-
-impl Delivered<'_> {
-    pub(crate) fn emit(&self) {
-        DELIVERED.add(1, &[label("receiver", self.receiver)]);
-        let Self { receiver, id, attempts } = self;
-        tracing::info!(receiver, notification = id, attempts, "a notification was delivered");
-    }
-}
-
-/// A receiver did not take a notification; it is tried again.
-pub(crate) struct AttemptFailed<'a> {
-    pub(crate) receiver: &'a str,
-    pub(crate) id: &'a str,
-    pub(crate) reason: &'static str,
-    pub(crate) why: &'a str,
-    pub(crate) attempt: u32,
-    pub(crate) wait: Duration,
-}
-
-impl AttemptFailed<'_> {
-    pub(crate) fn emit(&self) {
-        FAILED.add(1, &[label("receiver", self.receiver), label("reason", self.reason)]);
-        let Self { receiver, id, reason, why, attempt, wait } = self;
-        let next = format!("{wait:.0?}");
-        tracing::warn!(
-            receiver,
-            notification = id,
-            reason,
-            why,
-            attempt,
-            next,
-            "a notification was not taken"
-        );
-    }
-}
-
-/// Nobody took a notification for three days.
-pub(crate) struct GivenUp<'a> {
-    pub(crate) receiver: &'a str,
-    pub(crate) id: &'a str,
-    pub(crate) attempts: u32,
-    pub(crate) why: &'a str,
-}
-
-impl GivenUp<'_> {
-    pub(crate) fn emit(&self) {
-        GIVEN_UP.add(1, &[label("receiver", self.receiver)]);
-        let Self { receiver, id, attempts, why } = self;
-        tracing::error!(
-            receiver,
-            notification = id,
-            attempts,
-            why,
-            "a notification was given up after three days"
-        );
-    }
-}
-
-/// A receiver could not be told again what burns; it is tried in a minute.
-pub(crate) struct ReminderFailed<'a> {
-    pub(crate) receiver: &'a str,
-    pub(crate) reason: &'static str,
-    pub(crate) why: &'a str,
-}
-
-impl ReminderFailed<'_> {
-    pub(crate) fn emit(&self) {
-        FAILED.add(1, &[label("receiver", self.receiver), label("reason", self.reason)]);
-        let Self { receiver, reason, why } = self;
-        tracing::warn!(receiver, reason, why, "a receiver could not be told again what burns");
-    }
-}
-
-/// Whoever would miss the sentinel heard from it.
-pub(crate) fn pinged(domain: &Domain) {
-    PINGED.add(1, &[label("domain", domain)]);
-}
-
-/// Whoever would miss the sentinel did not hear from it; it is tried again when the next ping is due.
-pub(crate) struct PingFailed<'a> {
-    pub(crate) domain: &'a Domain,
-    pub(crate) reason: &'static str,
-    pub(crate) why: &'a str,
-}
-
-impl PingFailed<'_> {
-    pub(crate) fn emit(&self) {
-        UNPINGED.add(1, &[label("domain", self.domain), label("reason", self.reason)]);
-        let Self { domain, reason, why } = self;
-        tracing::warn!(%domain, reason, why, "whoever would miss the sentinel could not be told that it is there");
-    }
-}
-
-/// A notification on its way; it is no longer counted when dropped.
-pub(crate) struct Pending(KeyValue);
-
-impl Pending {
-    pub(crate) fn begin(receiver: &str) -> Self {
-        let label = label("receiver", receiver);
-        PENDING.add(1, std::slice::from_ref(&label));
-        Self(label)
-    }
-}
-
-impl Drop for Pending {
-    fn drop(&mut self) {
-        PENDING.add(-1, std::slice::from_ref(&self.0));
-    }
+/// A rollout ended, and this replica speaks for its domain.
+pub(crate) fn rollout_ended(domain: &Domain, status: Status) {
+    ENDED.add(1, &[label("domain", domain), label("status", status.as_str())]);
 }
 
 /// The sentinel cannot see a domain.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use pavane_tests::process::Process;
 use pavane_tests::program::Program;
 use pavane_tests::real::python::{self, Python};
 use pavane_tests::strict::Strict;
@@ -111,14 +112,7 @@ async fn writes_letters() -> Result<()> {
     let place = folder.path().display().to_string();
     let login = ["--user", "pavane", "--password", "correct horse"];
     let arguments = [&["smtp", "--folder", &place][..], &login].concat();
-    let mut server =
-        tokio::task::spawn_blocking(Python::get).await??.start("smtp", SCRIPT, &arguments, folder.path())?;
-    let listening = folder.path().join("smtp.json");
-    let port = wait::until("the mail server", SOON, async || match server.must_run() {
-        Ok(()) => std::fs::read(&listening).ok().map(Ok),
-        Err(ended) => Some(Err(ended)),
-    });
-    let port: Value = serde_json::from_slice(&port.await??)?;
+    let (_server, port) = served("smtp", &arguments, &folder).await?;
     let good = put(&folder, "password", "correct horse")?;
     let bad = put(&folder, "wrong", "battery staple")?;
     let receiver = |name: &str, host: &str, password: &str| {
@@ -164,6 +158,58 @@ async fn writes_letters() -> Result<()> {
 }
 
 #[tokio::test]
+async fn who_cannot_prove_who_it_is_gets_nothing() {
+    if !python::is_there("who_cannot_prove_who_it_is_gets_nothing") {
+        return;
+    }
+    proves().await.unwrap();
+}
+
+async fn proves() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let place = folder.path().display().to_string();
+    let (_server, ports) = served("https", &["https", "--folder", &place], &folder).await?;
+    let secret = put(&folder, "secret", NEW)?;
+    let receiver = |name: &str| {
+        let port = &ports[name];
+        format!(
+            "  - name: {name}\n    webhook: {{ url: \"https://localhost:{port}/in\", secret_file: {secret}, allow_loopback: true }}\n"
+        )
+    };
+    let names = ["good", "other-name", "expired", "stranger"];
+    let config = file(&folder, &names.map(receiver).concat())?;
+    let authority = folder.path().join("ca.pem");
+    taken(&tried(&config, "good", Some(&authority)).await?)?;
+    for (name, authority) in [
+        ("other-name", Some(authority.as_path())),
+        ("expired", Some(authority.as_path())),
+        ("stranger", Some(authority.as_path())),
+        // nobody vouches for it
+        ("good", None),
+    ] {
+        let refused = tried(&config, name, authority).await?;
+        let said = String::from_utf8_lossy(&refused.stdout).into_owned();
+        ensure!(refused.status.code() == Some(1) && said.contains("certificate"), "{name}: {said}");
+    }
+    let taken = std::fs::read_to_string(folder.path().join("taken.jsonl"))?;
+    ensure!(taken.lines().count() == 2, "only the good one took anything: {taken}");
+    Ok(())
+}
+
+/// A server of the script, and what it says once it listens.
+async fn served(mode: &str, arguments: &[&str], folder: &TempDir) -> Result<(Process, Value)> {
+    let python = tokio::task::spawn_blocking(Python::get).await??;
+    let mut server = python.start(mode, SCRIPT, arguments, folder.path())?;
+    let listening = folder.path().join(format!("{mode}.json"));
+    let said = wait::until("the server to listen", SOON, async || match server.must_run() {
+        Ok(()) => std::fs::read(&listening).ok().map(Ok),
+        Err(ended) => Some(Err(ended)),
+    });
+    let said = serde_json::from_slice(&said.await??)?;
+    Ok((server, said))
+}
+
+#[tokio::test]
 async fn slack_and_pagerduty_get_what_their_documents_say() {
     channels().await.unwrap();
 }
@@ -172,12 +218,17 @@ async fn channels() -> Result<()> {
     let (strict, folder) = (Strict::start().await?, tempfile::tempdir()?);
     let url = put(&folder, "slack", &strict.url("/slack"))?;
     let key = put(&folder, "key", &"k1".repeat(16))?;
-    let config = format!(
-        "  - name: channel\n    slack: {{ url_file: {url}, allow_loopback: true }}\n  - name: pager\n    pagerduty: \
-         {{ routing_key_file: {key}, url: \"{}\", allow_loopback: true }}\n",
-        strict.url("/v2/enqueue")
-    );
-    let config = file(&folder, &config)?;
+    let own = put(&folder, "own", &"k2".repeat(16))?;
+    let pager = |name: &str, more: &str| {
+        let url = strict.url("/v2/enqueue");
+        format!(
+            "  - name: {name}\n    pagerduty: {{ routing_key_file: {key}, url: \"{url}\", allow_loopback: true{more} }}\n"
+        )
+    };
+    let config = format!("  - name: channel\n    slack: {{ url_file: {url}, allow_loopback: true }}\n");
+    let changes = [("same", ", changes: true".to_owned()), ("own", format!(", changes_key_file: {own}"))];
+    let changes: String = changes.iter().map(|(name, more)| pager(name, more)).collect();
+    let config = file(&folder, &(config + &pager("pager", "") + &changes))?;
     for (name, path) in [("channel", "/slack"), ("pager", "/v2/enqueue")] {
         taken(&tried(&config, name, None).await?)?;
         let came = strict.came(path);
@@ -191,5 +242,18 @@ async fn channels() -> Result<()> {
         events[0]["dedup_key"] == events[1]["dedup_key"],
         "closed under the key that opened it: {events:#?}"
     );
+    ensure!(strict.came("/v2/change/enqueue").is_empty(), "who does not ask for changes is told of none");
+    for name in ["same", "own"] {
+        let told = taken(&tried(&config, name, None).await?)?;
+        ensure!(told["notifications"][2]["status"] == "changed", "{name}: {told}");
+    }
+    let changes = strict.came("/v2/change/enqueue");
+    let refused: Vec<_> = changes.iter().filter_map(|request| request.refused.clone()).collect();
+    ensure!(changes.len() == 2 && refused.is_empty(), "{refused:?}");
+    for (change, key) in changes.iter().zip(["k1", "k2"]) {
+        let change = change.json()?;
+        ensure!(change["routing_key"] == key.repeat(16), "each to its integration: {change:#}");
+        ensure!(change["payload"]["source"] == "shop", "{change:#}");
+    }
     Ok(())
 }

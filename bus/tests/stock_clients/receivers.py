@@ -2,6 +2,7 @@
 
     receivers.py verify FILE
     receivers.py smtp   --folder FOLDER --user NAME --password TEXT
+    receivers.py https  --folder FOLDER
 
 `verify` reads a JSON list of deliveries, each with `secret`, `headers` and `body` (base64), and checks every one with the
 reference library of Standard Webhooks; also that another secret and a changed body are refused. It ends with 1 where one
@@ -12,13 +13,19 @@ Its certificate is signed by an authority of its own, `FOLDER/ca.pem`. Once it l
 `FOLDER/smtp.json`; each letter becomes a line of JSON in `FOLDER/letters.jsonl`. The first letter is refused for the moment
 (451), so that whoever sends must come again.
 
+`https` takes POSTs on loopback behind four certificates: `good` for localhost, one of an `other-name`, one that is `expired`, and one
+of a `stranger` whom no authority vouches for. Once it listens it writes the ports by name to `FOLDER/https.json`; each request becomes a line
+in `FOLDER/taken.jsonl`.
+
 Needs standardwebhooks, aiosmtpd and trustme.
 """
 
 import argparse
 import base64
+import datetime
 import email
 import email.policy
+import http.server
 import json
 import os
 import pathlib
@@ -43,8 +50,9 @@ def main():
     smtp_mode.add_argument("--folder", type=pathlib.Path, required=True)
     for name in ("--user", "--password"):
         smtp_mode.add_argument(name, required=True)
+    modes.add_parser("https").add_argument("--folder", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
-    sys.exit({"verify": verify, "smtp": smtp}[arguments.mode](arguments))
+    sys.exit({"verify": verify, "smtp": smtp, "https": https}[arguments.mode](arguments))
 
 
 def verify(arguments):
@@ -96,10 +104,51 @@ def smtp(arguments):
         authenticator=authenticate,
     )
     controller.start()
-    partial = folder / "smtp.json.partial"
-    partial.write_text(json.dumps({"port": port}))
-    os.replace(partial, folder / "smtp.json")
+    tell(folder / "smtp.json", {"port": port})
     threading.Event().wait()
+
+
+def tell(path, what):
+    """Writes a file that is there whole or not at all."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(what))
+    os.replace(partial, path)
+
+
+def https(arguments):
+    folder = arguments.folder
+    authority, stranger = trustme.CA(), trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    past = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
+    before = past - datetime.timedelta(days=30)
+    certificates = {
+        "good": authority.issue_cert("localhost"),
+        "other-name": authority.issue_cert("elsewhere.example"),
+        "expired": authority.issue_cert("localhost", not_before=before, not_after=past),
+        "stranger": stranger.issue_cert("localhost"),
+    }
+    ports = {name: behind(name, certificate, folder) for name, certificate in certificates.items()}
+    tell(folder / "https.json", ports)
+    threading.Event().wait()
+
+
+def behind(name, certificate, folder):
+    """Takes requests behind a certificate; gives back the port."""
+
+    class Taker(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["content-length"]))
+            with (folder / "taken.jsonl").open("a") as file:
+                file.write(json.dumps({"by": name}) + "\n")
+            self.send_response(204)
+            self.end_headers()
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    certificate.configure_cert(context)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Taker)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
 
 
 class Letters:

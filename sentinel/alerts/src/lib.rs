@@ -46,6 +46,9 @@ pub const WATCHDOG: &str = "Watchdog";
 /// The name of the alert that the one who would miss the sentinel cannot be reached.
 pub const UNREACHED: &str = "DeadManUnreached";
 
+/// The name of what is no alert but a change: a rollout has started or ended. It is told once, to those who want changes.
+pub const CHANGE: &str = "RolloutChanged";
+
 /// Whether an alert is known to one replica alone, and on no log: it tells of it by itself.
 pub fn is_straight(labels: &Labels) -> bool {
     ["Blind", WATCHDOG, UNREACHED].contains(&value(labels, "alertname"))

@@ -5,7 +5,7 @@ use pavane_events::{EventId, Timestamp};
 use pavane_sentinel_engine::{Alert, AlertStatus};
 use serde::{Deserialize, Serialize};
 
-use crate::Labels;
+use crate::{CHANGE, Labels, value};
 
 /// How many alerts a notification lists at most.
 pub const LISTED: usize = 40;
@@ -141,6 +141,22 @@ impl Notification {
     pub fn is_about(&self, id: &EventId) -> bool {
         let mark = mark(id);
         self.firing.binary_search(&mark).is_ok() || self.resolved.binary_search(&mark).is_ok()
+    }
+
+    /// What it is, in a word: `page` or `ticket` while anything burns, by the loudest of it; `over`, or `change`.
+    pub fn kind(&self) -> &'static str {
+        let pages = |alert: &Alert| alert.ends_at.is_none() && value(&alert.labels, "severity") == "page";
+        match self.status() {
+            _ if self.is_change() => "change",
+            AlertStatus::Resolved => "over",
+            AlertStatus::Firing if self.alerts.iter().any(pages) => "page",
+            AlertStatus::Firing => "ticket",
+        }
+    }
+
+    /// Whether it tells of a change and not of alerts.
+    pub fn is_change(&self) -> bool {
+        self.alerts.first().is_some_and(|alert| value(&alert.labels, "alertname") == CHANGE)
     }
 
     /// Whether it tells of something that burns and was not told before.

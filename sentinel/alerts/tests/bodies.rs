@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use pavane_alerts::body::template::{Target, Words};
 use pavane_alerts::body::{alertmanager, cloudevents, mail, pagerduty, slack, webhook};
-use pavane_alerts::{Input, Notification, Notifier, Route, Tree};
+use pavane_alerts::{CHANGE, Input, Notification, Notifier, Route, Tree};
 use pavane_events::{EventId, Timestamp};
 use pavane_sentinel_engine::{Alert, AlertStatus};
 
@@ -77,6 +77,33 @@ fn told(alerts: &[Alert]) -> Vec<Notification> {
     sent
 }
 
+/// A rollout that has started, as who wants changes is told of it.
+fn changed() -> Notification {
+    let mut change = over(stall("change-1", "users"));
+    for (name, text) in [("alertname", CHANGE), ("change", "started")] {
+        change.labels.insert(name.to_owned(), text.to_owned());
+    }
+    change.labels.retain(|name, _| !["step", "service", "cause", "severity"].contains(&name.as_str()));
+    let summary = "users-v2: rollout r-42 started by ann: the\u{7} new names".to_owned();
+    change.annotations.retain(|name, _| ["why", "runbook_url"].contains(&name.as_str()));
+    change.annotations.insert("summary".to_owned(), summary);
+    (change.starts_at, change.ends_at) = (Timestamp(1_795_269_000_000), Some(Timestamp(1_795_269_000_000)));
+    let names = ["pager".to_owned()];
+    let root = Route { receiver: Some("pager".to_owned()), ..Route::default() };
+    let tree = Tree::new(&root, &names).expect("a tree").with_changes(&names);
+    let mut notifier = Notifier::new(tree, Vec::new());
+    let mut told = notifier.handle(Timestamp(1_795_269_000_300), Input::Live);
+    told.extend(notifier.handle(Timestamp(1_795_269_000_300), Input::Alert(change.clone())));
+    let again = notifier
+        .handle(Timestamp(1_795_269_000_900), Input::Told(told[0].row(Timestamp(1_795_269_000_800), "a")));
+    assert!(told.len() == 1 && again.is_empty());
+    assert!(
+        notifier.handle(Timestamp(1_795_269_001_000), Input::Alert(change)).is_empty(),
+        "it is told once"
+    );
+    told.remove(0)
+}
+
 fn firing() -> Notification {
     told(&[stall("d1", "users")]).remove(0)
 }
@@ -118,6 +145,7 @@ fn each_kind_of_receiver_reads_its_own_shape() {
         |news: &Notification| pagerduty::body(news, &words(Target::Plain), "R0UT1NG", URL).expect("a body");
     golden("pagerduty-trigger.json", &page(&firing()));
     golden("pagerduty-resolve.json", &page(&resolved()));
+    golden("pagerduty-change.json", &pagerduty::change(&changed(), "R0UT1NG", URL));
     let (subject, text) = mail::letter(&firing(), &words(Target::Plain), URL).expect("a letter");
     same("mail.txt", &format!("{subject}\n\n{text}"));
 }

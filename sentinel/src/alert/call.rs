@@ -13,8 +13,10 @@ use crate::alert::schedule::Pace;
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long one attempt takes at most, whatever the receiver does.
 pub(crate) const TOTAL: Duration = Duration::from_secs(15);
-/// How much of an answer is read before the connection is dropped, in bytes.
+/// How much of an answer is read before the connection is dropped, in bytes, and for how long: what it means is known by
+/// then.
 const ANSWER: usize = 4096;
+const READ: Duration = Duration::from_secs(1);
 
 /// What came of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub(crate) struct Line {
     client: Client,
     allowed: Allowed,
     plain: bool,
+    /// How long one attempt takes at most.
+    limit: Duration,
 }
 
 impl Line {
@@ -53,13 +57,20 @@ impl Line {
             .timeout(TOTAL)
             .pool_max_idle_per_host(0)
             .build()?;
-        Ok(Self { client, allowed, plain })
+        Ok(Self { client, allowed, plain, limit: TOTAL })
+    }
+
+    /// The same with less patience.
+    #[cfg(test)]
+    pub(crate) fn within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     /// Makes one attempt; never longer than 15 s.
     pub(crate) async fn post(&self, url: &str, headers: HeaderMap, body: Vec<u8>) -> Answer {
-        let attempt = tokio::time::timeout(TOTAL, self.attempt(url, headers, body));
-        let late = || failed("timeout", format!("no answer within {TOTAL:?}"), Pace::Soon(None));
+        let limit = self.limit;
+        let attempt = tokio::time::timeout(limit, self.attempt(url, headers, body));
+        let late = || failed("timeout", format!("no answer within {limit:?}"), Pace::Soon(None));
         attempt.await.unwrap_or_else(|_| late())
     }
 
@@ -139,8 +150,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 /// The beginning of an answer, as it may stand in a log.
 async fn beginning(mut response: Response) -> String {
-    let mut read = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
+    let (mut read, end) = (Vec::new(), tokio::time::Instant::now() + READ);
+    while let Ok(Ok(Some(chunk))) = tokio::time::timeout_at(end, response.chunk()).await {
         read.extend_from_slice(&chunk[..chunk.len().min(ANSWER - read.len())]);
         if read.len() >= ANSWER {
             break;

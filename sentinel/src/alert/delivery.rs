@@ -62,7 +62,8 @@ impl<P: Post> Route<P> {
             }
             let (reason, why, pace) = match self.attempt(news).await {
                 Answer::Delivered => {
-                    Delivered { receiver: &self.name, id: &news.id, attempts: failures + 1 }.emit();
+                    let (attempts, what) = (failures + 1, news.kind());
+                    Delivered { receiver: &self.name, id: &news.id, attempts, what }.emit();
                     return End::Delivered;
                 }
                 Answer::Failed { reason, why, pace } => (reason, why, pace),
@@ -108,7 +109,7 @@ pub(crate) mod tests {
     impl Post for Flaky {
         fn compose(&self, news: &Notification) -> Result<Message, TemplateError> {
             let body = webhook::body(news, "");
-            Ok(Message { id: news.id.clone(), subject: String::new(), body })
+            Ok(Message { id: news.id.clone(), body, ..Message::default() })
         }
 
         async fn post(&self, message: &Message) -> Answer {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use pavane_alerts::{Explanation, Fate, Input, Notification, Notifier, Silence};
+use pavane_alerts::{CHANGE, Explanation, Fate, Input, Notification, Notifier, Silence};
 use pavane_events::Timestamp;
 use pavane_sentinel_engine::{Alert, PULSE};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -188,7 +188,8 @@ impl<P: Remind> Dispatcher<P> {
         if let (Way::Log { speaks }, Some(domain)) = (way, alert.labels.get("domain")) {
             self.speaks.entry(domain.clone()).or_insert(speaks);
         }
-        self.handle(Input::Alert(alert.clone()));
+        // what is done with is forgotten a moment later: there may be ten thousand of them at once
+        self.tell(Input::Alert(alert.clone()));
         self.open.take(&alert);
     }
 
@@ -237,7 +238,9 @@ impl<P: Remind> Dispatcher<P> {
         // Whoever asked may have gone meanwhile.
         match question {
             Question::Alerts(to) => {
-                let alerts = self.notifier.alerts();
+                let is_change =
+                    |alert: &Alert| alert.labels.get("alertname").is_some_and(|name| name == CHANGE);
+                let alerts = self.notifier.alerts().filter(|alert| !is_change(alert));
                 let told = alerts.map(|alert| (alert.clone(), self.notifier.fates(alert))).collect();
                 drop(to.send(told));
             }
@@ -251,10 +254,14 @@ impl<P: Remind> Dispatcher<P> {
         }
     }
 
-    fn handle(&mut self, input: Input) {
+    fn tell(&mut self, input: Input) {
         for news in self.notifier.handle(self.now(), input) {
             self.send(news);
         }
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.tell(input);
         let Self { notifier, under_way, open, .. } = self;
         open.forget(|id| notifier.holds(id) || under_way.values().any(|way| way.news.is_about(id)));
     }

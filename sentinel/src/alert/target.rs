@@ -21,7 +21,7 @@ use slack::Slack;
 use webhook::Webhook;
 
 /// A notification as its receiver reads it: the same bytes in every attempt.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Message {
     /// The same for every attempt of every replica; receivers tell doubles by it.
     pub(crate) id: String,
@@ -29,6 +29,8 @@ pub(crate) struct Message {
     pub(crate) subject: String,
     /// The body.
     pub(crate) body: Vec<u8>,
+    /// Whether it tells a change, which some take elsewhere than alerts.
+    pub(crate) change: bool,
 }
 
 /// Brings notifications to one receiver.

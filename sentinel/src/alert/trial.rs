@@ -1,6 +1,6 @@
-//! Tries a receiver: a firing and a resolved alert by the way that real ones take.
+//! Tries a receiver: a firing and a resolved alert by the way that real ones take, and a change where it wants changes.
 
-use pavane_alerts::{Input, Notification, Notifier, Tree};
+use pavane_alerts::{CHANGE, Input, Notification, Notifier, Tree};
 use pavane_events::EventId;
 use pavane_sentinel_engine::{Alert, AlertStatus};
 
@@ -13,7 +13,7 @@ use crate::config::Config;
 /// What came of one notification of a trial.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Tried {
-    /// `firing` or `resolved`.
+    /// `firing` or `resolved`; `changed` for a change.
     pub status: &'static str,
     /// The id that it was sent under.
     pub id: String,
@@ -21,15 +21,18 @@ pub struct Tried {
     pub failure: Option<String>,
 }
 
-/// Sends a firing and then a resolved alert to one receiver of the file, one attempt each. None when the file has no such
-/// receiver.
-pub async fn try_receiver(config: &Config, name: &str) -> anyhow::Result<Option<[Tried; 2]>> {
+/// Sends a firing and then a resolved alert to one receiver of the file, and a change where it is told of those; one
+/// attempt each. None when the file has no such receiver.
+pub async fn try_receiver(config: &Config, name: &str) -> anyhow::Result<Option<Vec<Tried>>> {
     let Some(receiver) = config.receivers.iter().find(|receiver| receiver.name == name) else {
         return Ok(None);
     };
     let route = Route::new(name.to_owned(), Target::new(receiver, &config.external_url)?);
-    let [firing, resolved] = told(config, name);
-    Ok(Some([tried(&route, &firing).await, tried(&route, &resolved).await]))
+    let mut all = Vec::new();
+    for news in told(config, name, receiver.wants_changes()) {
+        all.push(tried(&route, &news).await);
+    }
+    Ok(Some(all))
 }
 
 async fn tried(route: &Route<Target>, news: &Notification) -> Tried {
@@ -37,20 +40,27 @@ async fn tried(route: &Route<Target>, news: &Notification) -> Tried {
         Answer::Delivered => None,
         Answer::Failed { why, .. } => Some(why),
     };
-    Tried { status: news.status().as_str(), id: news.id.clone(), failure }
+    let status = if news.is_change() { "changed" } else { news.status().as_str() };
+    Tried { status, id: news.id.clone(), failure }
 }
 
-/// What the receiver is told of an alert that begins and ends.
-fn told(config: &Config, name: &str) -> [Notification; 2] {
-    let mut notifier = Notifier::new(Tree::of_all(&[name.to_owned()]), Vec::new());
+/// What the receiver is told of an alert that begins and ends, and of a change.
+fn told(config: &Config, name: &str, changes: bool) -> Vec<Notification> {
+    let names = [name.to_owned()];
+    let changes: &[String] = if changes { &names } else { &[] };
+    let tree = Tree::of_all(&names).with_changes(changes);
+    let mut notifier = Notifier::new(tree, Vec::new());
     let alert = alert(config);
     let over =
         Alert { status: AlertStatus::Resolved, ends_at: Some(alert.starts_at.plus(1)), ..alert.clone() };
-    let later = alert.starts_at.plus(1);
-    let _none = notifier.handle(alert.starts_at, Input::Live);
-    let mut told = notifier.handle(alert.starts_at, Input::Alert(alert));
-    told.extend(notifier.handle(later, Input::Alert(over)));
-    told.try_into().expect("an alert of a tree that tells everything at once is told twice")
+    let mut change = over.clone();
+    change.labels.insert("alertname".to_owned(), CHANGE.to_owned());
+    change.labels.insert("change".to_owned(), "test".to_owned());
+    change.id = EventId::new(format!("change-{}", alert.id)).expect("a name");
+    let (now, later) = (alert.starts_at, alert.starts_at.plus(1));
+    let _none = notifier.handle(now, Input::Live);
+    let all = [(now, alert), (later, over), (later, change)];
+    all.into_iter().flat_map(|(at, alert)| notifier.handle(at, Input::Alert(alert))).collect()
 }
 
 fn alert(config: &Config) -> Alert {

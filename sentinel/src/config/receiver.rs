@@ -27,6 +27,13 @@ pub struct Receiver {
     pub words: Words,
 }
 
+impl Receiver {
+    /// Whether it is told of what changed.
+    pub const fn wants_changes(&self) -> bool {
+        matches!(&self.kind, Kind::PagerDuty(PagerDuty { changes: Some(_), .. }))
+    }
+}
+
 /// How a receiver is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -94,8 +101,19 @@ pub struct PagerDuty {
     pub routing_key_file: PathBuf,
     /// Where events go.
     pub url: String,
+    /// How it is told of what changed; none where it is not.
+    pub changes: Option<Changes>,
     /// As [`Webhook::allowed`].
     pub allowed: Allowed,
+}
+
+/// How PagerDuty is told of what changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// The file that holds the routing key of the integration that takes them.
+    pub routing_key_file: PathBuf,
+    /// Where they go.
+    pub url: String,
 }
 
 /// People who read letters.
@@ -199,12 +217,27 @@ fn slack(f: &mut Fields<'_>) -> Result<Slack, Reported> {
 fn pagerduty_of(f: &mut Fields<'_>) -> Result<PagerDuty, Reported> {
     let routing_key_file = f.required("routing_key_file", Item::text);
     let url = f.optional("url", |item| item.spanned(Item::text));
+    let wanted = f.optional("changes", Item::boolean);
+    let own_key = f.optional("changes_key_file", Item::text);
     let allowed = allowed(f)?;
     let url = match url? {
         Some(url) => checked(&url, allowed)?,
         None => pagerduty::URL.to_owned(),
     };
-    Ok(PagerDuty { routing_key_file: routing_key_file?.into(), url, allowed })
+    let (routing_key_file, own_key) = (PathBuf::from(routing_key_file?), own_key?.map(PathBuf::from));
+    let wants = wanted?.unwrap_or(own_key.is_some());
+    let changes = match pagerduty::changes_url(&url).filter(|_| wants) {
+        Some(url) => {
+            Some(Changes { routing_key_file: own_key.unwrap_or_else(|| routing_key_file.clone()), url })
+        }
+        None if wants => {
+            let help =
+                "give a `url` that ends with `/enqueue`, e.g. `https://events.eu.pagerduty.com/v2/enqueue`";
+            return Err(f.refuse(Code::BadAddress, "nobody knows where changes go beside this `url`", help));
+        }
+        None => None,
+    };
+    Ok(PagerDuty { routing_key_file, url, changes, allowed })
 }
 
 fn mail(f: &mut Fields<'_>) -> Result<Mail, Reported> {

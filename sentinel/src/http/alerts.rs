@@ -13,7 +13,7 @@ use axum::routing::{delete, get};
 use axum::{Json, Router};
 use pavane_alerts::body::{fingerprint, rfc3339};
 use pavane_alerts::{Explanation, Fate, Matcher, Silence};
-use pavane_events::Timestamp;
+use pavane_events::{EventId, Timestamp};
 use pavane_sentinel_engine::Alert;
 use pavane_telemetry::Problem;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use super::PATIENCE;
-use crate::alert::dispatcher::Question;
+use crate::alert::dispatcher::{Followed, Question};
 use crate::alert::marks::{Marks, Row, silence_key};
 use crate::clock::wall;
 
@@ -59,11 +59,20 @@ pub(crate) fn router(desk: Desk) -> Router {
 
 async fn alerts(State(desk): State<Desk>) -> Result<Json<Vec<Value>>, Problem> {
     let told = desk.ask(Question::Alerts).await?;
-    Ok(Json(told.iter().map(|(alert, fates)| shown(alert, fates)).collect()))
+    let names = names(&told);
+    Ok(Json(told.iter().map(|(alert, fates)| shown(alert, fates, &names)).collect()))
+}
+
+/// The names of alerts by their ids.
+type Names = BTreeMap<EventId, String>;
+
+fn names(all: &[Followed]) -> Names {
+    let name = |(alert, _): &Followed| Some((alert.id.clone(), alert.labels.get("alertname")?.clone()));
+    all.iter().filter_map(name).collect()
 }
 
 /// An alert as Alertmanager shows it; each receiver with what became of it there.
-fn shown(alert: &Alert, fates: &[(String, Fate)]) -> Value {
+fn shown(alert: &Alert, fates: &[(String, Fate)], names: &Names) -> Value {
     let by = |wanted: &dyn Fn(&Fate) -> Option<String>| -> Vec<String> {
         let mut by: Vec<_> = fates.iter().filter_map(|(_, fate)| wanted(fate)).collect();
         by.sort();
@@ -74,7 +83,7 @@ fn shown(alert: &Alert, fates: &[(String, Fate)]) -> Value {
     let inhibited = by(&|fate| if let Fate::Inhibited(id) = fate { Some(id.to_string()) } else { None });
     let state = if silenced.is_empty() && inhibited.is_empty() { "active" } else { "suppressed" };
     let receivers: Vec<Value> =
-        fates.iter().map(|(name, fate)| json!({ "name": name, "fate": told(fate) })).collect();
+        fates.iter().map(|(name, fate)| json!({ "name": name, "fate": told(fate, names) })).collect();
     json!({
         "id": alert.id,
         "fingerprint": fingerprint(&alert.labels),
@@ -88,12 +97,15 @@ fn shown(alert: &Alert, fates: &[(String, Fate)]) -> Value {
 }
 
 /// What became of an alert, in words.
-fn told(fate: &Fate) -> String {
+fn told(fate: &Fate, names: &Names) -> String {
     match fate {
         Fate::Told => "told".to_owned(),
         Fate::Waits(until) => format!("waits for others of its group until {}", rfc3339(*until)),
         Fate::Silenced(id) => format!("not told: silence {id}"),
-        Fate::Inhibited(id) => format!("not told: alert {id} says it already"),
+        Fate::Inhibited(id) => {
+            let name = names.get(id).map_or("another alert", String::as_str);
+            format!("not told: {name} says it already (alert {id})")
+        }
         Fate::Over => "over before it was told".to_owned(),
         Fate::Spared => {
             "not told: it began before the receiver was known, or more than three days ago".to_owned()
@@ -200,8 +212,9 @@ async fn explain(
     let Explanation { looked_at, receivers } = desk.ask(|to| Question::Way(asked, to)).await?;
     let meant = |alert: &Alert| labels.iter().all(|(name, value)| alert.labels.get(name) == Some(value));
     let burning = desk.ask(Question::Alerts).await?;
+    let names = names(&burning);
     let burning = burning.iter().filter(|(alert, _)| meant(alert));
-    let burning: Vec<Value> = burning.map(|(alert, fates)| shown(alert, fates)).collect();
+    let burning: Vec<Value> = burning.map(|(alert, fates)| shown(alert, fates, &names)).collect();
     let (now, silences) = (wall(), desk.ask(Question::Silences).await?);
     let silences = silences.iter().filter(|silence| silence.mutes(&labels, now));
     let silences: Vec<&str> = silences.map(|silence| silence.id.as_str()).collect();

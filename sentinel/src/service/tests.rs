@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::alert::signature::Secrets;
 
+mod changes;
 mod phases;
 mod tamper;
 
@@ -357,13 +358,18 @@ fn begin(plan: &Plan) -> RolloutStarted {
 
 /// A receiver that keeps what it is sent, and takes it only while it is open.
 async fn receiver(inbox: Inbox, open: Arc<AtomicBool>) -> String {
+    receiver_at("/in", inbox, open).await
+}
+
+/// The same at this path; the address that is given back ends with `/in`.
+async fn receiver_at(path: &str, inbox: Inbox, open: Arc<AtomicBool>) -> String {
     let take = move |headers: HeaderMap, body: Bytes| async move {
         inbox.lock().expect("no panic").push((headers, body));
         if open.load(Ordering::SeqCst) { StatusCode::NO_CONTENT } else { StatusCode::SERVICE_UNAVAILABLE }
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move { axum::serve(listener, axum::Router::new().route("/in", post(take))).await });
+    let (address, path) = (listener.local_addr().expect("an address"), path.to_owned());
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().route(&path, post(take))).await });
     format!("http://{address}/in")
 }
 

@@ -1,17 +1,26 @@
-//! Events for whoever is on call: one incident for a group, opened, added to and closed under one key.
+//! Events for whoever is on call: one incident for a group, opened, added to and closed under one key; and changes, which
+//! stand beside the incidents of a service.
 
 use pavane_events::identity::sha256_hex;
 use pavane_sentinel_engine::AlertStatus;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::template::{TemplateError, Words};
-use super::{annotations, common, link, rfc3339, shortened};
+use super::template::{Target, TemplateError, Words, escaped};
+use super::{LONGEST, annotations, common, link, rfc3339, shortened};
 use crate::{Notification, value};
 
 /// Where events go unless the file says otherwise.
 pub const URL: &str = "https://events.pagerduty.com/v2/enqueue";
+/// Where changes go below the address at which events end, instead of its last part.
+const EVENTS: &str = "/enqueue";
+const CHANGES: &str = "/change/enqueue";
 /// PagerDuty takes so many characters in a summary.
 const SUMMARY: usize = 1_020;
+
+/// Where changes go, where events go to this address; none where it is no address of the Events API.
+pub fn changes_url(url: &str) -> Option<String> {
+    Some(format!("{}{CHANGES}", url.strip_suffix(EVENTS)?))
+}
 
 /// The body of a POST to the Events API. `routing_key` is the secret of the integration.
 pub fn body(
@@ -36,6 +45,34 @@ pub fn body(
         }),
     };
     Ok(serde_json::to_vec(&event).expect("JSON"))
+}
+
+/// The body of a POST to the Change Events API. `routing_key` is the secret of the integration.
+pub fn change(news: &Notification, routing_key: &str, external_url: &str) -> Vec<u8> {
+    let said = |name: &str| news.alerts.first().and_then(|alert| alert.annotations.get(name));
+    let summary =
+        said("summary").map_or_else(String::new, |text| escaped(text, Target::Plain).replace('\n', " "));
+    let labels = common(news.alerts.iter().map(|alert| &alert.labels));
+    let details: Map<String, Value> = labels
+        .iter()
+        .filter(|(name, _)| *name != "alertname")
+        .chain(news.alerts.iter().flat_map(|alert| &alert.annotations).filter(|(name, _)| *name != "summary"))
+        .map(|(name, text)| (name.clone(), json!(shortened(text, LONGEST))))
+        .collect();
+    let mut event = json!({
+        "routing_key": routing_key,
+        "payload": {
+            "summary": shortened(&summary, SUMMARY),
+            "timestamp": news.alerts.first().map(|alert| rfc3339(alert.starts_at)),
+            "source": value(&labels, "domain"),
+            "custom_details": details,
+        },
+    });
+    let links = links(news, external_url);
+    if !links.is_empty() {
+        event["links"] = json!(links);
+    }
+    serde_json::to_vec(&event).expect("JSON")
 }
 
 fn payload(news: &Notification, words: &Words, external_url: &str) -> Result<Value, TemplateError> {

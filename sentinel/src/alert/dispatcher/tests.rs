@@ -17,6 +17,7 @@ impl Remind for Flaky {
 }
 
 mod crashes;
+mod sockets;
 mod street;
 
 struct House {

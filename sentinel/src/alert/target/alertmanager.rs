@@ -39,7 +39,7 @@ impl Alertmanager {
     /// Tells it again what burns.
     pub(crate) async fn remind(&self, alerts: &[Alert]) -> Answer {
         let body = alertmanager::body(alerts, &self.external_url);
-        self.post(&Message { id: String::new(), subject: String::new(), body }).await
+        self.post(&Message { body, ..Message::default() }).await
     }
 
     fn headers(&self) -> Result<HeaderMap, String> {
@@ -58,7 +58,7 @@ impl Alertmanager {
 impl Post for Alertmanager {
     fn compose(&self, news: &Notification) -> Result<Message, TemplateError> {
         let body = alertmanager::body(&news.alerts, &self.external_url);
-        Ok(Message { id: news.id.clone(), subject: String::new(), body })
+        Ok(Message { id: news.id.clone(), body, ..Message::default() })
     }
 
     /// Delivered when one of them has it: the others are told within a minute, with everything that burns.

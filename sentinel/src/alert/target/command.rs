@@ -59,7 +59,7 @@ async fn give(child: &mut Child, body: &[u8]) {
 impl Post for Command {
     fn compose(&self, news: &Notification) -> Result<Message, TemplateError> {
         let body = webhook::body(news, &self.external_url);
-        Ok(Message { id: news.id.clone(), subject: String::new(), body })
+        Ok(Message { id: news.id.clone(), body, ..Message::default() })
     }
 
     async fn post(&self, message: &Message) -> Answer {

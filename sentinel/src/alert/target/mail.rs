@@ -93,7 +93,7 @@ impl Mail {
 impl Post for Mail {
     fn compose(&self, news: &Notification) -> Result<Message, TemplateError> {
         let (subject, text) = mail::letter(news, &self.words, &self.external_url)?;
-        Ok(Message { id: news.id.clone(), subject, body: text.into_bytes() })
+        Ok(Message { id: news.id.clone(), subject, body: text.into_bytes(), ..Message::default() })
     }
 
     async fn post(&self, message: &Message) -> Answer {

@@ -1,4 +1,6 @@
-//! Whoever is on call, by PagerDuty's Events API.
+//! Whoever is on call, by PagerDuty's Events API; and what changed, by its Change Events API.
+
+use std::path::Path;
 
 use pavane_alerts::Notification;
 use pavane_alerts::body::pagerduty;
@@ -18,7 +20,10 @@ pub(crate) struct PagerDuty {
 
 impl PagerDuty {
     pub(crate) fn new(config: Config, words: Words, external_url: String) -> anyhow::Result<Self> {
-        secret(&config.routing_key_file).map_err(|error| anyhow::anyhow!("failed to {error}"))?;
+        let keys = config.changes.iter().map(|changes| &changes.routing_key_file);
+        for path in keys.chain([&config.routing_key_file]) {
+            secret(path).map_err(|error| anyhow::anyhow!("failed to {error}"))?;
+        }
         let line = Line::new(config.allowed, config.url.starts_with("http:"))?;
         Ok(Self { config, words, line, external_url })
     }
@@ -26,13 +31,21 @@ impl PagerDuty {
 
 impl Post for PagerDuty {
     fn compose(&self, news: &Notification) -> Result<Message, TemplateError> {
-        let key = secret(&self.config.routing_key_file)
-            .map_err(|error| TemplateError { why: format!("failed to {error}") })?;
-        let body = pagerduty::body(news, &self.words, &key, &self.external_url)?;
-        Ok(Message { id: news.id.clone(), subject: String::new(), body })
+        let (change, url) = (news.is_change(), &self.external_url);
+        let body = match self.config.changes.as_ref().filter(|_| change) {
+            Some(changes) => pagerduty::change(news, &key(&changes.routing_key_file)?, url),
+            None => pagerduty::body(news, &self.words, &key(&self.config.routing_key_file)?, url)?,
+        };
+        Ok(Message { id: news.id.clone(), body, change, ..Message::default() })
     }
 
     async fn post(&self, message: &Message) -> Answer {
-        self.line.post(&self.config.url, json(), message.body.clone()).await
+        let changes = self.config.changes.as_ref().filter(|_| message.change);
+        let url = changes.map_or(&self.config.url, |changes| &changes.url);
+        self.line.post(url, json(), message.body.clone()).await
     }
+}
+
+fn key(path: &Path) -> Result<String, TemplateError> {
+    secret(path).map_err(|error| TemplateError { why: format!("failed to {error}") })
 }

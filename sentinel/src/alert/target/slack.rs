@@ -28,7 +28,7 @@ impl Slack {
 impl Post for Slack {
     fn compose(&self, news: &Notification) -> Result<Message, TemplateError> {
         let body = slack::body(news, &self.words, &self.external_url)?;
-        Ok(Message { id: news.id.clone(), subject: String::new(), body })
+        Ok(Message { id: news.id.clone(), body, ..Message::default() })
     }
 
     async fn post(&self, message: &Message) -> Answer {

@@ -28,6 +28,13 @@ impl Webhook {
         Ok(Self { config, line, external_url })
     }
 
+    /// The same with less patience.
+    #[cfg(test)]
+    pub(crate) fn within(mut self, limit: std::time::Duration) -> Self {
+        self.line = self.line.within(limit);
+        self
+    }
+
     /// Names and values that are plain by what made them: an id of ours, a number, base64.
     fn headers(&self, message: &Message, secrets: &Secrets) -> Option<HeaderMap> {
         let timestamp = jiff::Timestamp::now().as_second();
@@ -54,7 +61,7 @@ impl Post for Webhook {
             Format::Alertmanager => webhook::body(news, &self.external_url),
             Format::CloudEvents => cloudevents::body(news, SOURCE, &self.external_url),
         };
-        Ok(Message { id: news.id.clone(), subject: String::new(), body })
+        Ok(Message { id: news.id.clone(), body, ..Message::default() })
     }
 
     async fn post(&self, message: &Message) -> Answer {

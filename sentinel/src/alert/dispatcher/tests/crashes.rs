@@ -38,7 +38,7 @@ impl World {
 impl Post for World {
     fn compose(&self, news: &Notification) -> Result<Message, TemplateError> {
         let body = pavane_alerts::body::webhook::body(news, "");
-        Ok(Message { id: news.id.clone(), subject: String::new(), body })
+        Ok(Message { id: news.id.clone(), body, ..Message::default() })
     }
 
     /// Takes its time, before and after it has taken the message; and fails now and then.

@@ -48,7 +48,7 @@ impl House {
 
 impl Post for Arc<House> {
     fn compose(&self, news: &Notification) -> Result<Message, TemplateError> {
-        Ok(Message { id: news.id.clone(), subject: String::new(), body: webhook::body(news, "") })
+        Ok(Message { id: news.id.clone(), body: webhook::body(news, ""), ..Message::default() })
     }
 
     async fn post(&self, message: &Message) -> Answer {

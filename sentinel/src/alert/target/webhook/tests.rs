@@ -41,7 +41,7 @@ async fn receiver(answer: &'static [u8], endless: bool) -> Fixture {
     let allowed = Allowed { loopback: true, private: false };
     let config = Config { url, secret_file: secret.path().into(), format: Format::Alertmanager, allowed };
     let caller = Webhook::new(config, String::new()).expect("a client");
-    let message = Message { id: "d1.firing".to_owned(), subject: String::new(), body: b"{\"a\":1}".to_vec() };
+    let message = Message { id: "d1.firing".to_owned(), body: b"{\"a\":1}".to_vec(), ..Message::default() };
     Fixture { caller, message, asked, _secret: secret }
 }
 
