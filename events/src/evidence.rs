@@ -112,6 +112,8 @@ pub struct Evidence {
     pub at: Option<Timestamp>,
     /// How many events the instance has not yet brought to the broker.
     pub outbox: i64,
+    /// How many records of its domain the instance had not read.
+    pub behind: i64,
     /// The value of a metric, as a decimal number; empty for any other kind.
     pub value: String,
     /// What was seen, for a person.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use pavane_alerts::{UNREACHED, WATCHDOG};
 use pavane_events::identity::sha256_hex;
 use pavane_events::{Domain, EventId};
+use pavane_sentinel_engine::diagnosis::page_of;
 use pavane_sentinel_engine::{Alert, AlertStatus};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -207,6 +208,7 @@ fn burning(domain: &Domain, replica: &str) -> Alert {
                 "This alert always burns. Whoever hears no more of it knows that nobody watches {domain}."
             ),
         ),
+        ("page", page_of(WATCHDOG, "")),
     ];
     straight(&labels, annotations, replica)
 }
@@ -223,11 +225,17 @@ fn unreached(domain: &Domain, replica: &str, why: &str) -> Alert {
                 "{MISSED} pings in a row were not taken: {why}. It may raise the alarm although the domain is seen."
             ),
         ),
+        ("next_step", "mend the way to the address of `dead_man` in the sentinel's file".to_owned()),
+        ("page", page_of(UNREACHED, "")),
     ];
     straight(&labels, annotations, replica)
 }
 
-fn straight(labels: &[(&str, &str)], annotations: [(&str, String); 2], replica: &str) -> Alert {
+fn straight(
+    labels: &[(&str, &str)],
+    annotations: impl IntoIterator<Item = (&'static str, String)>,
+    replica: &str,
+) -> Alert {
     let starts_at = wall();
     let owner = [("owner", "platform")];
     let labels: BTreeMap<String, String> =
@@ -237,7 +245,7 @@ fn straight(labels: &[(&str, &str)], annotations: [(&str, String); 2], replica: 
         id: EventId::new(format!("dead-man-{story}")).expect("73 characters of a name"),
         status: AlertStatus::Firing,
         labels,
-        annotations: annotations.map(|(name, text)| (name.to_owned(), text)).into(),
+        annotations: annotations.into_iter().map(|(name, text)| (name.to_owned(), text)).collect(),
         since: None,
         deadline: None,
         starts_at,

@@ -16,6 +16,7 @@ pages! {
     "cohort_unknown",
     "conflict",
     "contract_broken",
+    "dead_man_unreached",
     "domain_held",
     "failed",
     "gap",

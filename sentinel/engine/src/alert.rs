@@ -1,6 +1,7 @@
 //! What people are told: computed from the log alone, so every replica tells the same in the same words.
 
 mod about;
+mod apart;
 mod blind;
 mod story;
 
@@ -12,6 +13,8 @@ use pavane_events::service::HookUncertain;
 use pavane_events::verdict::{RolloutStalled, SequenceViolated};
 use pavane_events::{Cause, EventId, Millis, Record, Service, Timestamp, Version, identity};
 
+use crate::diagnosis::advice::Times;
+use crate::diagnosis::moment::moment;
 use crate::diagnosis::words::page_of;
 use crate::effect::{Alert, AlertStatus, Counter, Effect};
 use crate::fold::Fold;
@@ -39,7 +42,14 @@ impl Fold {
         alert.deadline = said.deadline;
         let brake = self.brake(rollout, self.clock.now()).map(|brake| brake.to_string());
         let story = Story::of(rollout, i, said);
-        story.tell(&mut alert, brake.as_deref());
+        let times = Times {
+            now: raw,
+            judged: raw,
+            in_hand: false,
+            gives_up: rollout.gives_up(i, self.settings.grace(rollout)).map(|at| self.clock.unadjusted(at)),
+            orphan_after: self.settings.newest().orphan_after_ms,
+        };
+        story.tell(&mut alert, brake.as_deref(), times);
         self.own_up(rollout, &story.culprit(), &mut alert);
         self.burn(n, About::Step(i, Concern::Stall), alert, out);
     }
@@ -74,7 +84,10 @@ impl Fold {
         let next =
             format!("find out who moved {who} early: by hand, or by a reaction that the plan does not know");
         alert.say("next_step", next);
+        let expects = rollout.expects(i);
+        alert.say("evidence", format!("{who} said {expects} (offset {})", said.cites));
         alert.say("offsets", said.cites.to_string());
+        alert.say("outlook", format!("it keeps the word, and counts it when {missing} has come"));
         alert.say("missing", missing);
         self.burn(n, About::Step(i, Concern::Sequence), alert, out);
     }
@@ -111,6 +124,11 @@ impl Fold {
         let next =
             "look what it did, by hand; then let it report, or `pavane override` or `pavane rollback` it";
         alert.say("next_step", next.to_owned());
+        let due =
+            rollout.deadline(i).map(|end| self.clock.unadjusted(end.plus(self.settings.grace(rollout))));
+        let due = due
+            .map_or_else(|| "when its window ends".to_owned(), |at| format!("at {}", moment(at, record.at)));
+        alert.say("outlook", format!("it waits for the step, and tells a stall {due}"));
         self.burn(n, About::Step(i, Concern::Uncertain), alert, out);
     }
 

@@ -11,6 +11,7 @@ mod ending;
 mod halt;
 mod headline;
 mod instances;
+pub(crate) mod moment;
 mod outlook;
 pub(crate) mod record;
 pub(crate) mod seen;
@@ -245,7 +246,7 @@ pub struct Said {
 }
 
 /// Something that speaks for a cause.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Seen {
     /// `heartbeat`, `silence`, `failure`, `rejection`, `dead_letter`, `uncertain`, `early`, `metric`, `wrong_version`, `gap`.
     pub kind: &'static str,
@@ -253,9 +254,32 @@ pub struct Seen {
     pub offset: Option<i64>,
     /// What was seen.
     pub text: String,
+    /// The instance that it is about; empty where that is none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub by: String,
     /// The last lines of a hook, where it is one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub output: Vec<String>,
+    /// What the hook ended with, where it is one that ended by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i64>,
+    /// The registry's id of the schema that what cannot be read was written in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema_id: Option<i64>,
+    /// JSON pointer of the field that differs; empty where that is not known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub field: String,
+    /// How many events wait in the outbox of the instance.
+    #[serde(skip_serializing_if = "is_none")]
+    pub outbox: i64,
+    /// How many records of the domain the instance had not read.
+    #[serde(skip_serializing_if = "is_none")]
+    pub behind: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+const fn is_none(n: &i64) -> bool {
+    *n == 0
 }
 
 /// Something that was decided or ordered.

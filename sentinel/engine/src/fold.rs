@@ -25,6 +25,7 @@ use crate::rollouts::Rollouts;
 use crate::score::Score;
 use crate::sequences::{Sequence, Sequences};
 use crate::settings::Settings;
+use crate::step::Taint;
 
 /// The version of the rules by which this program judges.
 pub const RULES: i64 = 1;
@@ -374,7 +375,12 @@ impl Fold {
             && rollout.status == Status::Open
             && rollout.steps[i].full.is_none()
         {
-            rollout.steps[i].taint = Some((unreadable.offset, record::unreadable(unreadable)));
+            rollout.steps[i].taint = Some(Taint {
+                offset: unreadable.offset,
+                why: record::unreadable(unreadable),
+                schema_id: unreadable.schema_id,
+                field: unreadable.field.clone(),
+            });
         }
         Touched::One(n)
     }

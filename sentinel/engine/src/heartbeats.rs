@@ -226,6 +226,7 @@ impl Heartbeats {
             offset: Some(heard.offset),
             at: Some(heard.at),
             outbox: heartbeat.outbox,
+            behind: (fold.offset - heartbeat.position).max(0),
             value: String::new(),
             detail: what,
         }

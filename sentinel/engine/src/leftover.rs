@@ -39,6 +39,7 @@ impl Fold {
         let next =
             "`pavane rollback {0} --reason …` goes back all the same, `pavane resume {0}` goes on without";
         alert.say("next_step", next.replace("{0}", rollout.id.as_str()));
+        alert.say("outlook", "it has paused the rollout, and does not ask again for this stall".to_owned());
         self.burn(n, About::Step(i, Concern::Withheld), alert, out);
     }
 
@@ -72,6 +73,7 @@ impl Fold {
         );
         alert.say("next_step", format!("bring these to one version by hand: {left}"));
         alert.say("lacking", left);
+        alert.say("outlook", "it asks for nothing more: the rollout has ended".to_owned());
         if let Some(i) = rollout.first_not_back() {
             let (service, owner) = (rollout.service(i).into_owned(), rollout.plan_step(i).owner.clone());
             alert.labels.insert("service".to_owned(), service.to_string());
@@ -113,6 +115,7 @@ impl Fold {
         }
         let next = "decide what becomes of what stays: does the old version of the others run with it?";
         alert.say("next_step", next.to_owned());
+        alert.say("outlook", "it asks for nothing more: the rollout has ended".to_owned());
         self.burn(n, About::Whole(Matter::Frozen), alert, out);
     }
 

@@ -8,6 +8,7 @@
 
 mod domain;
 mod error;
+mod number;
 mod read;
 mod write;
 mod written;

@@ -7,7 +7,6 @@ use pavane_events::{Body, EventType, Record, Speaker};
 
 use crate::alert::{About, Concern};
 use crate::clock::Mark;
-use crate::diagnosis::record as said_of;
 use crate::effect::{Counter, Effect};
 use crate::fold::Fold;
 use crate::rollout::{Counted, Pending, Rollout, Status};
@@ -185,14 +184,7 @@ impl Fold {
         if own.is_some()
             && let Some(i) = awaited.or(own.filter(open))
         {
-            rollout.steps[i].rejection = Some(Rejection {
-                offset: record.offset,
-                instance: envelope.instance.clone(),
-                producer: body.producer.clone(),
-                schema_id: body.schema_id,
-                field: body.field.clone(),
-                detail: said_of::rejected(body),
-            });
+            rollout.steps[i].rejection = Some(Rejection::of(record, body));
         }
     }
 

@@ -35,6 +35,8 @@ pub(crate) struct More {
     pub(crate) from: Option<Version>,
     /// Why, and below it the last lines of a hook.
     pub(crate) detail: String,
+    /// What a hook ended with, where one failed.
+    pub(crate) exit: Option<i64>,
     pub(crate) boot: Option<String>,
     pub(crate) sequence: Option<i64>,
 }
@@ -66,6 +68,11 @@ impl Word {
     /// The last lines of the hook, where it is one.
     pub(crate) fn output(&self) -> impl Iterator<Item = &str> {
         self.whole().lines().skip(1)
+    }
+
+    /// What the hook ended with, where one failed and ended by itself.
+    pub(crate) fn exit(&self) -> Option<i64> {
+        self.more.as_ref()?.exit
     }
 
     fn whole(&self) -> &str {

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut, Index, IndexMut};
 
-use pavane_events::{Cause, Evidence, Instance, Service, Timestamp};
+use pavane_events::service::EventRejected;
+use pavane_events::{Cause, Evidence, Instance, Record, Service, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Mark;
+use crate::diagnosis::record::rejected;
 use crate::spoken::{Saying, Words};
 
 /// What an instance answered to the request to go back.
@@ -66,6 +68,8 @@ pub(crate) struct Stall {
 #[derive(Clone, Debug)]
 pub(crate) struct Rejection {
     pub(crate) offset: i64,
+    /// Where the event stands that it could not read.
+    pub(crate) unread: Option<i64>,
     pub(crate) instance: Option<Instance>,
     /// Who said it.
     pub(crate) producer: Option<Service>,
@@ -73,6 +77,32 @@ pub(crate) struct Rejection {
     /// JSON pointer of the field that differs; empty where that is not known.
     pub(crate) field: String,
     pub(crate) detail: String,
+}
+
+impl Rejection {
+    /// What a record says of an event that somebody could not read.
+    pub(crate) fn of(record: &Record, said: &EventRejected) -> Self {
+        Self {
+            offset: record.offset,
+            unread: Some(said.offset),
+            instance: record.event.envelope.instance.clone(),
+            producer: said.producer.clone(),
+            schema_id: said.schema_id,
+            field: said.field.clone(),
+            detail: rejected(said),
+        }
+    }
+}
+
+/// A record that nobody can read and that could have been the awaited event.
+#[derive(Clone, Debug)]
+pub(crate) struct Taint {
+    pub(crate) offset: i64,
+    /// Why nobody can, for a person.
+    pub(crate) why: String,
+    pub(crate) schema_id: Option<i64>,
+    /// As [`Rejection::field`].
+    pub(crate) field: String,
 }
 
 /// An event of the step that came before any of its prerequisites.
@@ -105,8 +135,7 @@ pub(crate) struct StepState {
 pub(crate) struct Seldom {
     pub(crate) stall: Option<Stall>,
     pub(crate) rejection: Option<Rejection>,
-    /// The offset of a record that nobody can read and that could have been the awaited event.
-    pub(crate) taint: Option<(i64, String)>,
+    pub(crate) taint: Option<Taint>,
     pub(crate) violation: Option<Violation>,
     /// When its turn to go back came.
     pub(crate) turn: Option<Mark>,

@@ -208,7 +208,7 @@ impl Fold {
             deciding: rollout.pending.as_ref().map(|pending| pending.accepted),
             behind: self.behind(rollout).filter(|_| rollout.status == Status::Queued),
             phases: (0..rollout.phases.len()).map(|k| PhaseView::of(rollout, k, now)).collect(),
-            steps: (0..rollout.steps.len()).map(|i| StepView::of(rollout, i, now)).collect(),
+            steps: (0..rollout.steps.len()).map(|i| StepView::of(self, rollout, i, now)).collect(),
             verdicts: rollout.verdicts.iter().map(|verdict| verdict.shown(rollout)).collect(),
         }
     }

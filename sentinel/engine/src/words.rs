@@ -48,11 +48,11 @@ pub(crate) fn read(rollout: &Rollout, record: &Record) -> Option<Heard> {
     let others = if is_exact { exact.collect() } else { Vec::new() };
     let deployment = said(&record.event.body);
     let moved = deployment.is_some();
-    let (other, from, detail) = match deployment {
+    let (other, more) = match deployment {
         Some(said) => said,
-        None => (is_exact.then_some(Saying::Awaited)?, None, String::new()),
+        None => (is_exact.then_some(Saying::Awaited)?, More::default()),
     };
-    let more = More { from, detail, boot: envelope.boot.clone(), sequence: envelope.sequence };
+    let more = More { boot: envelope.boot.clone(), sequence: envelope.sequence, ..more };
     let word = Word {
         saying: if is_exact { Saying::Awaited } else { other },
         moved,
@@ -81,18 +81,22 @@ pub(crate) fn current(rollout: &Rollout, service: &Service, zone: Option<&Zone>)
 }
 
 /// What a deployment event says of itself, whichever step it belongs to.
-fn said(body: &Body) -> Option<(Saying, Option<Version>, String)> {
+fn said(body: &Body) -> Option<(Saying, More)> {
+    let from = |from: &Option<Version>| More { from: from.clone(), ..More::default() };
     if let Body::DeploymentStarted(body) = body {
-        return Some((Saying::Started, body.from.clone(), String::new()));
+        return Some((Saying::Started, from(&body.from)));
     }
     if let Body::DeploymentComplete(body) = body {
-        return Some((Saying::Started, body.from.clone(), String::new()));
+        return Some((Saying::Started, from(&body.from)));
     }
-    if matches!(body, Body::DeploymentFailed(_)) {
+    if let Body::DeploymentFailed(failed) = body {
         // the hook's last lines stand below the reason
         let mut why = vec![said_of::detail(body).replace('\n', " ")];
         why.extend(said_of::output(body));
-        return Some((Saying::Failed, None, why.join("\n")));
+        return Some((
+            Saying::Failed,
+            More { detail: why.join("\n"), exit: failed.exit_code, ..More::default() },
+        ));
     }
-    matches!(body, Body::Drained(_)).then_some((Saying::Drained, None, String::new()))
+    matches!(body, Body::Drained(_)).then_some((Saying::Drained, More::default()))
 }

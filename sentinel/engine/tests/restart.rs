@@ -98,7 +98,7 @@ const EVERYTHING: &str = "
     rollout.steps.turns rollout.steps.answers rollout.steps.goes_back rollout.steps.counted rollout.steps.members
     rollout.steps.words.by rollout.steps.words.said rollout.steps.words.offset rollout.steps.words.moved
     rollout.steps.words.version rollout.steps.words.from rollout.steps.words.detail rollout.steps.words.boot
-    rollout.steps.words.sequence
+    rollout.steps.words.sequence rollout.steps.words.exit rollout.steps.rejection.unread rollout.steps.taint_schema rollout.steps.taint_field
     rollout.steps.words.said=started rollout.steps.words.said=awaited rollout.steps.words.said=wrong_version
     rollout.steps.words.said=failed rollout.steps.words.said=drained
     rollout.steps.stall.proof rollout.steps.stall.cause rollout.steps.stall.raw rollout.steps.stall.missing

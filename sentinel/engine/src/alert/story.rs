@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use pavane_events::verdict::RolloutStalled;
 use pavane_events::{Cause, Evidence, EvidenceKind, Service, Version};
 
-use crate::alert::spoken;
-use crate::diagnosis::advice::Case;
+use crate::alert::{apart, spoken};
+use crate::diagnosis::advice::{Case, Times};
 use crate::diagnosis::words::{listed, meaning, spaced};
 use crate::diagnosis::{Seen, seen};
 use crate::effect::Alert;
@@ -50,10 +50,10 @@ impl<'a> Story<'a> {
     }
 
     /// Writes it into the alert. `brake` is what keeps the sentinel from asking for a rollback by itself.
-    pub(crate) fn tell(&self, alert: &mut Alert, brake: Option<&str>) {
+    pub(crate) fn tell(&self, alert: &mut Alert, brake: Option<&str>, times: Times) {
         let plan = &self.rollout.score.plan.name;
         let (culprit, who) = (self.culprit(), self.who());
-        let case = self.case(culprit.as_str(), &who);
+        let case = self.case(culprit.as_str(), &who, times);
         let (next, outlook) = (case.next(), case.outlook(brake));
         let headline = self.headline();
         alert.say("summary", format!("{plan}: {headline} ({})", spaced(self.said.cause.as_str())));
@@ -74,37 +74,10 @@ impl<'a> Story<'a> {
         if let Some(origin) = self.origin {
             alert.say("origin", self.rollout.plan_step(origin).id.to_string());
         }
-        self.tell_programs(alert);
+        apart::tell(alert, &self.rollout.steps[self.i], &self.seen);
     }
 
-    /// What only programs want apart: places, numbers, the output of a hook.
-    fn tell_programs(&self, alert: &mut Alert) {
-        let state = &self.rollout.steps[self.i];
-        let offsets = self.seen.iter().filter(|seen| seen.kind != "heartbeat").filter_map(|seen| seen.offset);
-        let offsets: BTreeSet<i64> = offsets.collect();
-        let offsets: Vec<String> = offsets.iter().take(NAMED).map(ToString::to_string).collect();
-        let beats = self.seen.iter().filter(|seen| seen.kind == "heartbeat").filter_map(|seen| seen.offset);
-        let beats: Vec<String> = beats.take(NAMED).map(|offset| offset.to_string()).collect();
-        let output: Vec<&str> = self.seen.iter().flat_map(|seen| &seen.output).map(String::as_str).collect();
-        let rejection = state.rejection.as_ref();
-        for (key, text) in [
-            ("offsets", offsets.join(", ")),
-            ("heartbeats", beats.join(", ")),
-            ("output", output.join("\n")),
-            (
-                "schema_id",
-                rejection.and_then(|seen| seen.schema_id).map_or(String::new(), |id| id.to_string()),
-            ),
-            ("field", rejection.map_or(String::new(), |seen| seen.field.clone())),
-            ("dead_letter", state.taint.as_ref().map_or(String::new(), |(offset, _)| offset.to_string())),
-        ] {
-            if !text.is_empty() {
-                alert.say(key, text);
-            }
-        }
-    }
-
-    fn case<'s>(&'s self, culprit: &'s str, who: &'s str) -> Case<'s> {
+    fn case<'s>(&'s self, culprit: &'s str, who: &'s str, times: Times) -> Case<'s> {
         Case {
             rollout: self.rollout.id.as_str(),
             step: self.rollout.plan_step(self.i).id.as_str(),
@@ -114,6 +87,7 @@ impl<'a> Story<'a> {
             cause: self.said.cause,
             remedy: self.rollout.remedy(self.i),
             back: self.rollout.status == Status::RollingBack,
+            times,
         }
     }
 
@@ -270,13 +244,15 @@ fn origin(rollout: &Rollout, i: usize) -> Option<usize> {
 fn seen_of(rollout: &Rollout, i: usize, said: &RolloutStalled) -> Vec<Seen> {
     let (state, plan) = (&rollout.steps[i], rollout.plan_step(i));
     let mut all = Vec::new();
-    let mut see = |kind, offset, text, output| all.push(Seen { kind, offset: Some(offset), text, output });
+    let mut see = |kind, offset, text, seen: Seen| {
+        all.push(Seen { kind, offset: Some(offset), text, ..seen });
+    };
     if let Some(seen) = &state.rejection {
         let who = seen.instance.as_ref().map_or("a service that waits", |instance| instance.as_str());
-        see("rejection", seen.offset, format!("{who} said EventRejected: {}", seen.detail), Vec::new());
+        see("rejection", seen.offset, format!("{who} said EventRejected: {}", seen.detail), Seen::default());
     }
-    if let Some((offset, why)) = state.taint.as_ref().filter(|_| state.rejection.is_none()) {
-        see("dead_letter", *offset, why.clone(), Vec::new());
+    if let Some(taint) = state.taint.as_ref().filter(|_| state.rejection.is_none()) {
+        see("dead_letter", taint.offset, taint.why.clone(), Seen::default());
     }
     for (instance, word) in state.words.iter() {
         let (version, wanted) = (word.version.as_ref(), plan.version.as_ref().map(ToString::to_string));
@@ -290,7 +266,8 @@ fn seen_of(rollout: &Rollout, i: usize, said: &RolloutStalled) -> Vec<Seen> {
             Saying::Awaited => continue,
         };
         let kind = if word.saying == Saying::Failed { "failure" } else { "word" };
-        see(kind, word.offset, text, word.output().map(ToOwned::to_owned).collect());
+        let output = word.output().map(ToOwned::to_owned).collect();
+        see(kind, word.offset, text, Seen { output, exit_code: word.exit(), ..Seen::default() });
     }
     let contradicted = |evidence: &Evidence| {
         let word = evidence.instance.as_ref().and_then(|instance| state.words.get(instance));

@@ -213,8 +213,12 @@ impl Chronicle {
         let who = envelope.instance.as_ref().map(Instance::as_str);
         let who = who.or(by.as_ref().map(Service::as_str)).unwrap_or("somebody").to_owned();
         let text = format!("{who} said {event}: {}", record::detail(&record.event.body));
-        let output = record::output(&record.event.body);
-        self.keep(Exhibit { about, by, seen: Seen { kind, offset: Some(record.offset), text, output } });
+        let body = &record.event.body;
+        let (output, exit_code) = (record::output(body), record::exit_code(body));
+        let (schema_id, field) = record::differs(body);
+        let offset = Some(record.offset);
+        let seen = Seen { kind, offset, text, output, exit_code, schema_id, field, ..Seen::default() };
+        self.keep(Exhibit { about, by, seen });
     }
 
     fn unreadable(&mut self, unreadable: &Unreadable) {
@@ -223,7 +227,9 @@ impl Chronicle {
         }
         self.records += 1;
         let text = record::unreadable(unreadable);
-        let seen = Seen { kind: "dead_letter", offset: Some(unreadable.offset), text, output: Vec::new() };
+        let (offset, schema_id, field) =
+            (Some(unreadable.offset), unreadable.schema_id, unreadable.field.clone());
+        let seen = Seen { kind: "dead_letter", offset, text, schema_id, field, ..Seen::default() };
         let service = unreadable.service.clone();
         self.keep(Exhibit { about: service.clone(), by: service, seen });
     }

@@ -3,8 +3,9 @@
 use pavane_choreography::OnStall;
 use pavane_events::Cause;
 
-use super::advice::Case;
+use super::advice::{Case, Times};
 use super::chronicle::Exhibit;
+use super::moment::moment;
 use super::{Awaited, Facts, Halt, chain, words};
 use crate::rollout::Status;
 use crate::view::{RolloutView, StepStatus};
@@ -22,13 +23,18 @@ pub(super) fn of(
     }
     match view.status {
         Status::Open if view.paused => {
-            lines.push("it judges nothing while the clocks stand still; they go on with what was left".to_owned());
+            lines.push(
+                "it judges nothing while the clocks stand still; they go on with what was left".to_owned(),
+            );
         }
         Status::Open => lines.extend(awaited.first().map(|first| of_step(facts, view, first))),
-        Status::RollingBack => lines.push(
-            "it asks each service when its turn has come, and says RolloutRolledBack or RolloutPartial at the end"
-                .to_owned(),
-        ),
+        Status::RollingBack => {
+            lines.push(
+                "it asks each service when its turn has come, and says RolloutRolledBack or RolloutPartial at the end"
+                    .to_owned(),
+            );
+            lines.extend(awaited.iter().find(|one| one.cause.is_some()).map(|one| of_step(facts, view, one)));
+        }
         Status::Queued => {
             let behind = view.behind.as_ref().map_or("the others", |behind| behind.as_str());
             lines.push(format!("it begins by itself when {behind} has ended"));
@@ -62,7 +68,7 @@ fn of_step(facts: &Facts<'_>, view: &RolloutView, first: &Awaited) -> String {
         return "it takes the step as met when it has held for as long as the plan asks for".to_owned();
     }
     let Some(cause) = first.cause else {
-        let left = first.deadline.map_or(0, |end| end.plus(facts.view.grace_ms).since(facts.now).max(0));
+        let at = first.deadline.map_or(facts.now, |end| end.plus(facts.view.grace_ms).max(facts.now));
         let then = match remedy {
             OnStall::Alert => String::new(),
             OnStall::Pause => ", and pauses the rollout".to_owned(),
@@ -71,20 +77,30 @@ fn of_step(facts: &Facts<'_>, view: &RolloutView, first: &Awaited) -> String {
             }
         };
         let loud = first.severity.as_str();
-        return format!("in {} it tells {} ({loud}){then}", words::lasting(left), first.owner);
+        let when =
+            if at > facts.now { format!("at {}", moment(at, facts.now)) } else { "at once".to_owned() };
+        return format!("{when} it tells {} ({loud}){then}", first.owner);
     };
     let who = advised(first);
-    case(view, first, &who, cause, remedy).outlook(view.braked.as_deref())
+    case(facts, view, first, &who, (cause, remedy)).outlook(view.braked.as_deref())
 }
 
 /// What is missing, as advice is given on it.
 fn case<'a>(
+    facts: &Facts<'_>,
     view: &'a RolloutView,
     first: &'a Awaited,
     who: &'a str,
-    cause: Cause,
-    remedy: OnStall,
+    (cause, remedy): (Cause, OnStall),
 ) -> Case<'a> {
+    let step = chain::place(view, &first.step).map(|i| &view.steps[i]);
+    let times = Times {
+        now: facts.now,
+        judged: step.and_then(|step| step.stalled_at).unwrap_or(facts.now),
+        in_hand: step.is_some_and(|step| step.in_hand),
+        gives_up: step.and_then(|step| step.gives_up_at),
+        orphan_after: facts.view.configured.orphan_after_ms,
+    };
     Case {
         rollout: view.id.as_str(),
         step: &first.step,
@@ -94,6 +110,7 @@ fn case<'a>(
         cause,
         remedy,
         back: view.status == Status::RollingBack,
+        times,
     }
 }
 
@@ -113,13 +130,13 @@ pub(super) fn next(
     lines.extend(awaited.first().and_then(|first| of_uncertain(facts, first)));
     match view.status {
         Status::Open => {
-            lines.extend(awaited.first().into_iter().flat_map(|first| of_stall(view, first)));
+            lines.extend(awaited.first().into_iter().flat_map(|first| of_stall(facts, view, first)));
         }
         Status::RollingBack => {
             let bad = awaited.iter().find(|one| one.cause.is_some() || one.state == StepStatus::NotBack);
             lines.extend(bad.into_iter().flat_map(|one| {
                 let cause = one.cause.unwrap_or_default();
-                case(view, one, &advised(one), cause, OnStall::Alert).next()
+                case(facts, view, one, &advised(one), (cause, OnStall::Alert)).next()
             }));
         }
         Status::Partial => lines.push(
@@ -166,9 +183,9 @@ fn of_halt(view: &RolloutView, halt: &Halt) -> Option<String> {
     })
 }
 
-fn of_stall(view: &RolloutView, first: &Awaited) -> Vec<String> {
+fn of_stall(facts: &Facts<'_>, view: &RolloutView, first: &Awaited) -> Vec<String> {
     let remedy = chain::place(view, &first.step).map_or(OnStall::Alert, |i| view.steps[i].on_stall);
     let Some(cause) = first.cause else { return Vec::new() };
     let who = advised(first);
-    case(view, first, &who, cause, remedy).next()
+    case(facts, view, first, &who, (cause, remedy)).next()
 }

@@ -257,6 +257,25 @@ fn failed(stage: &str, exit_code: Option<i64>, attempts: i64, reason: &str) -> S
     }
 }
 
+/// What a hook that failed ended with; none where it did not end by itself.
+pub(crate) fn exit_code(body: &Body) -> Option<i64> {
+    if let Body::DeploymentFailed(body) = body {
+        return body.exit_code;
+    }
+    if let Body::RollbackFailed(body) = body {
+        return body.exit_code;
+    }
+    None
+}
+
+/// The schema of what a service could not read, and the field that differs; empty where that is not known.
+pub(crate) fn differs(body: &Body) -> (Option<i64>, String) {
+    if let Body::EventRejected(body) = body {
+        return (body.schema_id, body.field.clone());
+    }
+    (None, String::new())
+}
+
 /// The last lines that a hook wrote, as far as the record carries them.
 pub(crate) fn output(body: &Body) -> Vec<String> {
     if let Body::DeploymentFailed(body) = body {

@@ -44,7 +44,10 @@ pub(crate) fn quoted(evidence: &Evidence) -> Seen {
             "" => evidence.detail.clone(),
             who => format!("{who}{version}{phase}: {}", evidence.detail),
         },
-        output: Vec::new(),
+        by: who.to_owned(),
+        outbox: evidence.outbox,
+        behind: evidence.behind,
+        ..Seen::default()
     }
 }
 
@@ -66,7 +69,7 @@ fn wrong_version(step: &StepView, instance: &InstanceState) -> Option<Seen> {
         return None;
     }
     let text = contradiction(&instance.instance, instance.version.as_deref(), step.version.as_deref());
-    Some(Seen { kind: "wrong_version", offset: instance.offset, text, output: Vec::new() })
+    Some(Seen { kind: "wrong_version", offset: instance.offset, text, ..Seen::default() })
 }
 
 /// That an instance reports a version that does not count.

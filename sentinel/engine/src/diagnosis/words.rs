@@ -24,7 +24,7 @@ pub fn page(cause: Cause) -> String {
 }
 
 /// The alerts that there are. Those of verdicts lead to the page of their cause, the others to their own.
-pub const ALERTS: [&str; 21] = [
+pub const ALERTS: [&str; 22] = [
     "RolloutStalled",
     "RollbackStalled",
     "SequenceViolated",
@@ -46,6 +46,7 @@ pub const ALERTS: [&str; 21] = [
     "VersionDrift",
     "Blind",
     "Watchdog",
+    "DeadManUnreached",
 ];
 
 /// The page of an alert: that of its cause where a step stands still, else its own.

@@ -222,7 +222,9 @@ fn step(state: &StepState) -> written::Step {
         overridden: state.overridden,
         stall: stall.as_ref().map(self::stall),
         rejection: rejection.as_ref().map(self::rejection),
-        taint: taint.as_ref().map(|(offset, why)| (Number::of(*offset), why.clone())),
+        taint: taint.as_ref().map(|taint| (Number::of(taint.offset), taint.why.clone())),
+        taint_schema: taint.as_ref().and_then(|taint| taint.schema_id),
+        taint_field: taint.as_ref().map_or(String::new(), |taint| taint.field.clone()),
         violation: violation.as_ref().map(self::violation),
         turn: turn.map(Into::into),
         turns: Number::of(*turns),
@@ -236,9 +238,9 @@ fn step(state: &StepState) -> written::Step {
 
 fn word(by: &Instance, word: &Word) -> written::Word {
     let Word { saying, moved, offset, version, more } = word;
-    let More { from, detail, boot, sequence } = more.as_deref().cloned().unwrap_or_default();
+    let More { from, detail, exit, boot, sequence } = more.as_deref().cloned().unwrap_or_default();
     let (by, version, offset) = (by.clone(), version.clone(), Number::of(*offset));
-    written::Word { by, said: *saying, offset, moved: *moved, version, from, detail, boot, sequence }
+    written::Word { by, said: *saying, offset, moved: *moved, version, from, detail, exit, boot, sequence }
 }
 
 fn stall(stall: &Stall) -> written::Stall {
@@ -247,8 +249,9 @@ fn stall(stall: &Stall) -> written::Stall {
 }
 
 fn rejection(rejection: &Rejection) -> written::Rejection {
-    let Rejection { offset, instance, producer, schema_id, field, detail } = rejection.clone();
-    written::Rejection { offset: Number::of(offset), instance, producer, schema_id, field, detail }
+    let Rejection { offset, unread, instance, producer, schema_id, field, detail } = rejection.clone();
+    let (offset, unread) = (Number::of(offset), unread.map(Number::of));
+    written::Rejection { offset, unread, instance, producer, schema_id, field, detail }
 }
 
 fn violation(violation: &Violation) -> written::Violation {

@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pavane_events::{
-    Cause, Domain, EventId, Evidence, Instance, Millis, RolloutId, Service, Source, Timestamp, Version, Zone,
+    Cause, Domain, EventId, Evidence, Instance, RolloutId, Service, Source, Timestamp, Version, Zone,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::clock::Mark;
 use crate::rollout::Status;
 use crate::spoken::Saying;
 use crate::step::{Answer, Overriding, Proof};
 
 use super::domain;
+pub(super) use super::number::{Number, Point, length};
+use super::number::{is_one, one};
 
 /// The newest format that this program reads, and the one that it writes.
 pub const FORMAT: u32 = 1;
@@ -136,6 +137,10 @@ pub(super) struct Step {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) taint: Option<(Number, String)>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) taint_schema: Option<i64>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) taint_field: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) violation: Option<Violation>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) turn: Option<Point>,
@@ -165,6 +170,8 @@ pub(super) struct Word {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) detail: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) exit: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) boot: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) sequence: Option<i64>,
@@ -186,6 +193,8 @@ pub(super) struct Stall {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Rejection {
     pub(super) offset: Number,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) unread: Option<Number>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) instance: Option<Instance>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -327,71 +336,6 @@ pub(super) struct Sequence {
     pub(super) forked: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(super) read: Number,
-}
-
-/// A number that may be counted on from: beyond 2^53 there is none on any log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "i64", into = "i64")]
-pub(super) struct Number(i64);
-
-impl Number {
-    /// Takes a number of the fold.
-    pub(super) const fn of(number: i64) -> Self {
-        Self(number)
-    }
-
-    pub(super) const fn get(self) -> i64 {
-        self.0
-    }
-}
-
-impl TryFrom<i64> for Number {
-    type Error = String;
-
-    fn try_from(number: i64) -> Result<Self, String> {
-        const MOST: u64 = 1 << 53;
-        if number.unsigned_abs() <= MOST {
-            Ok(Self(number))
-        } else {
-            Err(format!("{number} is out of range"))
-        }
-    }
-}
-
-impl From<Number> for i64 {
-    fn from(number: Number) -> Self {
-        number.0
-    }
-}
-
-/// A point on the log: partition time and offset.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(super) struct Point(Timestamp, Number);
-
-impl From<Mark> for Point {
-    fn from(mark: Mark) -> Self {
-        Self(mark.at, Number(mark.offset()))
-    }
-}
-
-impl From<Point> for Mark {
-    fn from(point: Point) -> Self {
-        Self::new(point.0, point.1.0)
-    }
-}
-
-/// A length of time, as a number that may be counted on from.
-pub(super) const fn length(by: Millis) -> Number {
-    Number(by)
-}
-
-const fn one() -> Number {
-    Number(1)
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
-fn is_one(number: &Number) -> bool {
-    *number == one()
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -4,6 +4,7 @@ use pavane_choreography::{OnStall, Severity};
 use pavane_events::{Cause, Timestamp};
 use serde::Serialize;
 
+use crate::fold::Fold;
 use crate::rollout::{Rollout, Status};
 use crate::spoken::Saying;
 use crate::step::{Answer, Overriding, StepState};
@@ -55,6 +56,12 @@ pub struct StepView {
     pub attempt: i64,
     /// Why it stands still.
     pub cause: Option<Cause>,
+    /// When that was judged.
+    pub stalled_at: Option<Timestamp>,
+    /// Whether the plan's remedy has been taken since, or a person has gone on without it.
+    pub in_hand: bool,
+    /// When nobody waits for its way back any more, where it stands still on it.
+    pub gives_up_at: Option<Timestamp>,
     /// What is missing while something is awaited.
     pub missing: Option<String>,
     /// When its count was complete.
@@ -112,7 +119,7 @@ pub struct InstanceView {
 }
 
 impl StepView {
-    pub(super) fn of(rollout: &Rollout, i: usize, now: Timestamp) -> Self {
+    pub(super) fn of(fold: &Fold, rollout: &Rollout, i: usize, now: Timestamp) -> Self {
         let (state, step) = (&rollout.steps[i], rollout.plan_step(i));
         let have = state.words.values().filter(|word| word.saying == Saying::Awaited).count();
         let awaited = rollout.deadline(i).is_some();
@@ -157,6 +164,9 @@ impl StepView {
             deadline: rollout.deadline(i),
             attempt: state.attempt,
             cause: state.stall.as_ref().map(|stall| stall.cause),
+            stalled_at: state.stall.as_ref().map(|stall| fold.clock.adjusted(stall.raw)),
+            in_hand: state.stall.as_ref().is_some_and(|stall| stall.in_hand),
+            gives_up_at: rollout.gives_up(i, fold.settings.grace(rollout)),
             missing: awaited.then(|| rollout.missing(i)),
             full_at: state.full.map(|mark| mark.at),
             met_at: state.full.map(|mark| mark.at.plus(if state.overridden { 0 } else { step.healthy_for })),
@@ -169,7 +179,7 @@ impl StepView {
 
 fn tainted_by(state: &StepState) -> Vec<i64> {
     let rejected = state.rejection.as_ref().map(|rejection| rejection.offset);
-    let unreadable = state.taint.as_ref().map(|(offset, _)| *offset);
+    let unreadable = state.taint.as_ref().map(|taint| taint.offset);
     rejected.into_iter().chain(unreadable).collect()
 }
 

@@ -155,6 +155,17 @@ pub(crate) fn failed(reason: &str) -> Body {
     DeploymentFailed { stage: "hook".to_owned(), reason: reason.to_owned(), ..DeploymentFailed::default() }
         .into()
 }
+pub(crate) fn failed_with(exit_code: i64) -> Body {
+    let output = "one\ntwo\n".to_owned();
+    DeploymentFailed {
+        stage: "hook".to_owned(),
+        exit_code: Some(exit_code),
+        reason: "it gave up".to_owned(),
+        output,
+        ..DeploymentFailed::default()
+    }
+    .into()
+}
 pub(crate) fn drained() -> Body {
     Drained::default().into()
 }

@@ -135,7 +135,12 @@ pub(crate) fn essence(draft: &Draft) -> Body {
     if let Body::Proposed(said) = &mut body {
         let is_stall = said.kind == ProposalKind::RolloutStalled;
         for seen in &mut said.evidence {
-            *seen = Evidence { detail: String::new(), at: seen.at.filter(|_| !is_stall), ..seen.clone() };
+            *seen = Evidence {
+                detail: String::new(),
+                at: seen.at.filter(|_| !is_stall),
+                behind: 0,
+                ..seen.clone()
+            };
         }
     }
     body

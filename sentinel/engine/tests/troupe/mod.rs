@@ -196,7 +196,7 @@ fn word_of(dice: &mut Dice) -> Body {
         complete(),
         started("1.0.0"),
         started("1.0.0"),
-        failed("exit 1"),
+        failed_with(1),
         drained(),
         uncertain(),
         rejected("users", "DeploymentComplete", 3),
@@ -218,7 +218,7 @@ fn unreadable(stage: &mut Stage, dice: &mut Dice, rollout: &str) {
         rollout: Some(rollout_id(rollout)),
         schema_id: Some(9),
         reason: UnreadableReason::BadDatum,
-        field: String::new(),
+        field: "/detail".to_owned(),
         detail: "trailing bytes".to_owned(),
     }));
 }

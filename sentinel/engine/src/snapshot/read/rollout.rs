@@ -9,7 +9,7 @@ use crate::rollout::{Pending, Rollout};
 use crate::score::Score;
 use crate::snapshot::written;
 use crate::spoken::{More, Word};
-use crate::step::{Rejection, Stall, StepState, Violation};
+use crate::step::{Rejection, Stall, StepState, Taint, Violation};
 use crate::view::{Deed, Verdict};
 
 use super::{Defect, event_type, placed};
@@ -82,8 +82,8 @@ fn verdict(written: &written::Verdict, steps: usize, phases: usize) -> Result<Ve
 
 fn step(state: &mut StepState, written: written::Step) {
     for word in written.words {
-        let written::Word { by, said, offset, moved, version, from, detail, boot, sequence } = word;
-        let more = More { from, detail, boot, sequence }.kept();
+        let written::Word { by, said, offset, moved, version, from, detail, exit, boot, sequence } = word;
+        let more = More { from, detail, exit, boot, sequence }.kept();
         state.words.insert(by, Word { saying: said, moved, offset: offset.get(), version, more });
     }
     state.anchor = written.anchor.map(Into::into);
@@ -97,12 +97,13 @@ fn step(state: &mut StepState, written: written::Step) {
         state.stall = Some(Stall { proof, cause, raw, missing, in_hand, metric });
     }
     if let Some(written) = written.rejection {
-        let written::Rejection { offset, instance, producer, schema_id, field, detail } = written;
-        let offset = offset.get();
-        state.rejection = Some(Rejection { offset, instance, producer, schema_id, field, detail });
+        let written::Rejection { offset, unread, instance, producer, schema_id, field, detail } = written;
+        let (offset, unread) = (offset.get(), unread.map(written::Number::get));
+        state.rejection = Some(Rejection { offset, unread, instance, producer, schema_id, field, detail });
     }
     if let Some((offset, why)) = written.taint {
-        state.taint = Some((offset.get(), why));
+        let (schema_id, field) = (written.taint_schema, written.taint_field);
+        state.taint = Some(Taint { offset: offset.get(), why, schema_id, field });
     }
     if let Some(written::Violation { offset, instance, missing, accepted }) = written.violation {
         state.violation = Some(Violation { offset: offset.get(), instance, missing, accepted });
