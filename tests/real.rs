@@ -11,6 +11,8 @@ mod agreement;
 mod battery;
 #[path = "real/broker.rs"]
 mod broker;
+#[path = "real/catalogue.rs"]
+mod catalogue;
 #[path = "real/ground.rs"]
 mod ground;
 #[path = "real/log.rs"]

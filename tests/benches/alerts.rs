@@ -173,8 +173,10 @@ async fn killed(services: &Services, rollouts: usize) -> Result<()> {
         let mut sentinel = Sentinel::start_by(&stage, "a", &lines).await?;
         sentinel.ready().await?;
         if starting.is_finished() {
-            all(&inbox, rollouts).await?;
+            // what does not come in time is counted as lost below
+            let in_time = all(&inbox, rollouts).await;
             sentinel.stop().await?;
+            println!("everything was told: {}", in_time.is_ok());
             break;
         }
         chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -194,10 +196,11 @@ async fn killed(services: &Services, rollouts: usize) -> Result<()> {
     }
     let lost = decided.keys().filter(|rollout| !ids.contains_key(rollout.as_str())).count();
     let words: usize = ids.values().map(BTreeSet::len).sum();
+    let doubled = came.len() - words;
     println!(
-        "{} alerts, {kills} kills: {lost} lost, {} delivered twice under one id, {} told under two ids",
+        "{} alerts, {kills} kills: {lost} lost, {doubled} delivered twice under one id ({:.1} per 1,000), {} told under two ids",
         decided.len(),
-        came.len() - words,
+        f64::from(u32::try_from(doubled)?) * 1e3 / f64::from(u32::try_from(decided.len())?),
         ids.values().filter(|ids| ids.len() > 1).count()
     );
     Ok(())
