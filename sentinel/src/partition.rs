@@ -133,7 +133,9 @@ impl Partition {
         if let Some(start) = start {
             let view = self.engine.rollout(&start.rollout);
             let change = view.and_then(|view| start.change(&self.domain, &view));
-            change.into_iter().for_each(|change| self.hands.tell(change));
+            if let Some(change) = change {
+                self.hands.tell(change);
+            }
         }
     }
 

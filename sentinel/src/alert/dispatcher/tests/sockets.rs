@@ -20,7 +20,7 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const ALERTS: usize = 3;
 /// How long an attempt may take here.
 const PATIENCE: Duration = Duration::from_secs(2);
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// What a receiver does with its first connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl House {
             self.taken.lock().expect("no panic").push(request);
         }
         let long = "content-length: 100000\r\n\r\n";
-        let (answer, drips) = match manner {
+        let (answer, goes_on) = match manner {
             Manner::NeverAnswers | Manner::Hangs => return std::future::pending().await,
             Manner::CutsOff | Manner::Closes => return,
             Manner::Takes => ("HTTP/1.1 204 No Content\r\n\r\n".to_owned(), false),
@@ -88,9 +88,9 @@ impl House {
             Manner::DripsItsThanks => (format!("HTTP/1.1 200 OK\r\n{long}"), true),
         };
         let mut going = stream.write_all(answer.as_bytes()).await.is_ok();
-        let mut drops = interval(Duration::from_millis(20));
-        while going && drips {
-            drops.tick().await;
+        let mut pulse = interval(Duration::from_millis(20));
+        while going && goes_on {
+            pulse.tick().await;
             going = stream.write_all(b"x").await.is_ok();
         }
     }
