@@ -1,8 +1,10 @@
 //! One thread that polls one consumer of assigned partitions, and hands records over a bounded channel.
 //!
 //! A poll that is dropped half-way, or not called for a while, loses nothing here: the thread alone touches
-//! the consumer's queue, and the receiving end of a channel can be awaited and abandoned at will.
+//! the consumer's queue, and the receiving end of a channel can be awaited and abandoned at will. What is at hand
+//! goes over together: waking somebody for each record of a long log costs more than reading it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::Duration;
@@ -18,8 +20,10 @@ use crate::raw::Stamped;
 use crate::topics::Clock;
 use crate::{Bus, Error};
 
-/// How many records wait in the channel at most.
-const WAITING: usize = 64;
+/// How many records are handed over together at most, and after how many bytes of them no more are added. So many may wait in
+/// the channel, and as many beside it.
+const TOGETHER: usize = 256;
+const BYTES: usize = 262_144;
 /// How long the thread waits for a record before it looks for orders.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -50,8 +54,16 @@ pub(crate) struct Pump {
     topic: String,
     consumer: Arc<BaseConsumer<Ear>>,
     orders: Sender<Order>,
-    records: mpsc::Receiver<(u64, Pumped)>,
+    records: mpsc::Receiver<Batch>,
+    /// What was handed over and not yet taken.
+    at_hand: VecDeque<Pumped>,
     generation: u64,
+}
+
+/// What was at hand together, and by which order it was read.
+struct Batch {
+    generation: u64,
+    pumped: VecDeque<Pumped>,
 }
 
 /// Hears what the client says beside its records. That a partition was read to its end is no error.
@@ -85,14 +97,14 @@ impl Pump {
         let made = made.map_err(|source| Error::Client { purpose: "reading".to_owned(), source })?;
         let consumer: Arc<BaseConsumer<Ear>> = Arc::new(made);
         let (orders, inbox) = channel();
-        let (outbox, records) = mpsc::channel(WAITING);
+        let (outbox, records) = mpsc::channel(1);
         let worker = Worker { topic: topic.clone(), consumer: Arc::clone(&consumer), inbox, outbox };
         let name = "pavane-read";
         std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || worker.run())
             .map_err(|source| Error::Thread { name: name.to_owned(), source })?;
-        Ok(Self { topic, consumer, orders, records, generation: 0 })
+        Ok(Self { topic, consumer, orders, records, at_hand: VecDeque::new(), generation: 0 })
     }
 
     pub(crate) fn topic(&self) -> &str {
@@ -102,6 +114,7 @@ impl Pump {
     /// Reads from these places on; what was handed over and not yet taken is forgotten.
     pub(crate) fn start(&mut self, starts: Starts) -> Result<(), Error> {
         self.generation += 1;
+        self.at_hand.clear();
         let order = Order { generation: self.generation, starts };
         self.orders.send(order).map_err(|_| self.stopped())
     }
@@ -109,9 +122,14 @@ impl Pump {
     /// The next thing that the thread handed over. Can be abandoned at any await.
     pub(crate) async fn next(&mut self) -> Result<Pumped, Error> {
         loop {
-            let Some((generation, pumped)) = self.records.recv().await else { return Err(self.stopped()) };
-            if generation == self.generation {
+            if let Some(pumped) = self.at_hand.pop_front() {
                 return Ok(pumped);
+            }
+            let Some(Batch { generation, pumped }) = self.records.recv().await else {
+                return Err(self.stopped());
+            };
+            if generation == self.generation {
+                self.at_hand = pumped;
             }
         }
     }
@@ -153,34 +171,44 @@ struct Worker {
     topic: String,
     consumer: Arc<BaseConsumer<Ear>>,
     inbox: Receiver<Order>,
-    outbox: mpsc::Sender<(u64, Pumped)>,
+    outbox: mpsc::Sender<Batch>,
 }
 
 impl Worker {
     fn run(self) {
         let mut generation = 0;
         loop {
+            let mut pumped = VecDeque::new();
             match self.inbox.try_recv() {
                 Ok(order) => {
                     generation = order.generation;
-                    if let Err(error) = self.assign(&order.starts)
-                        && self.outbox.blocking_send((generation, Pumped::Failed(error))).is_err()
-                    {
-                        return;
-                    }
+                    pumped.extend(self.assign(&order.starts).err().map(Pumped::Failed));
                 }
                 Err(TryRecvError::Empty) => {}
                 Err(TryRecvError::Disconnected) => return,
             }
-            let pumped = match self.consumer.poll(POLL) {
-                None => continue,
+            self.fill(&mut pumped);
+            if !pumped.is_empty() && self.outbox.blocking_send(Batch { generation, pumped }).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Waits for one record, and adds what is at hand with it.
+    fn fill(&self, pumped: &mut VecDeque<Pumped>) {
+        let (mut wait, mut bytes) = (if pumped.is_empty() { POLL } else { Duration::ZERO }, 0);
+        while pumped.len() < TOGETHER && bytes < BYTES {
+            let next = match self.consumer.poll(wait) {
+                None => return,
                 Some(Ok(message)) => Pumped::Record(Stamped::copy_of(&message)),
                 Some(Err(KafkaError::PartitionEOF(partition))) => Pumped::End(partition),
                 Some(Err(error)) => Pumped::Failed(error),
             };
-            if self.outbox.blocking_send((generation, pumped)).is_err() {
-                return;
+            if let Pumped::Record(Stamped { raw, .. }) = &next {
+                bytes += raw.value.as_ref().map_or(0, Vec::len);
             }
+            pumped.push_back(next);
+            wait = Duration::ZERO;
         }
     }
 

@@ -75,6 +75,9 @@ async fn among(services: &Services, crowd: usize, rollouts: usize) -> Result<()>
     let stage = Stage::set(&format!("deadline-among-{crowd}"), script::DOMAIN, services).await?;
     let (bus, domain) = (stage.bus().await?, stage.domain().clone());
     let writer = bus.writer().await?;
+    // it watches from the start on: a log without a pulse for long is a leap of the clock, which it waits to have explained
+    let mut sentinel = Sentinel::start(&stage, "a").await?;
+    sentinel.ready().await?;
     let mut starting = JoinSet::new();
     for n in 0..crowd.saturating_sub(1) {
         if starting.len() >= ABREAST {
@@ -87,9 +90,10 @@ async fn among(services: &Services, crowd: usize, rollouts: usize) -> Result<()>
     while let Some(started) = starting.join_next().await {
         started??;
     }
-    let mut sentinel = Sentinel::start(&stage, "a").await?;
+    // behind the whole crowd on the log
+    writer.append(&start(&domain, "behind", "100h")?).await.context("failed to start the last one")?;
     wait::until("the sentinel to have read the crowd", CATCH_UP, async || {
-        sentinel.is_ready().await.then_some(())
+        sentinel.rollout("behind").await.ok().flatten()
     })
     .await?;
     let name = format!("{crowd} open");
@@ -145,12 +149,13 @@ async fn measure(name: &str, bus: &Bus, domain: &Domain, on_call: &Receiver, rol
     let (log, writer) = (Log::open(bus, domain).await?, bus.writer().await?);
     let mut ticks = tokio::time::interval(APART);
     let all = FIRST + rollouts;
+    let mut deadlines = BTreeMap::new();
     for n in 0..all {
         ticks.tick().await;
-        writer
-            .append(&start(domain, &format!("late-{n:04}"), "1s")?)
-            .await
-            .context("failed to start a rollout")?;
+        let name = format!("late-{n:04}");
+        let started =
+            writer.append(&start(domain, &name, "1s")?).await.context("failed to start a rollout")?;
+        deadlines.insert(name, started.at.plus(1_000));
     }
     let what = format!("{all} pages");
     let pages = wait::until(&what, SOON, async || Some(pages(on_call)).filter(|pages| pages.len() == all));
@@ -158,8 +163,9 @@ async fn measure(name: &str, bus: &Bus, domain: &Domain, on_call: &Receiver, rol
     let stalls = |entries: &[Entry]| Some(stalls(entries)).filter(|stalls| stalls.len() == all);
     let stalls = log.wait_for("every verdict", SOON, stalls).await?;
     let (mut said, mut told) = (Vec::new(), Vec::new());
-    for (rollout, (deadline, at)) in &stalls {
+    for (rollout, at) in &stalls {
         let page = pages.get(rollout).with_context(|| format!("nobody was paged about {rollout}"))?;
+        let deadline = deadlines.get(rollout).with_context(|| format!("nobody started {rollout}"))?;
         let deadline = u64::try_from(deadline.0).context("a deadline before the epoch")?;
         let at = u64::try_from(at.0).context("a verdict before the epoch")?;
         said.push(Duration::from_millis(at.saturating_sub(deadline)));
@@ -194,15 +200,15 @@ fn pages(on_call: &Receiver) -> BTreeMap<String, SystemTime> {
     pages
 }
 
-/// Each rollout's deadline, and when its verdict was appended.
-fn stalls(entries: &[Entry]) -> BTreeMap<String, (Timestamp, Timestamp)> {
+/// When each rollout's verdict was appended.
+fn stalls(entries: &[Entry]) -> BTreeMap<String, Timestamp> {
     let mut stalls = BTreeMap::new();
     for entry in entries {
         if let Entry::Event(record) = entry
-            && let Body::RolloutStalled(said) = &record.event.body
-            && let (Some(rollout), Some(deadline)) = (&record.event.envelope.rollout, said.deadline)
+            && let Body::RolloutStalled(_) = &record.event.body
+            && let Some(rollout) = &record.event.envelope.rollout
         {
-            stalls.entry(rollout.to_string()).or_insert((deadline, record.at));
+            stalls.entry(rollout.to_string()).or_insert(record.at);
         }
     }
     stalls
