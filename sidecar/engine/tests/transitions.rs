@@ -4,13 +4,11 @@
 
 mod stage;
 
-use pavane_choreography::Plan;
 use pavane_events::command::{
-    DomainHeld, DomainReleased, RollbackRequested, RolloutAborted, RolloutPaused, RolloutResumed,
-    StepOverridden,
+    DomainHeld, DomainReleased, RolloutAborted, RolloutPaused, RolloutResumed, StepOverridden,
 };
 use pavane_events::service::{DeploymentFailed, Ready};
-use pavane_events::verdict::{CommandRefused, RolloutCompleted};
+use pavane_events::verdict::CommandRefused;
 use pavane_events::{Body, EventId, EventType, StepId, Version};
 use pavane_sidecar_engine::input::Failure;
 use pavane_sidecar_engine::{HookOutcome, Input, Reaction, Trigger};
@@ -315,210 +313,6 @@ fn a_prerequisite_is_published_when_the_rollout_starts() {
 }
 
 #[test]
-fn a_service_that_is_on_the_target_already_says_so_at_once() {
-    let mut stage = Stage::ready(vec![upgrade(), revert()]);
-    stage.up_to_complete();
-    let decision = decide(&mut stage);
-    assert_eq!(stage.sentinel(addressed(decision, Some("2.0.0"), Some("1.0.0"))), ["observe"]);
-    assert_eq!(stage.version("1.0.0"), ["write RollbackRequested Over(Succeeded)", "say RollbackComplete"]);
-    assert_eq!(stage.calls.len(), 1, "the hook of the way forward alone");
-}
-
-#[test]
-fn a_service_goes_back_when_it_is_asked_from_the_version_it_runs() {
-    let mut stage = Stage::ready(vec![upgrade(), revert()]);
-    stage.up_to_complete();
-    let decision = decide(&mut stage);
-    assert_eq!(stage.sentinel(addressed(decision, Some("2.0.0"), Some("1.0.0"))), ["observe"]);
-    assert_eq!(stage.version("2.0.0"), ["write RollbackRequested Announced", "say RollbackInitiated"]);
-    assert_eq!(stage.deliver(), ["write RollbackRequested Running", "hook RollbackRequested #1"]);
-    assert_eq!(stage.calls[1].to, Some(Version::new("1.0.0").unwrap()));
-    assert_eq!(stage.hook(HookOutcome::Done), ["write RollbackRequested Checking", "observe"]);
-    assert_eq!(stage.version("1.0.0"), ["write RollbackRequested Over(Succeeded)", "say RollbackComplete"]);
-    let again = stage.sentinel(addressed(decision, Some("2.0.0"), Some("1.0.0")));
-    assert_eq!(again, NOTHING, "once for an epoch");
-}
-
-#[test]
-fn a_service_that_did_not_come_back_says_so() {
-    let mut stage = Stage::ready(vec![upgrade(), revert()]);
-    stage.up_to_complete();
-    let decision = decide(&mut stage);
-    stage.sentinel(addressed(decision, Some("2.0.0"), Some("1.0.0")));
-    stage.version("2.0.0");
-    stage.deliver();
-    stage.hook(HookOutcome::Done);
-    assert_eq!(stage.version("2.0.0"), ["write RollbackRequested Over(Failed)", "say RollbackFailed"]);
-}
-
-#[test]
-fn a_service_on_a_third_version_refuses() {
-    let mut stage = Stage::ready(vec![upgrade(), revert()]);
-    stage.up_to_complete();
-    let decision = decide(&mut stage);
-    stage.sentinel(addressed(decision, Some("2.0.0"), Some("1.0.0")));
-    assert_eq!(stage.version("2.1.0"), ["write RollbackRequested Over(Refused)", "say RollbackRefused"]);
-    let Body::RollbackRefused(body) = stage.last() else { panic!("a refusal") };
-    assert_eq!(body.reason, "the service runs 2.1.0: neither 2.0.0, which is expected, nor 1.0.0");
-}
-
-#[test]
-fn an_instance_that_said_nothing_is_not_asked() {
-    let mut stage = Stage::ready(vec![upgrade(), revert()]);
-    stage.start();
-    let decision = decide(&mut stage);
-    assert_eq!(stage.sentinel(addressed(decision, None, Some("1.0.0"))), NOTHING);
-}
-
-#[test]
-fn a_request_is_followed_only_from_the_sentinel_and_only_for_the_decision_in_force() {
-    let mut stage = Stage::ready(vec![upgrade(), revert()]);
-    stage.up_to_complete();
-    let early = addressed(3, Some("2.0.0"), Some("1.0.0"));
-    assert_eq!(stage.sentinel(early), ["tell decision_ignored"], "no decision is in force");
-    let decision = decide(&mut stage);
-    let request = || addressed(decision, Some("2.0.0"), Some("1.0.0"));
-    assert_eq!(stage.command(ROLLOUT, request()), ["tell decision_ignored"], "not the sentinel");
-    let other = addressed(decision - 1, Some("2.0.0"), Some("1.0.0"));
-    assert_eq!(stage.sentinel(other), ["tell decision_ignored"], "another decision");
-    let epoch = RollbackRequested { epoch: 2, ..request() };
-    assert_eq!(stage.sentinel(epoch), ["tell decision_ignored"], "another epoch");
-    assert_eq!(stage.sentinel(request()), ["observe"]);
-}
-
-#[test]
-fn a_request_to_go_back_cuts_off_the_hook_that_hangs() {
-    let mut stage = Stage::ready(vec![upgrade(), revert()]);
-    stage.up_to_hook();
-    let decision = decide(&mut stage);
-    assert_eq!(stage.sentinel(addressed(decision, None, Some("1.0.0"))), ["cut off"]);
-    assert_eq!(stage.tick(1_000), NOTHING, "once");
-    let failure = Failure { reason: "cut off".into(), ..Failure::default() };
-    let lines = stage.hook(HookOutcome::Failed(failure));
-    assert_eq!(lines, ["write user-db.Ready Over(Failed)", "say DeploymentFailed", "observe"]);
-    assert_eq!(stage.version("1.0.0"), ["write RollbackRequested Over(Succeeded)", "say RollbackComplete"]);
-}
-
-#[test]
-fn a_request_to_go_back_ends_the_wait_for_the_next_attempt_and_for_readiness() {
-    let busy = || HookOutcome::Retry(Failure { reason: "503".into(), ..Failure::default() });
-    for (outcome, stage_name) in [(busy(), "hook"), (HookOutcome::Done, "readiness")] {
-        let mut stage = Stage::ready(vec![Reaction { ready: Some(readiness()), ..upgrade() }, revert()]);
-        stage.up_to_hook();
-        stage.hook(outcome);
-        let decision = decide(&mut stage);
-        let lines = stage.sentinel(addressed(decision, None, Some("1.0.0")));
-        assert_eq!(lines, ["write user-db.Ready Over(Failed)", "say DeploymentFailed", "observe"]);
-        let Body::DeploymentFailed(body) = stage.last() else { panic!("a failure") };
-        assert_eq!(body.stage, stage_name);
-        assert!(body.reason.starts_with("the service was asked to go back"), "{}", body.reason);
-    }
-}
-
-#[test]
-fn a_hook_that_ends_well_before_it_is_asked_back_is_told_first() {
-    let mut stage = Stage::ready(vec![upgrade(), revert()]);
-    stage.up_to_hook();
-    let decision = decide(&mut stage);
-    stage.hook(HookOutcome::Done);
-    assert_eq!(stage.sentinel(addressed(decision, None, Some("1.0.0"))), NOTHING);
-    let lines = stage.version("2.0.0");
-    assert_eq!(lines, ["write user-db.Ready Over(Succeeded)", "say DeploymentComplete", "observe"]);
-    assert_eq!(stage.version("2.0.0"), ["write RollbackRequested Announced", "say RollbackInitiated"]);
-}
-
-#[test]
-fn a_service_without_a_way_back_says_so_instead_of_nothing() {
-    let mut stage = Stage::ready(vec![upgrade()]);
-    stage.up_to_complete();
-    let decision = decide(&mut stage);
-    stage.sentinel(addressed(decision, Some("2.0.0"), Some("1.0.0")));
-    assert_eq!(stage.version("2.0.0"), ["write RollbackRequested Over(Failed)", "say RollbackFailed"]);
-}
-
-#[test]
-fn the_sentinels_decision_is_believed_unless_something_took_its_ground() {
-    let accepted_by = |accepted| RollbackRequested {
-        accepted: Some(accepted),
-        step: Some(StepId::new("messaging").unwrap()),
-        ..go_back()
-    };
-    let takers: Vec<(&str, Body)> = vec![
-        ("pause", RolloutPaused::default().into()),
-        ("hold", DomainHeld::default().into()),
-        (
-            "override",
-            StepOverridden { step: StepId::new("schema").unwrap(), by: String::new(), reason: String::new() }
-                .into(),
-        ),
-    ];
-    for (what, taker) in takers {
-        let mut stage = Stage::ready(vec![upgrade(), revert()]);
-        stage.start();
-        let accepted = i64::try_from(stage.log.len()).unwrap();
-        stage.service("billing", "billing-0", Ready::default());
-        stage.command(ROLLOUT, taker);
-        assert_eq!(stage.sentinel(accepted_by(accepted)), ["tell decision_ignored"], "{what}");
-        let accepted = i64::try_from(stage.log.len()).unwrap();
-        stage.service("billing", "billing-0", Ready::default());
-        assert_eq!(stage.sentinel(accepted_by(accepted)), NOTHING, "{what}: accepted later, it is believed");
-    }
-}
-
-#[test]
-fn the_event_that_fills_the_count_takes_the_ground_from_a_rollback() {
-    let mut stage = Stage::ready(vec![upgrade(), revert()]);
-    stage.up_to_complete();
-    let accepted = i64::try_from(stage.log.len()).unwrap();
-    stage.service("billing", "billing-0", Ready::default());
-    stage.service("messaging", "messaging-0", complete());
-    let decision = RollbackRequested {
-        accepted: Some(accepted),
-        step: Some(StepId::new("messaging").unwrap()),
-        ..go_back()
-    };
-    assert_eq!(stage.sentinel(decision.clone()), ["tell decision_ignored"]);
-    assert_eq!(stage.command(ROLLOUT, decision), ["tell decision_ignored"], "nor from anyone else");
-}
-
-#[test]
-fn an_ending_is_believed_unless_someone_moved_since_it_was_accepted() {
-    let ending = |accepted| RolloutCompleted { epoch: 1, attempt: 1, accepted };
-    let mut stage = Stage::ready(vec![upgrade(), revert()]);
-    stage.up_to_complete();
-    let accepted = i64::try_from(stage.log.len()).unwrap() - 1;
-    stage.service("messaging", "messaging-0", announced());
-    assert_eq!(stage.sentinel(ending(accepted)), ["tell decision_ignored"]);
-    assert!(stage.engine.rollout().is_some());
-    assert_eq!(stage.sentinel(ending(accepted + 1)), NOTHING);
-    assert_eq!(stage.engine.rollout(), None);
-}
-
-#[test]
-fn a_rollback_after_completion_is_the_next_epoch() {
-    let mut stage = Stage::ready(vec![upgrade(), revert()]);
-    stage.up_to_complete();
-    let accepted = i64::try_from(stage.log.len()).unwrap();
-    stage.sentinel(RolloutCompleted { epoch: 1, attempt: 1, accepted });
-    assert_eq!(stage.crash(), NOTHING);
-    let decision = decide(&mut stage);
-    let request = RollbackRequested { epoch: 2, ..addressed(decision, Some("2.0.0"), Some("1.0.0")) };
-    assert_eq!(stage.sentinel(request), ["observe"]);
-    assert_eq!(stage.version("2.0.0"), ["write RollbackRequested Announced", "say RollbackInitiated"]);
-}
-
-#[test]
-fn a_rollback_after_completion_is_not_followed_when_a_later_rollout_took_a_service() {
-    let mut stage = Stage::ready(vec![upgrade(), revert()]);
-    stage.up_to_complete();
-    let accepted = i64::try_from(stage.log.len()).unwrap();
-    stage.sentinel(RolloutCompleted { epoch: 1, attempt: 1, accepted });
-    let other = Plan { steps: vec![step("messaging", "messaging.DeploymentComplete", &[])], ..plan() };
-    stage.start_with("r-2", &other);
-    assert_eq!(stage.command(ROLLOUT, go_back()), ["tell decision_ignored"]);
-}
-
-#[test]
 fn an_event_that_it_depends_on_and_cannot_read_is_rejected_once() {
     let mut stage = Stage::ready(vec![upgrade()]);
     stage.start();
@@ -536,69 +330,6 @@ fn an_event_that_it_depends_on_and_cannot_read_is_rejected_once() {
         ["tell incompatible"],
         "nobody here waits for it"
     );
-}
-
-#[test]
-fn a_hook_that_was_cut_short_is_never_run_again() {
-    for (version, lines) in [
-        ("2.0.0", ["write user-db.Ready Checking", "observe"]),
-        ("1.0.0", ["write user-db.Ready Over(Uncertain)", "say HookUncertain"]),
-    ] {
-        let mut stage = Stage::ready(vec![upgrade()]);
-        stage.up_to_hook();
-        assert_eq!(stage.crash(), ["observe"]);
-        assert_eq!(stage.version(version), lines);
-        assert_eq!(stage.calls.len(), 1);
-    }
-}
-
-#[test]
-fn a_restart_before_the_hook_goes_on_where_it_was() {
-    let mut stage = Stage::ready(vec![upgrade()]);
-    stage.start();
-    stage.schema_ready();
-    stage.version("1.0.0");
-    assert_eq!(stage.crash(), NOTHING, "the announcement is in the outbox still");
-    assert_eq!(stage.deliver(), ["write user-db.Ready Running", "hook user-db.Ready #1"]);
-}
-
-#[test]
-fn a_restart_between_two_attempts_tries_again() {
-    let mut stage = Stage::ready(vec![upgrade()]);
-    stage.up_to_hook();
-    stage.hook(HookOutcome::Retry(Failure::default()));
-    assert_eq!(stage.crash(), ["write user-db.Ready Running", "hook user-db.Ready #2"]);
-    assert!(stage.calls[1].trigger.is_some(), "the hook is told what it reacts to");
-}
-
-#[test]
-fn a_restart_after_the_hook_looks_at_the_service_again() {
-    let mut stage = Stage::ready(vec![Reaction { ready: Some(readiness()), ..upgrade() }]);
-    stage.up_to_hook();
-    stage.hook(HookOutcome::Done);
-    assert_eq!(stage.crash(), ["probe user-db.Ready"]);
-}
-
-#[test]
-fn a_lost_journal_does_not_run_a_hook_again_that_the_log_knows_of() {
-    let mut stage = Stage::ready(vec![upgrade()]);
-    stage.up_to_hook();
-    assert_eq!(stage.crash_and_lose_the_journal(), ["observe"]);
-    assert_eq!(stage.version("1.0.0"), ["write user-db.Ready Over(Uncertain)", "say HookUncertain"]);
-
-    let mut stage = Stage::ready(vec![upgrade()]);
-    stage.up_to_complete();
-    assert_eq!(stage.crash_and_lose_the_journal(), NOTHING);
-}
-
-#[test]
-fn a_new_instance_that_runs_the_new_version_already_joins() {
-    let mut stage = Stage::new(vec![upgrade()]);
-    stage.start();
-    stage.schema_ready();
-    assert_eq!(stage.catch_up(), ["observe"]);
-    assert_eq!(stage.version("2.0.0"), ["write user-db.Ready Checking", "observe"]);
-    assert_eq!(stage.version("2.0.0"), ["write user-db.Ready Over(Succeeded)", "say DeploymentComplete"]);
 }
 
 #[test]
@@ -664,11 +395,4 @@ fn the_heartbeat_says_what_it_is_doing() {
     assert_eq!((phase.word, phase.rollout.unwrap().as_str()), ("failed", ROLLOUT));
     assert_eq!(phase.version, Some(Version::new("1.0.0").unwrap()));
     assert_eq!(phase.position, 2);
-}
-
-/// A person asks to go back; returns where the decision stands.
-fn decide(stage: &mut Stage) -> i64 {
-    let offset = i64::try_from(stage.log.len()).unwrap();
-    assert_eq!(stage.command(ROLLOUT, go_back()), NOTHING);
-    offset
 }
