@@ -151,6 +151,7 @@ codes! {
     UndeclaredWait: "PAV416", "a sidecar waits for a step that its own step does not wait for";
     InstancesDiffer: "PAV417", "a sidecar waits for more instances than the plan";
     EmptyVersions: "PAV418", "no version can meet a version requirement";
+    VersionsApart: "PAV419", "a sidecar waits for a version that the step before cannot bring";
     ShortWindow: "PAV420", "a window is shorter than a sentinel can tell";
     HookOutlasts: "PAV421", "a hook may run for longer than its step's window";
     BackOutlasts: "PAV422", "a hook that goes back may run for longer than its window";

@@ -13,6 +13,9 @@ use crate::instances::Instances;
 use crate::maintenance::Maintenance;
 use crate::phase::Phase;
 
+/// The most labels that a rollout may have.
+pub const MAX_LABELS: usize = 64;
+
 /// A resolved choreography. Its JSON travels in `RolloutStarted`, so a rollout keeps the plan it began with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {

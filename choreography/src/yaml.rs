@@ -44,7 +44,7 @@ pub use choice::{did_you_mean, nearest};
 pub use fields::{Fields, Reader};
 pub use item::{Item, Spanned};
 pub(crate) use leaf::shown;
-pub use leaf::{MAX_DURATION, lasting};
+pub use leaf::{MAX_DURATION, deceives, lasting};
 pub(crate) use sketch::sketch;
 pub(crate) use tree::{Entry, Node, Value};
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use pavane_bus::{Bus, Item, Policy, Settings};
+use pavane_choreography::Plan;
 use pavane_events::{Body, Domain, Entry};
 use serde_json::Value;
 
@@ -59,6 +60,10 @@ fn the_log_decides_what_becomes_of_a_start_and_the_reason_is_told() {
 
     dev.follows_a_rollout_through_queue_and_gate(&queued);
     dev.is_refused(&plan, "r-1", "and is aborted");
+    dev.carries_labels_of_its_own(&file(
+        "labelled.yaml",
+        &PLAN.replace("identity", "identity, labels: { tier: gold, zone: eu }"),
+    ));
     interrupt(&dev.process);
     assert_eq!(dev.process.wait().expect("it ends").code(), Some(0));
 }
@@ -83,6 +88,33 @@ impl Dev {
 
     /// The codes of the refusals below an offset, each once.
     fn refusals(&self, offset: i64) -> Vec<String> {
+        let mut codes = Vec::new();
+        for body in self.said_after(offset) {
+            if let Body::CommandRefused(refused) = body
+                && !codes.contains(&refused.code)
+            {
+                codes.push(refused.code);
+            }
+        }
+        codes
+    }
+
+    /// The labels of the newest rollout.
+    fn labels(&self) -> Vec<(String, String)> {
+        let mut newest = None;
+        for body in self.said_after(-1) {
+            if let Body::RolloutStarted(started) = body {
+                newest = Some(started);
+            }
+        }
+        let started = newest.expect("a rollout has begun");
+        let plan = Plan::from_json(&started.plan).expect("a plan");
+        assert_eq!(plan.digest(), started.plan_digest);
+        plan.labels.into_iter().collect()
+    }
+
+    /// What was said below an offset.
+    fn said_after(&self, offset: i64) -> Vec<Body> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let (kafka, registry) = (self.address("kafka"), self.address("registry"));
@@ -90,16 +122,13 @@ impl Dev {
             let domain = Domain::new("shop").expect("a name");
             let mut reader = bus.reader(&domain, Policy::AllowList).await.expect("it is there");
             reader.seek(offset + 1).expect("it stands there");
-            let mut codes = Vec::new();
+            let mut said = Vec::new();
             while let Item::Entry { entry, .. } = reader.next().await.expect("it reads") {
-                if let Entry::Event(record) = entry
-                    && let Body::CommandRefused(refused) = record.event.body
-                    && !codes.contains(&refused.code)
-                {
-                    codes.push(refused.code);
+                if let Entry::Event(record) = entry {
+                    said.push(record.event.body);
                 }
             }
-            codes
+            said
         })
     }
 
@@ -126,6 +155,19 @@ impl Dev {
         until("phase move is complete");
         let ended = start.wait_with_output().expect("it ends");
         assert_eq!((ended.status.code(), text(&ended.stdout).trim()), (Some(0), "r-5 completed"));
+    }
+
+    /// What a start says beside its choreography stands on the log with the plan, for whoever reacts.
+    fn carries_labels_of_its_own(&self, file: &Path) {
+        let plan = file.to_str().expect("text");
+        let line = ["start", plan, "--rollout", "r-6", "--label", "environment=prod", "--label", "zone=us"];
+        let output = self.pavane(&line);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let labels = [("environment", "prod"), ("tier", "gold"), ("zone", "us")];
+        assert_eq!(self.labels(), labels.map(|(key, text)| (key.to_owned(), text.to_owned())));
+        let many: Vec<String> = (0..65).map(|n| format!("--label=l{n}=x")).collect();
+        let line: Vec<&str> = ["start", plan].into_iter().chain(many.iter().map(String::as_str)).collect();
+        assert_eq!(self.pavane(&line).status.code(), Some(2), "too many");
     }
 
     fn emit(&self, service: &str, event: &str) {

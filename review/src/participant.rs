@@ -7,6 +7,7 @@ use pavane_choreography::Expect;
 use pavane_choreography::diagnostic::Place;
 use pavane_contracts::Schema;
 use pavane_events::{Domain, EventType, Millis, Service, Zone};
+use semver::VersionReq;
 
 /// A service as its sidecar's file tells of it.
 #[derive(Clone, Debug)]
@@ -61,6 +62,8 @@ pub struct Reaction {
     pub on: On,
     /// Where that stands.
     pub place: Place,
+    /// The versions of who speaks that count; any when none is asked for.
+    pub version: Option<VersionReq>,
     /// From how many instances each event must come.
     pub instances: u32,
     /// What it says when all went well.

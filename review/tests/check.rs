@@ -154,7 +154,8 @@ fn expect(service: &str, event: EventType) -> Expect {
 fn service(name: &str, on: On) -> Participant {
     let place = Place { line: 7, column: 3 };
     let hook = Some(Hook { timeout: 1_000, attempts: 1, waits: 0 });
-    let reaction = |on, emit| Reaction { on, place, instances: 1, emit, hook, ready_within: 0 };
+    let reaction =
+        |on, emit| Reaction { on, place, version: None, instances: 1, emit, hook, ready_within: 0 };
     Participant {
         file: format!("{name}.yaml"),
         service: Service::new(name).expect("a name"),

@@ -7,15 +7,12 @@ use serde_json::json;
 
 use crate::diagnostic::Code;
 use crate::maintenance::{Maintenance, Weekday};
-use crate::plan::{Concurrency, Method, Severity, Trigger};
+use crate::plan::{Concurrency, MAX_LABELS, Method, Severity, Trigger};
 use crate::written::step::done;
 use crate::yaml::{Item, Reported, shown};
 
 const MINUTE: Millis = 60_000;
 const MINUTES_OF_A_DAY: u32 = 24 * 60;
-/// The most labels that a rollout may have.
-const MAX_LABELS: usize = 64;
-
 /// The version of the language that is read.
 const LANGUAGE: &str = "pavane/v1";
 

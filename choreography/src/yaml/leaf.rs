@@ -207,7 +207,9 @@ pub(crate) fn shown(text: &str) -> String {
     short
 }
 
-fn deceives(c: char) -> bool {
+/// Whether a character shows a person something else than what stands there: control characters, marks of direction, and
+/// what is invisible.
+pub fn deceives(c: char) -> bool {
     let turns =
         matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let invisible = matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' | '\u{2028}' | '\u{2029}');

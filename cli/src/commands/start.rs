@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use pavane_bus::Writer;
 use pavane_choreography::Plan;
+use pavane_choreography::plan::MAX_LABELS;
+use pavane_choreography::yaml::deceives;
 use pavane_events::command::RolloutStarted;
 use pavane_events::{Domain, Event, EventId, RolloutId};
 use serde::Serialize;
@@ -22,6 +24,8 @@ use crate::speaker::{self, Voice};
 
 /// The version of the rules that a rollout started by this program is judged by.
 const RULES: i64 = 1;
+/// The most bytes that the name or the text of a label may have.
+const LONGEST_LABEL: usize = 256;
 
 /// Starts a rollout.
 ///
@@ -34,6 +38,7 @@ const RULES: i64 = 1;
 Examples:
   pavane start users-v2                               by the name it was published under
   pavane start users-v2.yaml --wait --timeout 30m     from a file; exit code 0 only if it completes
+  pavane start users-v2 --label environment=prod      reactions may ask for rollout.labels.environment
   R=$(pavane start users-v2 --output json | jq -r .rollout)
 
 Exit code 0: it has begun, or is queued. 1: it was refused, and why.
@@ -45,6 +50,9 @@ pub struct Start {
     /// The rollout's id: the correlation id of all its events. Made up when not given.
     #[arg(long, value_name = "ID")]
     rollout: Option<RolloutId>,
+    /// A label of this rollout, beside those of its choreography or in place of one; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
+    label: Vec<(String, String)>,
     /// Wait for the rollout's end.
     #[arg(long)]
     wait: bool,
@@ -100,6 +108,7 @@ impl Start {
             Some(document) => document.plan,
             None => document::published(&bus, &domain, &self.choreography).await?.plan,
         };
+        let plan = self.labelled(plan)?;
         let rollout = self.rollout.clone().unwrap_or_else(fresh_rollout);
         let writer = bus.writer().await.map_err(outage::of)?;
         let started = begin(&writer, &domain, &plan, rollout, &self.voice.by, &self.reason).await?;
@@ -110,6 +119,19 @@ impl Start {
         } else {
             tell(&course, &started, context)
         }
+    }
+
+    /// The plan with the labels of this rollout.
+    fn labelled(&self, mut plan: Plan) -> Result<Plan, Failure> {
+        plan.labels.extend(self.label.iter().cloned());
+        if plan.labels.len() > MAX_LABELS {
+            let all = plan.labels.len();
+            return Err(Failure::usage(format!(
+                "the rollout would have {all} labels; {MAX_LABELS} are the most"
+            ))
+            .help("keep those that somebody asks for"));
+        }
+        Ok(plan)
     }
 
     async fn follow(
@@ -185,6 +207,32 @@ pub(super) fn length(text: &str) -> Result<Duration, String> {
     Duration::try_from(span).map_err(|_| "a length of time cannot be negative".to_owned())
 }
 
+/// A label as it is written: the first `=` parts its name from its text.
+fn label(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
+    for (part, name) in [(key, "name"), (value, "text")] {
+        if part.is_empty() || part.len() > LONGEST_LABEL || part.chars().any(deceives) {
+            return Err(format!("the {name} of a label has 1 to {LONGEST_LABEL} bytes, all of them visible"));
+        }
+    }
+    Ok((key.to_owned(), value.to_owned()))
+}
+
 fn jiff_text(limit: Duration) -> String {
     crate::picture::lasting(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_a_name_and_a_text() {
+        let said = |key: &str, text: &str| Ok((key.to_owned(), text.to_owned()));
+        assert_eq!(label("environment=prod"), said("environment", "prod"));
+        assert_eq!(label("query=a=b"), said("query", "a=b"), "the first one parts them");
+        for wrong in ["environment", "=prod", "environment=", "a=\n", &format!("a={}", "b".repeat(257))] {
+            assert!(label(wrong).is_err(), "{wrong:?}");
+        }
+    }
 }

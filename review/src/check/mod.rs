@@ -8,6 +8,7 @@
 //! | `files` | files that say the same thing twice, or against each other |
 //! | `speech` | who says what is awaited, and who awaits what is said |
 //! | `waiting` | what a sidecar waits for, against what its step waits for |
+//! | `versions` | whether ranges of versions have one in common |
 //! | `windows` | lengths that cannot all hold |
 //! | `back` | what a rollback would meet |
 //! | `people` | who is told, and what they can do |
@@ -21,6 +22,7 @@ mod graph;
 mod noise;
 mod people;
 mod speech;
+mod versions;
 mod waiting;
 mod windows;
 mod words;

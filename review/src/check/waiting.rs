@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use pavane_choreography::diagnostic::{Code, Diagnostic};
 use pavane_choreography::{Expect, Step};
-use pavane_events::{StepId, Version};
+use pavane_events::StepId;
 
 use super::graph::Graph;
+use super::versions::can_all_hold;
 use super::words::listed;
 use super::{Choreography, Project};
 use crate::participant::{On, Participant, Reaction};
@@ -81,9 +82,13 @@ impl<'a> Waiting<'a> {
         }
     }
 
+    /// The steps that bring an event.
+    fn bring(&self, expect: &Expect) -> impl Iterator<Item = &'a Step> {
+        self.one.plan.steps.iter().filter(move |step| step.expect == *expect)
+    }
+
     fn standing(&self, expect: &Expect) -> Standing<'a> {
-        let mut steps: Vec<&'a Step> =
-            self.one.plan.steps.iter().filter(|step| step.expect == *expect).collect();
+        let mut steps: Vec<&'a Step> = self.bring(expect).collect();
         // Of several steps with the same word the one that helps most counts: zones share their words.
         steps.sort_by_key(|other| {
             (!self.graph.waits(&self.step.id, &other.id), self.graph.waits(&other.id, &self.step.id))
@@ -146,7 +151,7 @@ impl<'a> Waiting<'a> {
 
     /// What is odd about a reaction that fires.
     fn of(&self, reaction: &Reaction) -> Vec<Diagnostic> {
-        let mut found = Vec::new();
+        let mut found: Vec<_> = self.versions(reaction).into_iter().collect();
         for expect in reaction.on.events() {
             match self.standing(expect) {
                 Standing::Before(other) => found.extend(self.instances(reaction, other)),
@@ -155,6 +160,30 @@ impl<'a> Waiting<'a> {
             }
         }
         found
+    }
+
+    /// The sidecar asks for versions that no step which brings the event lets through. Where another event will do, it is a
+    /// warning.
+    fn versions(&self, reaction: &Reaction) -> Option<Diagnostic> {
+        let wanted = reaction.version.as_ref()?;
+        let can = |step: &Step| step.version.as_ref().is_none_or(|given| can_all_hold(&[wanted, given]));
+        let apart = |expect: &&Expect| self.bring(expect).next().is_some() && !self.bring(expect).any(can);
+        let events = reaction.on.events();
+        let first = events.iter().find(apart)?;
+        let (step, given) = self.bring(first).find_map(|step| Some((step, step.version.as_ref()?)))?;
+        let message = format!(
+            "`{}` moves on {first} of {wanted} alone, and step `{}` wants {given}: no version is both",
+            self.participant.service, step.id
+        );
+        let help = format!(
+            "let both ranges have a version in common: this one, or that of `{}` in {}",
+            step.id, self.one.file
+        );
+        let found =
+            Diagnostic::new(Code::VersionsApart, &self.participant.file, reaction.place, message, help);
+        let another_will_do =
+            matches!(reaction.on, On::AnyOf(_)) && !events.iter().all(|expect| apart(&expect));
+        Some(if another_will_do { found.warning() } else { found })
     }
 
     /// The sidecar asks for more than fills the step before: the plan goes on, and the sidecar waits.
@@ -188,26 +217,10 @@ impl<'a> Waiting<'a> {
     }
 }
 
-/// A requirement whose bounds exclude each other. Between two bounds that stand in the text lies either a bound, the
-/// version right behind one, or nothing: so it is enough to try these.
+/// A requirement whose bounds exclude each other.
 fn empty_versions(one: &Choreography, step: &Step) -> Option<Diagnostic> {
     let wanted = step.version.as_ref()?;
-    let mut tried = Vec::new();
-    for bound in &wanted.comparators {
-        let (major, minor, patch) = (bound.major, bound.minor.unwrap_or(0), bound.patch.unwrap_or(0));
-        let pre = if bound.pre.is_empty() { String::new() } else { format!("-{}", bound.pre) };
-        tried.push(format!("{major}.{minor}.{patch}{pre}"));
-        tried.push(format!("{major}.{minor}.{patch}"));
-        tried.push(format!("{major}.{minor}.{}", patch.saturating_add(1)));
-        tried.push(format!("{major}.{}.0", minor.saturating_add(1)));
-        tried.push(format!("{}.0.0", major.saturating_add(1)));
-        tried.push(format!("{major}.{minor}.{}", patch.saturating_sub(1)));
-        tried.push(format!("{major}.{}.0", minor.saturating_sub(1)));
-        tried.push(format!("{}.0.0", major.saturating_sub(1)));
-    }
-    tried.push("0.0.0".to_owned());
-    let meets = |text: &String| Version::new(text).is_ok_and(|version| step.accepts(Some(&version)));
-    if tried.iter().any(meets) {
+    if can_all_hold(&[wanted]) {
         return None;
     }
     let message = format!("no version is `{wanted}`: step `{}` can never be filled", step.id);

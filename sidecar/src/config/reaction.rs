@@ -177,6 +177,12 @@ fn sieve(f: &mut Fields<'_>, on: Option<&Trigger>) -> Result<Sieve, Reported> {
             "leave them out; what speaks against it is refused",
         ));
     }
+    let nameless = matches!(on, Some(Trigger::RolloutStarted | Trigger::PhaseBegun));
+    if nameless && sieve.version.is_some() {
+        let message = "the start of a rollout or of a phase is of no version, so none ever meets `version`";
+        let help = "leave it out, or react on an event of a service";
+        return Err(f.refuse(Code::Contradiction, message, help));
+    }
     Ok(sieve)
 }
 

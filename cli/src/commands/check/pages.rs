@@ -80,6 +80,7 @@ pages! {
     "PAV416",
     "PAV417",
     "PAV418",
+    "PAV419",
     "PAV420",
     "PAV421",
     "PAV422",

@@ -141,6 +141,7 @@ fn reaction(surveyed: Surveyed) -> Reaction {
     Reaction {
         on: on(terms.on),
         place: surveyed.on_at,
+        version: terms.sieve.version,
         instances: terms.instances,
         emit: terms.emit,
         hook,
