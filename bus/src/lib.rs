@@ -5,6 +5,7 @@
 //! broker inside this process, [`memory`] a log without any.
 
 pub mod embedded;
+pub mod http;
 pub mod memory;
 pub mod registry;
 pub mod settings;

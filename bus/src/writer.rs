@@ -4,18 +4,26 @@
 //! the second. Dropping the future of an append does not take the record back.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pavane_events::{Envelope, Event, EventId, EventType, Heartbeat, Service, Source, Unreadable};
+use rdkafka::message::{Header, OwnedHeaders};
 use uuid::Uuid;
 
 use crate::producer::{self, Appended, Outgoing, Producer};
+use crate::trust::Published;
 use crate::wire::{self, Contract, Encoded, catalog, headers};
 use crate::{Bus, Error, Raw, Settlement, Topic, partition_of, trace};
 
 /// How long a service's own form of an event is known before it is looked up again.
 const KNOWN_FOR: Duration = Duration::from_secs(5);
+
+/// How many forms of a service's own are kept parsed.
+const FORMS: usize = 64;
+
+/// How many headers an event has, about.
+const HEADERS: usize = 20;
 
 /// What begins the name of a header that says why a record was dead-lettered.
 const DEAD_LETTER: &str = "pavane_dlq_";
@@ -26,6 +34,7 @@ pub struct Writer {
     bus: Bus,
     producer: Producer,
     ids: Arc<BTreeMap<&'static str, u32>>,
+    forms: Arc<Mutex<BTreeMap<String, Arc<Contract>>>>,
 }
 
 impl Writer {
@@ -37,7 +46,7 @@ impl Writer {
             let subject = embedded.subject.to_owned();
             ids.insert(embedded.event, id.ok_or(Error::SchemaMissing { subject })?);
         }
-        Ok(Self { bus: bus.clone(), producer, ids: Arc::new(ids) })
+        Ok(Self { bus: bus.clone(), producer, ids: Arc::new(ids), forms: Arc::default() })
     }
 
     /// Appends an event to the log, in its domain's partition.
@@ -55,7 +64,7 @@ impl Writer {
         value: Vec<u8>,
         dataschema: &str,
     ) -> Result<Appended, Error> {
-        let (address, traced) = self.addressed(envelope, event_type, dataschema);
+        let (mut address, traced) = self.addressed(envelope, event_type, dataschema);
         traced.around(self.producer.append(address.outgoing(envelope, &value))).await
     }
 
@@ -79,7 +88,7 @@ impl Writer {
         value: &[u8],
         dataschema: &str,
     ) -> Result<impl Future<Output = Result<Appended, Error>> + Send + use<>, Error> {
-        let (address, traced) = self.addressed(envelope, event_type, dataschema);
+        let (mut address, traced) = self.addressed(envelope, event_type, dataschema);
         let sending = self.producer.hand_over(address.outgoing(envelope, value))?;
         Ok(traced.around(sending))
     }
@@ -94,12 +103,16 @@ impl Writer {
         let topic = self.bus.topic(Topic::Lifecycle);
         let partition = partition_of(envelope.domain.as_str().as_bytes(), self.bus.partitions());
         let traced = trace::send(&topic, partition, envelope, event_type);
-        let envelope = Envelope { traceparent: traced.traceparent.clone(), ..envelope.clone() };
-        let mut pairs = headers::write(&envelope, &event_type.full_name(), dataschema);
-        pairs.extend(
-            traced.tracestate.clone().map(|state| ("tracestate".to_owned(), Some(state.into_bytes()))),
-        );
-        (Addressed { topic, partition, pairs }, traced)
+        let add = |headers: OwnedHeaders, key: &str, value: &str| {
+            headers.insert(Header { key, value: Some(value) })
+        };
+        let (ce_type, traceparent) = (event_type.full_name(), traced.traceparent.as_deref());
+        let none = OwnedHeaders::new_with_capacity(HEADERS);
+        let mut headers = headers::fold(envelope, &ce_type, dataschema, traceparent, none, add);
+        if let Some(state) = &traced.tracestate {
+            headers = add(headers, "tracestate", state);
+        }
+        (Addressed { topic, partition, headers }, traced)
     }
 
     /// Encodes a JSON body strictly: by the service's own published form of the event, else by ours. What does
@@ -139,13 +152,27 @@ impl Writer {
             let id = self.id_of(event_type.as_str());
             return Ok(wire::encode_json(catalog::of(event_type), id, json)?);
         };
-        let contract = Contract::parse(&own.schema)?;
+        let contract = self.form(&own)?;
         let id = match own.id {
             Some(id) => Some(id),
             None => self.bus.registry().id_of(&contract.full_name(), &own.schema).await?,
         };
         let id = id.ok_or_else(|| Error::SchemaMissing { subject: contract.full_name() })?;
         Ok(wire::encode_json(&contract, id, json)?)
+    }
+
+    /// A service's own form, parsed once.
+    fn form(&self, own: &Published) -> Result<Arc<Contract>, Error> {
+        let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = forms.get(&own.schema) {
+            return Ok(Arc::clone(known));
+        }
+        let parsed = Arc::new(Contract::parse(&own.schema)?);
+        if forms.len() >= FORMS {
+            forms.clear();
+        }
+        forms.insert(own.schema.clone(), Arc::clone(&parsed));
+        Ok(parsed)
     }
 
     /// Appends a sidecar's heartbeat.
@@ -221,18 +248,18 @@ impl Writer {
 struct Addressed {
     topic: String,
     partition: i32,
-    pairs: Vec<(String, Option<Vec<u8>>)>,
+    headers: OwnedHeaders,
 }
 
 impl Addressed {
-    fn outgoing<'a>(&'a self, envelope: &'a Envelope, value: &'a [u8]) -> Outgoing<'a> {
-        let pairs = self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
+    /// The record, which is sent once: its headers go with it.
+    fn outgoing<'a>(&'a mut self, envelope: &'a Envelope, value: &'a [u8]) -> Outgoing<'a> {
         Outgoing {
             topic: &self.topic,
             partition: self.partition,
             key: envelope.domain.as_str().as_bytes(),
             value: Some(value),
-            headers: producer::headers(pairs),
+            headers: std::mem::replace(&mut self.headers, OwnedHeaders::new_with_capacity(0)),
         }
     }
 }

@@ -104,6 +104,8 @@ pub struct Config {
     pub reactions: Vec<Reaction>,
     /// What the service reads of other services' events; nobody acts on it but those who check their changes.
     pub consumes: Vec<Consumed>,
+    /// Whether anything is asked over TLS; where nothing is, no certificates are read.
+    pub tls: bool,
 }
 
 impl Config {
@@ -127,7 +129,8 @@ impl Config {
 
     /// Reads a sidecar's file; or else says every defect, in the order of their places.
     pub fn from_yaml(text: &str, file: &str) -> Result<Self, Vec<Diagnostic>> {
-        yaml::read(text, file, |item| config(item, instance).map(|(config, _)| config))
+        let tls = pavane_bus::http::is_tls(text);
+        yaml::read(text, file, |item| config(item, instance).map(|(config, _)| Self { tls, ..config }))
     }
 }
 
@@ -190,6 +193,7 @@ fn config(
             reactions: reactions.into_iter().map(|placed| placed.reaction).collect(),
             consumes: consumes?.unwrap_or_default(),
             ready: ready?,
+            tls: false,
         };
         let config = config.held();
         Ok((config, places))

@@ -52,7 +52,7 @@ impl Asker {
         kafka: &Settings,
         process: Option<Process>,
     ) -> Result<Self, Error> {
-        let grpc = Client::builder().http2_prior_knowledge().no_proxy().build()?;
+        let grpc = pavane_bus::http::client(false).http2_prior_knowledge().no_proxy().build()?;
         let mut lags = BTreeMap::new();
         for check in config.ready.iter().flat_map(|ready| &ready.checks) {
             if let Probe::KafkaLag { group, topic } = &check.probe {

@@ -70,7 +70,7 @@ pub(crate) async fn work(
     let outbox = Outbox::new(journal, &boot, config.outbox, &mut recalled);
     let keeper = Keeper::of(&outbox);
     let closer = outbox.employ()?;
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+    let client = pavane_bus::http::client(config.tls).build()?;
     let shared = Arc::new(Shared::beside(process));
     let mut settings = settings(&config, &boot);
     let mut parts = JoinSet::new();

@@ -145,7 +145,7 @@ pub(super) fn builder(base: &Url, access: &RegistryAccess) -> Result<ClientBuild
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refused())?;
         headers.insert(key, HeaderValue::from_str(value).map_err(|_| refused())?);
     }
-    let mut builder = Client::builder().default_headers(headers).redirect(reqwest::redirect::Policy::none());
+    let mut builder = crate::http::client(base.scheme() == "https").default_headers(headers);
     if matches!(base.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
         builder = builder.no_proxy();
     }

@@ -1,6 +1,6 @@
 //! The envelope as Kafka headers: `CloudEvents` 1.0 in binary mode.
 
-use pavane_events::{Envelope, UnreadableReason};
+use pavane_events::{Envelope, EventId, Instance, RolloutId, Service, UnreadableReason, Version, Zone};
 
 use super::contract::URN;
 use super::error::Defect;
@@ -54,31 +54,46 @@ pub type Headers = Vec<(String, Option<Vec<u8>>)>;
 
 /// Writes the headers of one record. `ce_type` is the full name of the event's record.
 pub fn write(envelope: &Envelope, ce_type: &str, dataschema: &str) -> Headers {
-    let text = |name: &str| Some(name.to_owned());
+    let add = |mut headers: Headers, name: &str, value: &str| {
+        headers.push((name.to_owned(), Some(value.as_bytes().to_vec())));
+        headers
+    };
+    fold(envelope, ce_type, dataschema, envelope.traceparent.as_deref(), Headers::new(), add)
+}
+
+/// Adds the headers of one record in their order. The trace context is not the envelope's: each hop has its own.
+pub(crate) fn fold<T>(
+    envelope: &Envelope,
+    ce_type: &str,
+    dataschema: &str,
+    traceparent: Option<&str>,
+    first: T,
+    mut add: impl FnMut(T, &'static str, &str) -> T,
+) -> T {
     let sequence = envelope.sequence.map(|sequence| format!("{sequence:019}"));
     let all = [
-        (CONTENT_TYPE, text(AVRO)),
-        (SPECVERSION, text("1.0")),
-        (ID, text(envelope.id.as_str())),
-        (SOURCE, text(envelope.source.as_str())),
-        (TYPE, text(ce_type)),
-        (TIME, envelope.time.clone()),
-        (SUBJECT, envelope.subject.clone()),
-        (DATASCHEMA, text(dataschema)),
-        (PARTITIONKEY, text(envelope.domain.as_str())),
-        (CORRELATIONID, envelope.rollout.as_ref().map(ToString::to_string)),
-        (CAUSATIONID, envelope.causation.as_ref().map(ToString::to_string)),
-        (SEQUENCE, sequence),
-        (SERVICE, envelope.service.as_ref().map(ToString::to_string)),
-        (INSTANCE, envelope.instance.as_ref().map(ToString::to_string)),
-        (ZONE, envelope.zone.as_ref().map(ToString::to_string)),
-        (VERSION, envelope.version.as_ref().map(ToString::to_string)),
-        (BOOT, envelope.boot.clone()),
-        (REPLICA, envelope.replica.clone()),
-        (TRACEPARENT, envelope.traceparent.clone()),
+        (CONTENT_TYPE, Some(AVRO)),
+        (SPECVERSION, Some("1.0")),
+        (ID, Some(envelope.id.as_str())),
+        (SOURCE, Some(envelope.source.as_str())),
+        (TYPE, Some(ce_type)),
+        (TIME, envelope.time.as_deref()),
+        (SUBJECT, envelope.subject.as_deref()),
+        (DATASCHEMA, Some(dataschema)),
+        (PARTITIONKEY, Some(envelope.domain.as_str())),
+        (CORRELATIONID, envelope.rollout.as_ref().map(RolloutId::as_str)),
+        (CAUSATIONID, envelope.causation.as_ref().map(EventId::as_str)),
+        (SEQUENCE, sequence.as_deref()),
+        (SERVICE, envelope.service.as_ref().map(Service::as_str)),
+        (INSTANCE, envelope.instance.as_ref().map(Instance::as_str)),
+        (ZONE, envelope.zone.as_ref().map(Zone::as_str)),
+        (VERSION, envelope.version.as_ref().map(Version::as_str)),
+        (BOOT, envelope.boot.as_deref()),
+        (REPLICA, envelope.replica.as_deref()),
+        (TRACEPARENT, traceparent),
     ];
     let present = all.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    present.map(|(name, value)| (name.to_owned(), Some(value.into_bytes()))).collect()
+    present.fold(first, |headers, (name, value)| add(headers, name, value))
 }
 
 /// What the headers say besides the envelope.

@@ -1,0 +1,23 @@
+//! How our HTTP clients are set up, wherever they ask.
+//!
+//! A client that may speak TLS holds the system's certificate authorities, read and parsed, from its first moment on: a
+//! megabyte and a half, and some milliseconds of the start. Most ask the service beside them alone.
+
+use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder};
+
+/// What names a proxy for what is not asked over TLS itself.
+const PROXIES: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+
+/// A builder of clients that follow no redirect; `tls` says whether anything is asked over TLS. Where nothing is, it trusts no
+/// certificate.
+pub fn client(tls: bool) -> ClientBuilder {
+    let builder = Client::builder().redirect(Policy::none());
+    let by_tls = |name: &&str| std::env::var(name).is_ok_and(|proxy| is_tls(&proxy));
+    if tls || PROXIES.iter().any(|name| by_tls(&name)) { builder } else { builder.tls_certs_only([]) }
+}
+
+/// Whether a text names something that is asked over TLS.
+pub fn is_tls(text: &str) -> bool {
+    text.to_ascii_lowercase().contains("https:")
+}
