@@ -47,6 +47,31 @@ fn a_reaction_on_one_of_several_fires_when_any_of_them_comes_and_one_on_all_need
 }
 
 #[test]
+fn a_reaction_wants_a_version_that_the_step_before_can_bring_or_another_event_must_do() {
+    let found = |on: fn(Vec<Expect>) -> On, wanted: &str, others: &[&str]| {
+        let events = [&["db"], others].concat();
+        let plan = format!(
+            "{HEAD}steps:\n{}{}{}",
+            step("a", "db.Ready", "version: \">=2.0.0, <3\", "),
+            step("c", "cache.Ready", ""),
+            step("b", "api.DeploymentComplete", "after: [a, c], ")
+        );
+        let events = events.iter().map(|name| expect(name, EventType::Ready)).collect();
+        let mut api = service("api", on(events));
+        api.reactions[0].version = Some(wanted.parse().expect("a range"));
+        severities(&plan, vec![api], "PAV419")
+    };
+    assert_eq!(found(On::AllOf, ">=2.1", &[]), [""; 0]);
+    assert_eq!(found(On::AllOf, ">=3.0.0", &[]), ["error"]);
+    assert_eq!(found(On::AllOf, ">=3.0.0", &["cache"]), ["error"], "all of them are wanted");
+    assert_eq!(
+        found(On::AnyOf, ">=3.0.0", &["cache"]),
+        ["warning"],
+        "the other one may come in that version"
+    );
+}
+
+#[test]
 fn a_phase_makes_a_sidecar_move_only_where_there_are_phases() {
     let steps = step("a", "api.DeploymentComplete", "");
     let phases = "phases:\n  - { id: p, steps: [a] }\n";
