@@ -13,10 +13,14 @@ mod battery;
 mod broker;
 #[path = "real/catalogue.rs"]
 mod catalogue;
+#[path = "real/drift.rs"]
+mod drift;
 #[path = "real/ground.rs"]
 mod ground;
 #[path = "real/log.rs"]
 mod log;
+#[path = "real/pipelines.rs"]
+mod pipelines;
 #[path = "real/receivers.rs"]
 mod receivers;
 #[path = "real/registry.rs"]
@@ -67,6 +71,8 @@ mod story_restart;
 mod story_snapshot;
 #[path = "real/story_storm.rs"]
 mod story_storm;
+#[path = "real/story_tamper.rs"]
+mod story_tamper;
 #[path = "real/story_why.rs"]
 mod story_why;
 #[path = "real/trace.rs"]

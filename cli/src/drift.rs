@@ -4,16 +4,14 @@ use std::collections::BTreeMap;
 
 use pavane_bus::wire::{self, Contract, catalog};
 use pavane_bus::{Raw, Topic};
-use pavane_events::{Entry, EventType, Service};
+use pavane_events::{Entry, EventType};
 use pavane_review::check::Project;
 use pavane_review::drift::{Declared, Flow, Told};
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::commands::Context;
-use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::outage;
+use crate::published;
 use crate::replay::range::Range;
 
 /// What begins the name of a schema in a record's headers.
@@ -26,15 +24,6 @@ pub struct Held {
     pub declared: Declared,
     /// What flows.
     pub flow: Flow,
-}
-
-/// A row of the published schemas.
-#[derive(Deserialize)]
-struct Published {
-    fingerprint: String,
-    service: Option<Service>,
-    event: String,
-    schema: String,
 }
 
 /// Schemas by their fingerprints.
@@ -85,14 +74,7 @@ impl Held {
 
 /// What was published counts as declared: whoever published it has told everybody.
 async fn published(context: Context<'_>, known: &mut Known, declared: &mut Declared) -> Result<(), Failure> {
-    let bus = context.connection.bus().await?;
-    let mut table = bus.table(Topic::Schemas).await.map_err(outage::of)?;
-    for (key, row) in table.load().await.map_err(outage::of)? {
-        let row: Published = serde_json::from_slice(&row).map_err(|error| {
-            Failure::new(Exit::Invalid, format!("cannot read the row {key} of the published schemas"))
-                .because(error)
-                .help("push the schemas again with `pavane schemas push`")
-        })?;
+    for row in published::load(context).await? {
         known.add(&row.schema);
         if let (Some(service), Some(event)) = (&row.service, EventType::from_short(&row.event)) {
             declared.add_fingerprint(service, event, &row.fingerprint);

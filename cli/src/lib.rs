@@ -8,7 +8,8 @@
 //! | [`files`] [`document`] [`collection`] | the files that commands read |
 //! | [`fold`] [`picture`] | how a rollout stands, and how that looks |
 //! | [`why`] [`replay`] | why a rollout stands where it stands; what a log decides when it is read again |
-//! | [`contracts`] [`drift`] | schemas against earlier ones; a log against what is declared |
+//! | [`form`] [`sieve`] | findings as they are told, and which of them count |
+//! | [`contracts`] [`drift`] [`published`] | schemas against earlier ones; a log against what is declared; what was told to readers |
 //! | [`export`] | the log in the languages of others |
 //! | [`demo`] | the story that `pavane demo` tells |
 //! | [`bench`] | the job that engines are measured by, and how it is fed |
@@ -34,8 +35,10 @@ pub mod interrupt;
 pub mod outage;
 pub mod paint;
 pub mod picture;
+pub mod published;
 pub mod replay;
 pub mod shell;
+pub mod sieve;
 pub mod speaker;
 pub mod why;
 

@@ -13,11 +13,13 @@
 //! | [`collector`] | a collector of traces |
 //! | [`contract`] | a service's own event, changed behind everyone's back |
 //! | [`forwarder`] | a door in front of the broker or the registry that opens and closes |
+//! | [`liar`] | a registry that serves something else under an id |
 
 pub mod collector;
 pub mod contract;
 pub mod dancer;
 pub mod forwarder;
+pub mod liar;
 pub mod log;
 pub mod script;
 pub mod sentinel;

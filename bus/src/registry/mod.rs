@@ -270,8 +270,18 @@ impl Registry {
             .ok_or_else(|| self.inner.http.not_a_registry(&doing, "it knows no compatibility levels"))
     }
 
-    /// The texts of all versions of a subject, oldest first; none for a subject that does not exist.
-    pub async fn versions(&self, subject: &str) -> Result<Vec<String>, RegistryError> {
+    /// The names of all subjects.
+    pub async fn subjects(&self) -> Result<Vec<String>, RegistryError> {
+        let doing = "list the subjects";
+        let listed = self.inner.http.ask(doing, Method::GET, &["subjects"], &[], None).await?;
+        let Some(listed) = listed.as_ref().and_then(Value::as_array) else {
+            return Err(self.inner.http.not_a_registry(doing, "the answer is no list"));
+        };
+        Ok(listed.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())
+    }
+
+    /// The numbers and texts of all versions of a subject, oldest first; none for a subject that does not exist.
+    pub async fn versions(&self, subject: &str) -> Result<Vec<(i64, String)>, RegistryError> {
         let doing = format!("list the versions of {subject}");
         let path = ["subjects", subject, "versions"];
         let listed = self.inner.http.ask(&doing, Method::GET, &path, &[], None).await?;
@@ -279,10 +289,10 @@ impl Registry {
             listed.as_ref().and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_i64);
         let mut texts = Vec::new();
         for number in numbers {
-            let number = number.to_string();
-            let path = ["subjects", subject, "versions", &number];
+            let path = ["subjects", subject, "versions", &number.to_string()];
             let version = self.inner.http.ask(&doing, Method::GET, &path, &[], None).await?;
-            texts.extend(version.and_then(|version| version["schema"].as_str().map(str::to_owned)));
+            let text = version.and_then(|version| version["schema"].as_str().map(str::to_owned));
+            texts.extend(text.map(|text| (number, text)));
         }
         Ok(texts)
     }

@@ -233,7 +233,7 @@ async fn differences(
     new: &Contract,
 ) -> Result<Vec<String>, RegistryError> {
     let mut found = BTreeSet::new();
-    for text in registry.versions(subject).await? {
+    for (_, text) in registry.versions(subject).await? {
         let Ok(old) = Contract::parse(&text) else { continue };
         let told = |breach: pavane_contracts::Breach| {
             let who = match breach.direction {

@@ -3,19 +3,17 @@
 pub(crate) mod pages;
 pub(crate) mod reading;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
 use pavane_choreography::diagnostic::Code;
-use pavane_review::check::{self, allowed};
+use pavane_review::check;
 use pavane_review::report::Report;
 
 use crate::commands::Context;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
-use crate::form::{Form, Telling};
+use crate::sieve::Sieve;
 
 /// Finds what is wrong with choreographies, sidecar files and sentinel files, each and together.
 ///
@@ -45,24 +43,15 @@ pub struct Check {
     /// Files and folders.
     #[arg(default_value = ".", value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// The form of the findings; the default follows --output.
-    #[arg(long, value_enum, value_name = "FORM")]
-    format: Option<Form>,
+    /// What counts, and in which form it is told.
+    #[command(flatten)]
+    sieve: Sieve,
     /// Show each note in full, with its line and what to do; so does -v.
     #[arg(long)]
     notes: bool,
-    /// Fail on warnings too.
-    #[arg(long)]
-    warnings_as_errors: bool,
-    /// Let a code pass everywhere; may be given several times.
-    #[arg(long, value_name = "CODE")]
-    allow: Vec<String>,
     /// Leave a file or a folder out; may be given several times.
     #[arg(long, value_name = "PATH")]
     exclude: Vec<PathBuf>,
-    /// Where the pages of the codes lie on the web, for links in SARIF.
-    #[arg(long, value_name = "URL")]
-    docs_url: Option<String>,
     /// Tell what a code means and what to do about it, and check nothing.
     #[arg(long, value_name = "CODE", conflicts_with_all = ["paths", "format", "allow", "exclude", "warnings_as_errors"])]
     explain: Option<String>,
@@ -74,7 +63,7 @@ impl Check {
         if let Some(code) = &self.explain {
             return context.console.print(pages::page(known(code)?));
         }
-        let allow = self.allowed()?;
+        self.sieve.allowed()?;
         let files = files::read(&self.paths, &self.exclude)?;
         let unread = files.whole();
         let found = reading::read(files);
@@ -84,37 +73,11 @@ impl Check {
         }
         let mut findings = found.defects;
         findings.extend(check::check(&found.project));
-        let mut findings = allowed::apply(findings, &found.texts);
-        findings.retain(|finding| !allow.contains(finding.code.as_str()));
+        let findings = self.sieve.sift(findings, &found.texts)?;
         let report = Report { findings, texts: found.texts };
-        let telling = Telling {
-            notes: self.notes || context.console.is_verbose(),
-            strict: self.warnings_as_errors,
-            docs_url: self.docs_url.as_deref(),
-            summary: None,
-        };
-        context.console.print(&Form::or_default(self.format, context.console).told(&report, telling))?;
+        self.sieve.print(&report, None, self.notes, context)?;
         unread?;
-        let count = report.count();
-        if count.errors == 0 && !(self.warnings_as_errors && count.warnings > 0) {
-            return Ok(());
-        }
-        Err(Failure::told(Exit::Findings))
-    }
-
-    fn allowed(&self) -> Result<BTreeSet<&'static str>, Failure> {
-        let mut allow = BTreeSet::new();
-        for code in &self.allow {
-            let code = known(code)?.as_str();
-            if !allowed::may_pass(code) && code != Code::UselessAllow.as_str() {
-                return Err(Failure::usage(format!(
-                    "{code} cannot be allowed: the file is not read as it is meant"
-                ))
-                .help(format!("see `pavane check --explain {code}`")));
-            }
-            allow.insert(code);
-        }
-        Ok(allow)
+        self.sieve.verdict(&report)
     }
 }
 

@@ -8,14 +8,11 @@ pub mod drift;
 pub mod push;
 
 use clap::Subcommand;
-use pavane_bus::Topic;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::commands::Context;
-use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::outage;
+use crate::published::{self, Published};
 pub use push::publish;
 
 /// What one can do with schemas.
@@ -39,7 +36,7 @@ pub enum Schemas {
 
 #[derive(Serialize)]
 struct Allowed {
-    schemas: Vec<Value>,
+    schemas: Vec<Published>,
 }
 
 impl Schemas {
@@ -58,28 +55,7 @@ impl Schemas {
 }
 
 async fn list(context: Context<'_>) -> Result<(), Failure> {
-    let bus = context.connection.bus().await?;
-    let mut table = bus.table(Topic::Schemas).await.map_err(outage::of)?;
-    let rows = table.load().await.map_err(outage::of)?;
-    let read = |(key, row): (&String, &Vec<u8>)| {
-        serde_json::from_slice::<Value>(row).map_err(|error| {
-            Failure::new(Exit::Invalid, format!("cannot read the row {key} of the allow-list"))
-                .because(error)
-                .help("push the schemas again with `pavane schemas push`")
-        })
-    };
-    let schemas = rows.iter().map(read).collect::<Result<Vec<Value>, Failure>>()?;
-    let word = |row: &Value, field: &str| row[field].as_str().unwrap_or("-").to_owned();
-    let line = |row: &Value| {
-        let fingerprint: String = word(row, "fingerprint").chars().take(12).collect();
-        format!(
-            "{}.{}  {}  id {}  {fingerprint}\n",
-            word(row, "service"),
-            word(row, "event"),
-            word(row, "subject"),
-            row["id"]
-        )
-    };
-    let human: String = schemas.iter().map(line).collect();
+    let schemas = published::load(context).await?;
+    let human: String = schemas.iter().map(Published::line).collect();
     context.console.data(&human, &Allowed { schemas })
 }

@@ -20,6 +20,10 @@ const MOST_VERSIONS: usize = 50;
 /// The most bytes that are read of one file: more is no schema.
 const MOST_BYTES: u64 = 256 * 1024;
 
+/// What to do where the commit that a change began with is not there.
+const FETCH_ALL: &str = "fetch the full history and the branch: `fetch-depth: 0` or `GIT_DEPTH: \"0\"` in CI, else \
+                         `git fetch --unshallow origin '+refs/heads/*:refs/remotes/origin/*'`; then name it with --base";
+
 /// A checkout.
 #[derive(Clone, Debug)]
 pub struct Checkout {
@@ -64,15 +68,34 @@ impl Checkout {
         })?;
         let base = self.ask(&["merge-base", &commit, "HEAD"]);
         base.ok_or_else(|| {
-            Failure::new(Exit::Invalid, format!("{revision} and the checkout have no commit in common"))
-                .help("fetch the full history (`fetch-depth: 0`, `git fetch --unshallow`): a shallow one hides where they part")
+            let shallow =
+                if self.is_shallow() { ": this clone is shallow, its history was cut off" } else { "" };
+            Failure::new(
+                Exit::Invalid,
+                format!("{revision} and the checkout have no commit in common{shallow}"),
+            )
+            .help(FETCH_ALL)
         })
     }
 
-    /// The first of the usual names of the main branch that Git knows; the last commit where it knows none.
-    pub fn usual_base(&self) -> Option<String> {
-        let usual = ["origin/HEAD", "origin/main", "origin/master", "main", "master", "HEAD"];
-        usual.into_iter().find(|name| self.commit(name).is_some()).map(str::to_owned)
+    /// The first of the usual names of the main branch that Git knows; the last commit where it knows none. A shallow
+    /// clone that knows none hides where the change began: then nothing may pass as unchanged.
+    pub fn usual_base(&self) -> Result<Option<String>, Failure> {
+        let usual = ["origin/HEAD", "origin/main", "origin/master", "main", "master"];
+        if let Some(name) = usual.into_iter().find(|name| self.commit(name).is_some()) {
+            return Ok(Some(name.to_owned()));
+        }
+        if self.is_shallow() {
+            let what =
+                "this clone is shallow and knows no main branch: what the change began with is not here";
+            return Err(Failure::new(Exit::Invalid, what).help(FETCH_ALL));
+        }
+        Ok(self.commit("HEAD").map(|_| "HEAD".to_owned()))
+    }
+
+    /// Whether the history was cut off when it was fetched.
+    fn is_shallow(&self) -> bool {
+        self.ask(&["rev-parse", "--is-shallow-repository"]).as_deref() == Some("true")
     }
 
     fn commit(&self, revision: &str) -> Option<String> {

@@ -19,13 +19,25 @@ struct Allowed {
 
 /// Whether a finding of this code may be let pass: a file that cannot be read as it is meant may not.
 pub fn may_pass(code: &str) -> bool {
-    code.starts_with("PAV4") && code != Code::UselessAllow.as_str() && code != Code::NotOurs.as_str()
+    let unread = [Code::UselessAllow, Code::NotOurs, Code::SchemaNotJson, Code::SchemaBroken];
+    (code.starts_with("PAV4") || code.starts_with("PAV5")) && unread.iter().all(|one| one.as_str() != code)
+}
+
+/// Whether a code is of a log held against files, which not every check of the files does.
+fn is_of_a_log(code: &str) -> bool {
+    code.starts_with("PAV54")
+}
+
+/// Whether a file can hold comments: JSON has none, and a text in it is no word of who reviews it.
+fn has_comments(file: &str) -> bool {
+    std::path::Path::new(file).extension().is_none_or(|end| !end.eq_ignore_ascii_case("avsc"))
 }
 
 /// Takes out what the comments of the files let pass, and adds the comments that let nothing pass.
 pub fn apply(found: Vec<Diagnostic>, texts: &BTreeMap<String, String>) -> Vec<Diagnostic> {
+    let yaml = texts.iter().filter(|(file, _)| has_comments(file));
     let allowed: BTreeMap<&str, Vec<Allowed>> =
-        texts.iter().map(|(file, text)| (file.as_str(), comments(text))).collect();
+        yaml.map(|(file, text)| (file.as_str(), comments(text))).collect();
     let mut used: BTreeSet<(&str, &Allowed)> = BTreeSet::new();
     let mut kept = Vec::new();
     for one in found {
@@ -42,7 +54,8 @@ pub fn apply(found: Vec<Diagnostic>, texts: &BTreeMap<String, String>) -> Vec<Di
         }
     }
     for (file, all) in &allowed {
-        kept.extend(all.iter().filter(|one| !used.contains(&(*file, *one))).map(|one| useless(file, one)));
+        let unused = all.iter().filter(|one| !used.contains(&(*file, *one)) && !is_of_a_log(&one.code));
+        kept.extend(unused.map(|one| useless(file, one)));
     }
     super::sort(&mut kept);
     kept
@@ -110,6 +123,17 @@ mod tests {
             at(Code::HookOutlasts, 6),
         ];
         assert_eq!(kept(text, found), [("PAV421".to_owned(), 6)]);
+    }
+
+    #[test]
+    fn what_flows_otherwise_than_it_is_declared_passes_by_a_comment_and_no_text_in_a_schema_is_one() {
+        let text = "a: 1  # pavane: allow PAV542: it comes once a year\n";
+        assert_eq!(kept(text, vec![at(Code::EventNeverSeen, 1)]), []);
+        assert_eq!(kept(text, vec![]), [], "a check without a log does not look for it");
+        let schema = "{ \"doc\": \"# pavane: allow PAV521\" }\n".to_owned();
+        let found = Diagnostic { file: "a.avsc".to_owned(), ..at(Code::ChangeType, 1) };
+        let told = apply(vec![found], &BTreeMap::from([("a.avsc".to_owned(), schema)]));
+        assert_eq!(told.len(), 1);
     }
 
     #[test]

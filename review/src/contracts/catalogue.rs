@@ -1,16 +1,23 @@
-//! A page of all events of a checkout: who says each, who reads it, what is in it, and how it came to be so.
+//! A catalogue of all events: who says each, who reads it, what is in it, and how it came to be so.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | `form` | a schema as a person reads it: fields, and versions with what each changed |
+//! | `markdown` `html` | the page, for a repository and for a browser |
+
+mod form;
+mod html;
+mod markdown;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use pavane_choreography::{Expect, Plan};
 use pavane_contracts::Schema;
-use pavane_contracts::change::{Change, changes};
+use pavane_events::{EventType, Service};
 
-use super::Offered;
 use crate::check::Project;
-
-const ROOM: &str = "a string takes all that is written to it";
+use crate::drift::Declared;
+use form::Form;
 
 /// An earlier or present version of a schema.
 #[derive(Clone, Debug)]
@@ -21,104 +28,178 @@ pub struct Version {
     pub text: String,
 }
 
-/// The page in Markdown. `versions` are those of each file, oldest first.
-pub fn page(project: &Project, versions: &BTreeMap<String, Vec<Version>>) -> String {
-    let mut text = "# Events\n".to_owned();
-    contents(&mut text, project);
-    for offered in &project.offered {
-        let (Ok(schema), Some((service, event))) = (offered.schema(), offered.event()) else { continue };
-        write!(text, "\n## {service}.{event}\n\n{}\n\n", cell(schema.doc())).expect(ROOM);
-        writeln!(text, "| | |\n|---|---|\n| schema | `{}` in {} |", schema.full_name(), cell(&offered.file))
-            .expect(ROOM);
-        let team = team(project, offered);
-        writeln!(text, "| said by | {service}{} |", of_team(team)).expect(ROOM);
-        writeln!(text, "| read by | {} |", listed(&readers(project, offered))).expect(ROOM);
-        writeln!(text, "| awaited in | {} |", listed(&plans(project, offered))).expect(ROOM);
-        fields(&mut text, &schema);
-        history(&mut text, versions.get(&offered.file).map_or(&[], Vec::as_slice));
-    }
-    text
+/// A service's own form of an event that a registry holds, whether a file here has it or not.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The full name of the record.
+    pub subject: String,
+    /// The event.
+    pub event: EventType,
+    /// The service, where somebody says it; a registry does not.
+    pub service: Option<Service>,
+    /// All versions, oldest first.
+    pub versions: Vec<Version>,
 }
 
-/// One line for each event, so that a long page can be overlooked.
-fn contents(text: &mut String, project: &Project) {
-    text.push_str("\n| event | said by | read by | awaited in |\n|---|---|---|---|\n");
-    for offered in &project.offered {
-        let (Ok(_), Some((service, event))) = (offered.schema(), offered.event()) else { continue };
-        let link = format!("{service}{event}").to_lowercase().replace('.', "");
-        writeln!(
-            text,
-            "| [{service}.{event}](#{link}) | {service}{} | {} | {} |",
-            of_team(team(project, offered)),
-            listed(&readers(project, offered)),
-            listed(&plans(project, offered))
-        )
-        .expect(ROOM);
+/// What is known beside the files.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// The versions of each file that holds a schema, oldest first.
+    pub versions: BTreeMap<String, Vec<Version>>,
+    /// What a registry holds.
+    pub published: Vec<Published>,
+}
+
+/// All events that files and a registry know of.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    events: Vec<Event>,
+    /// The built-in forms of the events that have no other, by the event's short name.
+    built_in: BTreeMap<&'static str, Form>,
+}
+
+/// An event of a service.
+#[derive(Clone, Debug)]
+struct Event {
+    /// `matchmaking.Ready`; the full name of the record where nobody knows the service.
+    name: String,
+    said_by: String,
+    read_by: BTreeSet<String>,
+    awaited_in: BTreeSet<String>,
+    kind: EventType,
+    /// The service's own form; none for one that is said in the built-in form.
+    own: Option<Form>,
+}
+
+impl Catalogue {
+    /// Gathers what the files declare and what a registry holds.
+    pub fn of(project: &Project, known: &Known) -> Self {
+        let mut events: BTreeMap<String, Event> = BTreeMap::new();
+        for expect in Declared::of(project).events() {
+            events.insert(expect.to_string(), Event::of(project, expect));
+        }
+        let mut here = BTreeSet::new();
+        for offered in &project.offered {
+            let (Ok(schema), Some((service, kind))) = (offered.schema(), offered.event()) else { continue };
+            let versions = known.versions.get(&offered.file).map_or(&[][..], Vec::as_slice);
+            here.insert(schema.full_name().to_owned());
+            let expect = Expect { service: service.clone(), event: kind };
+            let event = events.entry(expect.to_string()).or_insert_with(|| Event::of(project, &expect));
+            event.own = Some(Form::of(&schema, &offered.file, versions));
+        }
+        for one in known.published.iter().filter(|one| !here.contains(&one.subject)) {
+            let Some(schema) = one.versions.iter().rev().find_map(|one| Schema::parse(&one.text).ok()) else {
+                continue;
+            };
+            let event = Event::published(project, one);
+            let event = events.entry(event.name.clone()).or_insert(event);
+            event.own = Some(Form::of(&schema, "the registry", &one.versions));
+        }
+        let plain = events.values().filter(|event| event.own.is_none()).map(|event| event.kind);
+        let form = |kind: EventType| Form::of(&super::built_in(kind), "the program", &[]);
+        let built_in = plain.map(|kind| (kind.as_str(), form(kind))).collect();
+        Self { events: events.into_values().collect(), built_in }
+    }
+
+    /// Whether nothing is known of any event.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// The page for a repository.
+    pub fn to_markdown(&self) -> String {
+        markdown::page(self)
+    }
+
+    /// The page for a browser: one file, without a script, for light and dark, for wide and narrow.
+    pub fn to_html(&self) -> String {
+        html::page(self)
+    }
+
+    /// How many events there are, in a sentence.
+    fn sum(&self) -> String {
+        let own = self.events.iter().filter(|event| event.own.is_some()).count();
+        let all = crate::words::counted(self.events.len(), "event");
+        format!("{all}, {own} in a form of the service's own.")
     }
 }
 
-fn fields(text: &mut String, schema: &Schema) {
-    text.push_str("\n| field | type | default | meaning |\n|---|---|---|---|\n");
-    for (name, _) in schema.fields() {
-        let kind = schema.field_type(name).unwrap_or_default();
-        let default = schema.field_default(name).unwrap_or_else(|| "none".to_owned());
-        let doc = schema.field_doc(name);
-        writeln!(text, "| {} | {} | {} | {} |", cell(name), cell(&kind), cell(&default), cell(doc))
-            .expect(ROOM);
+impl Event {
+    fn of(project: &Project, expect: &Expect) -> Self {
+        Self {
+            name: expect.to_string(),
+            said_by: format!("{}{}", expect.service, of_team(team(project, &expect.service))),
+            read_by: readers(project, expect),
+            awaited_in: plans(project, expect),
+            kind: expect.event,
+            own: None,
+        }
+    }
+
+    fn published(project: &Project, one: &Published) -> Self {
+        if let Some(service) = &one.service {
+            return Self::of(project, &Expect { service: service.clone(), event: one.event });
+        }
+        Self {
+            name: one.subject.clone(),
+            said_by: "a service that the registry does not name".to_owned(),
+            read_by: BTreeSet::new(),
+            awaited_in: BTreeSet::new(),
+            kind: one.event,
+            own: None,
+        }
+    }
+
+    /// In which form it is said, in a word or two.
+    fn form(&self) -> String {
+        match &self.own {
+            None => "built in".to_owned(),
+            Some(form) => match form.history.len() {
+                0 => "own".to_owned(),
+                number => format!("own, {}", crate::words::counted(number, "version")),
+            },
+        }
     }
 }
 
-/// The versions, newest first, each with what it changed of the one before. One that is no schema is named as such.
-fn history(text: &mut String, versions: &[Version]) {
-    if versions.is_empty() {
-        return;
-    }
-    text.push_str("\n| version | what changed |\n|---|---|\n");
-    let parsed: Vec<(&Version, Option<Schema>)> =
-        versions.iter().map(|one| (one, Schema::parse(&one.text).ok())).collect();
-    for (at, (version, schema)) in parsed.iter().enumerate().rev() {
-        let before = at.checked_sub(1).and_then(|before| parsed[before].1.as_ref());
-        let told = match (before, schema) {
-            (_, None) => "no schema that can be read".to_owned(),
-            (None, Some(_)) if at == 0 => "the first one that is known".to_owned(),
-            (None, Some(_)) => "a schema again".to_owned(),
-            (Some(old), Some(new)) => {
-                let lines: Vec<String> = changes(old, new).iter().flat_map(Change::lines).collect();
-                if lines.is_empty() { "words alone".to_owned() } else { lines.join("; ") }
-            }
-        };
-        writeln!(text, "| {} | {} |", cell(&version.label), cell(&told)).expect(ROOM);
-    }
+/// The name of a heading in links, as those who show Markdown make it.
+fn anchor(heading: &str) -> String {
+    let kept = |c: char| match c {
+        ' ' => Some('-'),
+        c if c.is_alphanumeric() || matches!(c, '-' | '_') => Some(c.to_ascii_lowercase()),
+        _ => None,
+    };
+    heading.chars().filter_map(kept).collect()
 }
 
-fn team<'a>(project: &'a Project, offered: &Offered) -> Option<&'a str> {
-    let (service, _) = offered.event()?;
+/// The heading of a built-in form.
+fn heading(event: &str) -> String {
+    format!("{event} (built in)")
+}
+
+fn team<'a>(project: &'a Project, service: &Service) -> Option<&'a str> {
     project.participants.iter().find(|one| one.service == *service).map(|one| one.team.as_str())
 }
 
-fn readers(project: &Project, offered: &Offered) -> BTreeSet<String> {
-    let Some((service, event)) = offered.event() else { return BTreeSet::new() };
+fn readers(project: &Project, expect: &Expect) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for one in &project.participants {
-        let is_it = |expect: &Expect| expect.service == *service && expect.event == event;
-        let reacts = one.reactions.iter().any(|reaction| reaction.on.events().iter().any(is_it));
-        if reacts || one.consumes.iter().any(|consumed| is_it(&consumed.event)) {
+        let reacts = one.reactions.iter().any(|reaction| reaction.on.events().contains(expect));
+        if reacts || one.consumes.iter().any(|consumed| consumed.event == *expect) {
             found.insert(format!("{}{}", one.service, of_team(Some(&one.team))));
         }
     }
     found
 }
 
-fn plans(project: &Project, offered: &Offered) -> BTreeSet<String> {
-    let Some((service, event)) = offered.event() else { return BTreeSet::new() };
-    let awaits = |plan: &Plan| {
-        plan.steps.iter().any(|step| step.expect.service == *service && step.expect.event == event)
-    };
-    project.choreographies.iter().filter(|one| awaits(&one.plan)).map(|one| cell(&one.plan.name)).collect()
+fn plans(project: &Project, expect: &Expect) -> BTreeSet<String> {
+    let awaits = |plan: &Plan| plan.steps.iter().any(|step| step.expect == *expect);
+    let plans = project.choreographies.iter().filter(|one| awaits(&one.plan));
+    plans.map(|one| one.plan.name.clone()).collect()
 }
 
 fn of_team(team: Option<&str>) -> String {
-    team.filter(|team| !team.is_empty()).map_or_else(String::new, |team| format!(" (team {})", cell(team)))
+    team.filter(|team| !team.is_empty()).map_or_else(String::new, |team| format!(" (team {team})"))
 }
 
 fn listed(names: &BTreeSet<String>) -> String {
@@ -127,9 +208,4 @@ fn listed(names: &BTreeSet<String>) -> String {
     } else {
         names.iter().cloned().collect::<Vec<_>>().join(", ")
     }
-}
-
-/// A text that stays in its cell.
-fn cell(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect::<String>().replace('<', "&lt;").replace('|', "\\|")
 }

@@ -207,7 +207,8 @@ fn order(
         .filter(|one| one.difference.kind.breaks_bytes())
         .map(|one| one.direction)
         .collect();
-    let order = sorted(project, readers).join(", then ");
+    let sorted = sorted(project, readers);
+    let order = sorted.join(", then ");
     let (forward, backward) = (found.contains(&Direction::Forward), found.contains(&Direction::Backward));
     let message = match (forward, backward) {
         (false, false) => return None,
@@ -218,7 +219,8 @@ fn order(
             format!("{} must be upgraded first, then who reads {expect}: {order}", expect.service)
         }
         (true, true) => format!(
-            "no order of roll-out carries this change of {expect}: {order} and {} would have to change in one moment",
+            "no order of roll-out carries this change of {expect}: {} and {} would have to change in one moment",
+            sorted.join(", "),
             expect.service
         ),
     };

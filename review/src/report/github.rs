@@ -1,15 +1,13 @@
 //! Findings as workflow commands: GitHub shows each beside its line.
 
-use pavane_choreography::diagnostic::{Diagnostic, Severity};
+use pavane_choreography::diagnostic::Severity;
 
 use super::{Report, tame};
 
 /// One command a line, the worst first: no more than ten of a kind are shown of a step. Values are escaped so that no text of a file becomes a command or a property of its own.
 pub fn github(report: &Report) -> String {
     let mut text = String::new();
-    let mut findings: Vec<&Diagnostic> = report.findings.iter().collect();
-    findings.sort_by_key(|finding| finding.severity);
-    for finding in findings {
+    for finding in report.worst_first() {
         let command = match finding.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",

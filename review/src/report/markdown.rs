@@ -12,8 +12,7 @@ const MOST: usize = 900_000;
 /// A heading, the findings as a table with the worst first, the changes as differences, and the picture.
 pub fn markdown(title: &str, report: &Report, summary: Option<&Summary>) -> String {
     let mut text = format!("## {title}\n\n{}\n\n", sum(report));
-    let mut findings: Vec<&Diagnostic> = report.findings.iter().collect();
-    findings.sort_by_key(|finding| finding.severity);
+    let findings = report.worst_first();
     if !findings.is_empty() {
         text.push_str("| | where | what | what to do |\n|---|---|---|---|\n");
     }

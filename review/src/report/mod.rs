@@ -20,7 +20,7 @@ pub mod sarif;
 
 use std::collections::BTreeMap;
 
-use pavane_choreography::diagnostic::{Diagnostic, Severity};
+use pavane_choreography::diagnostic::{Code, Diagnostic, Severity};
 
 use crate::words::counted;
 
@@ -48,6 +48,15 @@ impl Report {
     /// How much was found.
     pub fn count(&self) -> Count {
         count(self.findings.iter())
+    }
+
+    /// The findings with the worst first, and of those alike who breaks before what differs: where only some are shown,
+    /// it is the names that count.
+    fn worst_first(&self) -> Vec<&Diagnostic> {
+        let mut findings: Vec<&Diagnostic> = self.findings.iter().collect();
+        let names_nobody = |finding: &Diagnostic| finding.code != Code::ConsumerBreaks.as_str();
+        findings.sort_by_key(|finding| (finding.severity, names_nobody(finding)));
+        findings
     }
 
     /// The findings of each file that was read, or that has one.

@@ -45,6 +45,11 @@ impl Python {
         Process::start(name, &mut command, &folder.join(format!("{name}.log")), None)
     }
 
+    /// A command for a program that one of the packages brings.
+    pub fn tool(&self, name: &str) -> Command {
+        Command::new(self.program.with_file_name(name))
+    }
+
     /// Runs a script of the workspace to its end.
     pub fn run(&self, script: &str, arguments: &[&str]) -> Result<Output> {
         let path = place::workspace().join(script);

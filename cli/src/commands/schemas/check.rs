@@ -7,17 +7,16 @@ use clap::Args;
 use pavane_bus::Registry;
 use pavane_choreography::diagnostic::Code;
 use pavane_contracts::{Mode, Schema};
-use pavane_review::check::{self, allowed};
+use pavane_review::check;
 use pavane_review::contracts::Offered;
 use pavane_review::report::Report;
 
 use crate::commands::Context;
-use crate::commands::check::{known, reading};
+use crate::commands::check::reading;
 use crate::contracts::git::Checkout;
 use crate::contracts::{Earlier, judge};
-use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::form::{Form, Telling};
+use crate::sieve::Sieve;
 use crate::{files, outage};
 
 /// Says what a change of schemas breaks, which services of which teams, and in what order to roll it out.
@@ -49,25 +48,15 @@ pub struct Check {
     /// Which versions must read which: none, backward, forward, full, each with -transitive for every version.
     #[arg(long, value_name = "LEVEL", default_value = "full-transitive")]
     mode: Mode,
-    /// The form of the findings; the default follows --output.
-    #[arg(long, value_enum, value_name = "FORM")]
-    format: Option<Form>,
-    /// Fail on warnings too.
-    #[arg(long)]
-    warnings_as_errors: bool,
-    /// Let a code pass; may be given several times.
-    #[arg(long, value_name = "CODE")]
-    allow: Vec<String>,
-    /// Where the pages of the codes lie on the web, for links in SARIF.
-    #[arg(long, value_name = "URL")]
-    docs_url: Option<String>,
+    /// What counts, and in which form it is told.
+    #[command(flatten)]
+    sieve: Sieve,
 }
 
 impl Check {
     /// Reads, compares and tells.
     pub async fn run(self, context: Context<'_>) -> Result<(), Failure> {
-        let allow: BTreeSet<&str> =
-            self.allow.iter().map(|code| Ok(known(code)?.as_str())).collect::<Result<_, Failure>>()?;
+        self.sieve.allowed()?;
         let checkout = Checkout::around(Path::new("."));
         let (found, scope) = self.read(checkout.as_ref())?;
         if found.project.offered.is_empty() && self.base.is_none() {
@@ -93,22 +82,12 @@ impl Check {
             .extend(general.filter(|one| ours.contains(one.file.as_str()) || one.code.as_str() >= "PAV500"));
         findings.extend(judged.findings);
         check::sort(&mut findings);
-        let mut findings = allowed::apply(findings, &found.texts);
-        findings.retain(|one| !allow.contains(one.code.as_str()) && one.code != Code::UselessAllow.as_str());
+        let mut findings = self.sieve.sift(findings, &found.texts)?;
+        findings.retain(|one| one.code != Code::UselessAllow.as_str());
         let texts = found.texts.into_iter().filter(|(file, _)| ours.contains(file.as_str()));
         let report = Report { findings, texts: texts.collect() };
-        let telling = Telling {
-            notes: context.console.is_verbose(),
-            strict: self.warnings_as_errors,
-            docs_url: self.docs_url.as_deref(),
-            summary: Some(&judged.summary),
-        };
-        context.console.print(&Form::or_default(self.format, context.console).told(&report, telling))?;
-        let count = report.count();
-        if count.errors == 0 && !(self.warnings_as_errors && count.warnings > 0) {
-            return Ok(());
-        }
-        Err(Failure::told(Exit::Findings))
+        self.sieve.print(&report, Some(&judged.summary), false, context)?;
+        self.sieve.verdict(&report)
     }
 
     /// The schemas, and who stands around them; names are from the outermost folder of the checkout. Also the paths
@@ -157,7 +136,11 @@ impl Check {
     }
 
     fn add_base(&self, earlier: &mut Earlier, checkout: &Checkout, scope: &[String]) -> Result<(), Failure> {
-        let Some(base) = self.base.clone().or_else(|| checkout.usual_base()) else { return Ok(()) };
+        let base = match &self.base {
+            Some(named) => Some(named.clone()),
+            None => checkout.usual_base()?,
+        };
+        let Some(base) = base else { return Ok(()) };
         let commit = checkout.merge_base(&base)?;
         let wanted = |path: &str| {
             let schema = Path::new(path).extension().is_some_and(|end| end == "avsc");
@@ -184,7 +167,7 @@ impl Check {
         let names: BTreeSet<String> = names.map(|schema| schema.full_name().to_owned()).collect();
         for name in names.iter().filter(|name| !name.is_empty()) {
             let versions = registry.versions(name).await.map_err(outage::of_registry)?;
-            for (number, text) in (1..).zip(versions) {
+            for (number, text) in versions {
                 earlier.add(name, &format!("version {number} in the registry"), text);
             }
         }

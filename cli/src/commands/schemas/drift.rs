@@ -1,21 +1,19 @@
 //! `pavane schemas drift`: what flows on a log against what the files here declare.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
-use pavane_review::check::allowed;
+use pavane_choreography::diagnostic::Code;
 use pavane_review::drift;
 use pavane_review::report::Report;
 
 use crate::commands::Context;
-use crate::commands::check::{known, reading};
+use crate::commands::check::reading;
 use crate::drift::Held;
-use crate::exit::Exit;
 use crate::failure::{Failure, counted};
 use crate::files;
-use crate::form::{Form, Telling};
 use crate::replay::range::Range;
+use crate::sieve::Sieve;
 
 /// Holds what flows on a log against what the files here declare.
 ///
@@ -43,22 +41,15 @@ pub struct Drift {
     /// Which records of which log.
     #[command(flatten)]
     range: Range,
-    /// The form of the findings; the default follows --output.
-    #[arg(long, value_enum, value_name = "FORM")]
-    format: Option<Form>,
-    /// Fail on warnings too.
-    #[arg(long)]
-    warnings_as_errors: bool,
-    /// Let a code pass; may be given several times.
-    #[arg(long, value_name = "CODE")]
-    allow: Vec<String>,
+    /// What counts, and in which form it is told.
+    #[command(flatten)]
+    sieve: Sieve,
 }
 
 impl Drift {
     /// Reads, compares and tells.
     pub async fn run(self, context: Context<'_>) -> Result<(), Failure> {
-        let allow: BTreeSet<&str> =
-            self.allow.iter().map(|code| Ok(known(code)?.as_str())).collect::<Result<_, Failure>>()?;
+        self.sieve.allowed()?;
         let files = files::read(&self.paths, &[])?;
         files.whole()?;
         let found = reading::read(files);
@@ -72,22 +63,10 @@ impl Drift {
         ));
         let mut findings = found.defects;
         findings.extend(drift::findings(&found.project, &held.declared, flow));
-        let mut findings = allowed::apply(findings, &found.texts);
-        findings.retain(|one| {
-            !allow.contains(one.code.as_str())
-                && one.code != pavane_choreography::diagnostic::Code::UselessAllow.as_str()
-        });
+        let mut findings = self.sieve.sift(findings, &found.texts)?;
+        findings.retain(|one| one.code != Code::UselessAllow.as_str());
         let report = Report { findings, texts: found.texts };
-        let telling = Telling {
-            notes: context.console.is_verbose(),
-            strict: self.warnings_as_errors,
-            ..Telling::default()
-        };
-        context.console.print(&Form::or_default(self.format, context.console).told(&report, telling))?;
-        let count = report.count();
-        if count.errors == 0 && !(self.warnings_as_errors && count.warnings > 0) {
-            return Ok(());
-        }
-        Err(Failure::told(Exit::Findings))
+        self.sieve.print(&report, None, false, context)?;
+        self.sieve.verdict(&report)
     }
 }
