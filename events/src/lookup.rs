@@ -107,6 +107,9 @@ impl<P> Default for Places<P> {
 impl<P: Copy> Places<P> {
     /// The place of the thing with this hash that passes the test.
     pub fn find(&self, hash: u64, mut is_it: impl FnMut(P) -> bool) -> Option<P> {
+        if self.0.is_empty() {
+            return None;
+        }
         self.0.find(hash, |place| is_it(*place)).copied()
     }
 
@@ -117,6 +120,9 @@ impl<P: Copy> Places<P> {
 
     /// Forgets the place of the thing with this hash that passes the test.
     pub fn remove(&mut self, hash: u64, mut is_it: impl FnMut(P) -> bool) {
+        if self.0.is_empty() {
+            return;
+        }
         if let Ok(entry) = self.0.find_entry(hash, |place| is_it(*place)) {
             entry.remove();
         }

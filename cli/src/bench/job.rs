@@ -6,7 +6,7 @@
 
 use pavane_choreography::{Expect, Plan, Step};
 use pavane_events::command::RolloutStarted;
-use pavane_events::control::DomainConfigured;
+use pavane_events::control::{DomainConfigured, Pulse};
 use pavane_events::name::NameError;
 use pavane_events::service::DeploymentComplete;
 use pavane_events::{
@@ -122,9 +122,13 @@ impl Job {
         Entry::Event(Record { offset: 0, at: Timestamp(0), event: Event { envelope, body: body.into() } })
     }
 
-    /// The source of what the engine says.
-    pub(super) fn sentinel(&self) -> Source {
-        identity::sentinel_source(&self.domain)
+    /// An entry as a replica of the sentinel says it; what it says is whoever reads it back to give.
+    pub(super) fn said(&self, replica: &str) -> Entry {
+        let id = EventId::new("said").expect("a name");
+        let mut envelope = Envelope::new(self.domain.clone(), identity::sentinel_source(&self.domain), id);
+        envelope.replica = Some(replica.to_owned());
+        let body = Pulse::default().into();
+        Entry::Event(Record { offset: 0, at: Timestamp(0), event: Event { envelope, body } })
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use pavane_events::{Entry, Envelope, Event, EventId, Millis, Record, Source, Timestamp};
+use pavane_events::{Entry, Event, EventId, Millis, Timestamp};
 use pavane_sentinel_engine::{AlertStatus, Draft, Effect, Engine, Input};
 
 use super::job::{Job, Stall};
@@ -16,12 +16,13 @@ const REPLICA: &str = "bench";
 #[derive(Debug)]
 pub struct Play {
     engine: Engine,
-    sentinel: Source,
     job: Job,
     now: i64,
     offset: i64,
     said: u64,
-    queue: VecDeque<Entry>,
+    queue: VecDeque<Box<Draft>>,
+    /// What is read back of a draft: most of its envelope is the same for all.
+    back: Entry,
     effects: Vec<Effect>,
     stalls: Vec<Stall>,
     latest: Millis,
@@ -32,12 +33,12 @@ impl Play {
     pub fn new(job: &Job) -> Self {
         let mut play = Self {
             engine: Engine::new(job.domain.clone(), REPLICA.to_owned()),
-            sentinel: job.sentinel(),
             job: job.clone(),
             now: 0,
             offset: 0,
             said: 0,
             queue: VecDeque::new(),
+            back: job.said(REPLICA),
             effects: Vec::new(),
             stalls: Vec::new(),
             latest: 0,
@@ -99,8 +100,11 @@ impl Play {
     }
 
     fn read_back(&mut self) {
-        while let Some(mut entry) = self.queue.pop_front() {
-            self.read(&mut entry);
+        while let Some(draft) = self.queue.pop_front() {
+            self.append(*draft);
+            self.offset += 1;
+            self.engine.read_into(self.now, &self.back, &mut self.effects);
+            self.carry_out();
         }
     }
 
@@ -108,7 +112,7 @@ impl Play {
         let mut effects = std::mem::take(&mut self.effects);
         for effect in effects.drain(..) {
             match effect {
-                Effect::Append(draft) => self.say(*draft),
+                Effect::Append(draft) => self.queue.push_back(draft),
                 Effect::Raise(alert) => {
                     let named = alert.labels.get("alertname").is_some_and(|name| name == "RolloutStalled");
                     let label = |name: &str| alert.labels.get(name).cloned().unwrap_or_default();
@@ -130,16 +134,17 @@ impl Play {
         self.effects = effects;
     }
 
-    fn say(&mut self, draft: Draft) {
+    /// Makes a draft the record that is read back next.
+    fn append(&mut self, draft: Draft) {
         self.said += 1;
-        let id = draft.id.unwrap_or_else(|| numbered(self.said));
-        let mut envelope = Envelope::new(self.job.domain.clone(), self.sentinel.clone(), id);
+        let Entry::Event(record) = &mut self.back else { return };
+        (record.offset, record.at) = (self.offset, Timestamp(self.now));
+        let Event { envelope, body } = &mut record.event;
+        envelope.id = draft.id.unwrap_or_else(|| numbered(self.said));
         envelope.rollout = draft.rollout;
         envelope.causation = draft.causation;
         envelope.service = draft.service;
-        envelope.replica = Some(REPLICA.to_owned());
-        let event = Event { envelope, body: draft.body };
-        self.queue.push_back(Entry::Event(Record { offset: 0, at: Timestamp(self.now), event }));
+        *body = draft.body;
     }
 }
 

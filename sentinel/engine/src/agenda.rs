@@ -51,6 +51,13 @@ impl Agenda {
         }
     }
 
+    /// Forgets everything, and keeps the room.
+    pub(crate) fn clear(&mut self) {
+        self.lines.iter_mut().for_each(VecDeque::clear);
+        self.others.clear();
+        (self.first, self.len) = (None, 0);
+    }
+
     /// The first moment. It holds as long as [`Agenda::drop_stale`] was called after the last change.
     pub(crate) fn first(&self) -> Option<Timestamp> {
         self.first.map(|((at, _), _)| at)

@@ -39,6 +39,10 @@ impl Fold {
         let found = || numbers[..len].iter().flatten().filter_map(|n| self.rollouts.get(*n));
         let rollouts = found().fold(0, |all, rollout| all ^ rollout.fetch());
         let steps = found().fold(0, |all, rollout| all ^ rollout.steps.fetch());
-        black_box((fetched, rollouts, steps));
+        // an ending lets the oldest one go that is remembered, and one in a few records is an ending
+        let oldest = || self.ended.iter().take(len / 4).filter_map(|n| self.rollouts.get(*n));
+        let ended = oldest().fold(0, |all, rollout| all ^ rollout.fetch());
+        let their_steps = oldest().fold(0, |all, rollout| all ^ rollout.steps.fetch());
+        black_box((fetched, rollouts, steps, ended, their_steps));
     }
 }

@@ -55,7 +55,7 @@ impl Asked {
             return;
         }
         self.due.remove(&Ask::of(n, proposed));
-        self.drop_stale();
+        self.tidy();
     }
 
     /// Keeps of a rollout what is wanted still.
@@ -70,7 +70,7 @@ impl Asked {
             self.due.remove(ask);
         }
         if !gone.is_empty() {
-            self.drop_stale();
+            self.tidy();
         }
     }
 
@@ -83,9 +83,20 @@ impl Asked {
         if old != Some(due) {
             self.due.insert(ask, due);
             self.times.put(Timestamp(due), n, |moment| holds(&self.due, moment));
-            self.drop_stale();
+            if old.is_some() {
+                self.drop_stale();
+            }
         }
         speaks
+    }
+
+    /// Drops the times of what is asked no more: mostly one question was on its way, and nothing is left.
+    fn tidy(&mut self) {
+        if self.due.is_empty() {
+            self.times.clear();
+        } else {
+            self.drop_stale();
+        }
     }
 
     fn drop_stale(&mut self) {

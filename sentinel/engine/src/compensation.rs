@@ -49,7 +49,7 @@ impl Rollout {
     /// Whether a word brings the very event for whose absence the rollout goes back.
     pub(crate) fn went_back_for(&self, heard: &Heard) -> bool {
         let decided = |verdict: &&Verdict| verdict.kind == EventType::RollbackRequested.as_str();
-        let decision = self.verdicts.iter().rev().find(decided);
+        let decision = self.verdicts.all().iter().rev().find(decided);
         let about = |i: usize| decision.is_some_and(|verdict| verdict.deed == Deed::Step(i));
         self.status == Status::RollingBack
             && heard.steps().any(|i| about(i) && heard.word(self, i).saying == Saying::Awaited)
@@ -136,7 +136,7 @@ impl Rollout {
     /// The step for which the sentinel decided to go back; none where a person did.
     pub(crate) fn went_back_from(&self) -> Option<usize> {
         let decided = |verdict: &&Verdict| verdict.kind == EventType::RollbackRequested.as_str();
-        match self.verdicts.iter().rev().find(decided)?.deed {
+        match self.verdicts.all().iter().rev().find(decided)?.deed {
             Deed::Step(i) => Some(i),
             Deed::Rollout | Deed::Gate(_) => None,
         }

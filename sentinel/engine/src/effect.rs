@@ -1,6 +1,7 @@
 //! What the shell must carry out: orders.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use pavane_events::{Body, EventId, RolloutId, Service, ServiceRow, Timestamp};
 
@@ -109,8 +110,8 @@ impl AlertStatus {
 pub struct Ended {
     /// The rollout.
     pub rollout: RolloutId,
-    /// The name of its choreography.
-    pub choreography: String,
+    /// The name of its choreography, which all that dance it share.
+    pub choreography: Arc<str>,
     /// The end.
     pub status: Status,
     /// When it started: the broker's time of its `RolloutStarted`.

@@ -48,6 +48,8 @@ pub struct Engine {
     agenda: Agenda,
     /// The rollouts that were worth the last look; kept for its room alone.
     candidates: Vec<u64>,
+    /// What was wanted of the last one; kept for its room alone.
+    wanted: Vec<Proposed>,
     asked: Asked,
     saying: Saying,
     /// When a leap was first seen, by its offset, and when it was last explained.
@@ -80,11 +82,18 @@ impl Engine {
             sighted: false,
             agenda: Agenda::default(),
             candidates: Vec::new(),
+            wanted: Vec::new(),
             asked: Asked::default(),
             saying: Saying::default(),
             leaps: BTreeMap::new(),
             quiet: None,
         }
+    }
+
+    /// Takes the long way with whatever is read, as if nothing were ordinary. What comes of it is the same, and a test
+    /// holds both against each other.
+    pub fn take_long_ways(&mut self) {
+        self.fold.short_ways = false;
     }
 
     /// Takes one input. `now` is the replica's own elapsed time in milliseconds: it decides when to look and to
@@ -152,7 +161,7 @@ impl Engine {
         if !self.fold.services.changed.is_empty() {
             self.remember(false, out);
         }
-        if !self.is_passed_over(touched) {
+        if !self.looks_briefly(touched, out) {
             self.act(touched, out);
         }
     }
@@ -229,9 +238,10 @@ impl Engine {
         self.sight.read();
         if let Entry::Event(record) = entry {
             let envelope = &record.event.envelope;
-            let own =
-                envelope.source == self.fold.sentinel && envelope.replica.as_ref() == Some(&self.replica);
-            if let (true, Body::Pulse(pulse)) = (own, &record.event.body) {
+            if let Body::Pulse(pulse) = &record.event.body
+                && envelope.source == self.fold.sentinel
+                && envelope.replica.as_ref() == Some(&self.replica)
+            {
                 self.sight.back(pulse.sent_ms, self.now, record.at, record.offset);
             }
             if self.triggers.is_repeated(&self.fold, record) {
@@ -323,12 +333,15 @@ impl Engine {
     fn plan(&mut self, candidates: &[u64]) {
         let estimate = self.estimate();
         for &n in candidates {
-            let grace = |rollout: &Rollout| self.fold.settings.grace(rollout);
-            let next =
-                self.fold.rollouts.get(n).and_then(|rollout| rollout.next_time(grace(rollout), estimate));
-            put_down(&mut self.fold.rollouts, &mut self.agenda, n, next);
+            self.plan_one(n, estimate);
         }
         self.drop_stale();
+    }
+
+    fn plan_one(&mut self, n: u64, estimate: Timestamp) {
+        let grace = |rollout: &Rollout| self.fold.settings.grace(rollout);
+        let next = self.fold.rollouts.get(n).and_then(|rollout| rollout.next_time(grace(rollout), estimate));
+        put_down(&mut self.fold.rollouts, &mut self.agenda, n, next);
     }
 
     /// Partition time as it is likely to be: what was read, and what has gone by since.

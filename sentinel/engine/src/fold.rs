@@ -83,6 +83,10 @@ pub(crate) struct Fold {
     pub(crate) ended: VecDeque<u64>,
     /// The plans that rollouts dance, so that many rollouts share one.
     pub(crate) scores: Lookup<String, Weak<Score>>,
+    /// The one that a rollout began to dance last: most begin with the same as the one before.
+    pub(crate) newest_score: Weak<Score>,
+    /// Whether what is ordinary takes the short way; see [`straight`](crate::straight). No part of what is judged.
+    pub(crate) short_ways: bool,
     pub(crate) seen: Identities,
     pub(crate) early: VecDeque<Record>,
 }
@@ -114,6 +118,8 @@ impl Fold {
             rules: 0,
             ended: VecDeque::new(),
             scores: Lookup::default(),
+            newest_score: Weak::new(),
+            short_ways: true,
             seen: Identities::default(),
             early: VecDeque::new(),
         }
@@ -187,7 +193,9 @@ impl Fold {
         }
         let envelope = &record.event.envelope;
         if envelope.source == self.sentinel {
-            self.owed.remove(&envelope.id);
+            if !self.owed.is_empty() {
+                self.owed.remove(&envelope.id);
+            }
         } else if let (Some(boot), Some(sequence)) = (&envelope.boot, envelope.sequence) {
             self.sequences.take(&envelope.source, (boot, sequence), self.offset);
         }
@@ -203,7 +211,7 @@ impl Fold {
                 self.configure(configured);
                 Touched::All
             }
-            Body::RolloutStarted(started) => self.start(record, started, out),
+            Body::RolloutStarted(started) => self.start(n, record, started, out),
             Body::DomainHeld(said) => self.hold(Some((record, said)), out),
             Body::DomainReleased(_) => self.hold(None, out),
             Body::Ready(_)
@@ -300,7 +308,7 @@ impl Fold {
         let by_service = record.event.body.event_type().speaker() == Speaker::Service;
         if by_service && self.queued.contains(&n) {
             self.keep_early(record);
-        } else {
+        } else if !by_service || !self.goes_straight(n, record) {
             self.speak(n, record, out);
         }
         Touched::One(n)

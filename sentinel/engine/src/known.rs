@@ -33,7 +33,7 @@ pub(crate) struct Known {
 impl Fold {
     /// A rollout that had begun came to this end.
     pub(crate) fn note_ended(&mut self, n: u64, status: Status) {
-        let Some(rollout) = self.rollouts.get(n) else { return };
+        let Some(rollout) = self.rollouts.get(n).filter(|rollout| !rollout.score.own.all) else { return };
         let (id, offset) = (rollout.id.clone(), self.offset);
         let moved = |i: &usize| {
             let state = &rollout.steps[*i];

@@ -15,8 +15,8 @@
 //! | room | what is in it |
 //! |---|---|
 //! | `engine` | the way in: reads, passes over, looks, proposes, says |
-//! | `fold` `queue` `speak` `words` `gate` `accept` | what a record does: to the domain, as a start, to its rollout, as a proposal |
-//! | `rollout` `step` `spoken` `phase` `windows` `compensation` `missing` `score` | one rollout: its counts, words, phases, deadlines, way back, plan |
+//! | `fold` `queue` `speak` `straight` `words` `gate` `accept` | what a record does: to the domain, as a start, to its rollout (the short way, where all goes as planned), as a proposal |
+//! | `rollout` `step` `spoken` `few` `phase` `windows` `compensation` `missing` `score` | one rollout: its counts, words, phases, deadlines, way back, plan |
 //! | `judge` `brakes` `settings` | whether the log accepts a proposal; what keeps it from it; what holds for the domain |
 //! | `propose` `heartbeats` | what to propose, and on what evidence |
 //! | `rollouts` `identities` `sequences` `agenda` `ahead` | all rollouts by number and id; what was read before, and how far it counts; when to look again; what is needed next |
@@ -46,6 +46,7 @@ pub mod diagnosis;
 mod drift;
 mod effect;
 mod engine;
+mod few;
 mod fold;
 mod gate;
 mod heartbeats;
@@ -73,6 +74,7 @@ mod speak;
 mod spoken;
 mod step;
 mod stopped;
+mod straight;
 mod trigger;
 mod view;
 mod watch;

@@ -10,18 +10,59 @@ const LINE: usize = 8;
 /// How many lines there are at first.
 const FEW: usize = 16;
 
-/// A number, and a part of the hash of what it is the number of.
+/// What lies in a line of memory: numbers, and of each a part of the hash of what it is the number of. Parts stand together
+/// and numbers do, so that all of them are compared at once.
 #[derive(Clone, Copy, Debug)]
-struct Mark {
-    part: u32,
-    number: u32,
+#[repr(align(64))]
+struct Line {
+    parts: [u32; LINE],
+    numbers: [u32; LINE],
+}
+
+impl Line {
+    fn put(&mut self, place: usize, hash: u64, number: u32) {
+        self.parts[place] = part(hash);
+        self.numbers[place] = number;
+    }
+
+    /// The places of numbers whose part is that of a hash.
+    fn alike(&self, hash: u64) -> Set {
+        let part = part(hash);
+        Set::of(&self.parts, |other| other == part)
+    }
+
+    /// The first place of a number that passes the test.
+    fn first(&self, is_it: impl Fn(u32) -> bool) -> Option<usize> {
+        Set::of(&self.numbers, is_it).next()
+    }
+}
+
+/// Places in a line, a byte for each.
+struct Set(u64);
+
+impl Set {
+    /// The places of what passes the test. All are tested at once, without a branch for each.
+    #[inline]
+    fn of(all: &[u32; LINE], is_in: impl Fn(u32) -> bool) -> Self {
+        Self(u64::from_le_bytes(all.map(|it| u8::from(is_in(it)))))
+    }
+}
+
+impl Iterator for Set {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let place = (self.0.trailing_zeros() / u8::BITS) as usize;
+        self.0 &= self.0.wrapping_sub(1);
+        (place < LINE).then_some(place)
+    }
 }
 
 /// A table of numbers by hash. Whoever asks compares what has the number with what is looked for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lines {
     /// A power of two of them, at most half full.
-    lines: Vec<[Mark; LINE]>,
+    lines: Vec<Line>,
     /// What found no room in its line: one in fifty, as long as hashes are even.
     others: Places<u32>,
 }
@@ -30,13 +71,13 @@ impl Lines {
     /// The number of the thing with this hash that passes the test.
     pub(crate) fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let line = self.lines.get(self.line(hash))?;
-        let found = line.iter().find(|mark| mark.part == part(hash) && is_it(mark.number));
-        found.map(|mark| mark.number).or_else(|| self.others.find(hash, is_it))
+        let found = line.alike(hash).map(|place| line.numbers[place]).find(|number| is_it(*number));
+        found.or_else(|| self.others.find(hash, is_it))
     }
 
     /// Fetches the line of a hash; what it returns means nothing.
     pub(crate) fn fetch(&self, hash: u64) -> u32 {
-        self.lines.get(self.line(hash)).map_or(0, |line| line[0].part)
+        self.lines.get(self.line(hash)).map_or(0, |line| line.parts[0])
     }
 
     /// Notes a number as [`Lines::put`] does, unless a number with this hash passes the test. The line is read once.
@@ -48,22 +89,14 @@ impl Lines {
         is_free: impl Fn(u32) -> bool,
         hash_of: impl Fn(u32) -> u64,
     ) -> bool {
-        let (line, part) = (self.line(hash), part(hash));
+        let line = self.line(hash);
         let Some(line) = self.lines.get_mut(line) else { return false };
-        let mut free = None;
-        for mark in line {
-            if mark.part == part && is_it(mark.number) {
-                return false;
-            }
-            if is_free(mark.number) {
-                free = Some(mark);
-            }
-        }
-        if self.others.find(hash, is_it).is_some() {
+        let is_known = line.alike(hash).any(|place| is_it(line.numbers[place]));
+        if is_known || self.others.find(hash, is_it).is_some() {
             return false;
         }
-        match free {
-            Some(mark) => *mark = Mark { part, number },
+        match line.first(is_free) {
+            Some(place) => line.put(place, hash, number),
             None => self.others.insert(hash, number, hash_of),
         }
         true
@@ -77,7 +110,9 @@ impl Lines {
     /// Makes room for twice as many; they must all be noted again. `free` is a number that may be written over.
     pub(crate) fn grow(&mut self, free: u32) {
         let lines = (2 * self.lines.len()).max(FEW);
-        self.lines = vec![[Mark { part: 0, number: free }; LINE]; lines];
+        // what was there is let go first: it is noted again from elsewhere
+        self.lines = Vec::new();
+        self.lines = vec![Line { parts: [0; LINE], numbers: [free; LINE] }; lines];
         self.others = Places::default();
     }
 
@@ -91,8 +126,8 @@ impl Lines {
         hash_of: impl Fn(u32) -> u64,
     ) {
         let line = self.line(hash);
-        match self.lines[line].iter_mut().find(|mark| is_free(mark.number)) {
-            Some(mark) => *mark = Mark { part: part(hash), number },
+        match self.lines[line].first(is_free) {
+            Some(place) => self.lines[line].put(place, hash, number),
             None => self.others.insert(hash, number, hash_of),
         }
     }
@@ -100,8 +135,8 @@ impl Lines {
     /// Writes `free` over a number.
     pub(crate) fn free(&mut self, hash: u64, number: u32, free: u32) {
         let line = self.line(hash);
-        match self.lines[line].iter_mut().find(|mark| mark.number == number) {
-            Some(mark) => mark.number = free,
+        match self.lines[line].first(|other| other == number) {
+            Some(place) => self.lines[line].numbers[place] = free,
             None => self.forget_other(hash, number),
         }
     }

@@ -23,20 +23,20 @@ pub(crate) struct Known<'a> {
     pub(crate) own: Millis,
 }
 
-/// The proposals about a rollout that would be accepted if partition time were `now`.
+/// The proposals about a rollout that would be accepted if partition time were `now`, into an empty list.
 pub(crate) fn proposals(
     fold: &Fold,
     known: &Known<'_>,
     n: u64,
     rollout: &Rollout,
     now: Timestamp,
-) -> Vec<Proposed> {
+    wanted: &mut Vec<Proposed>,
+) {
     if !rollout.status.is_open() || rollout.stopped.is_some() || !fold.clock.leaps().is_empty() {
-        return Vec::new();
+        return;
     }
-    let mut wanted = Vec::new();
     for i in (0..rollout.steps.touched()).filter(|i| !is_settled(rollout, *i)) {
-        about_step(fold, known, rollout, i, now, &mut wanted);
+        about_step(fold, known, rollout, i, now, wanted);
     }
     match rollout.status {
         Status::Open => {
@@ -47,7 +47,6 @@ pub(crate) fn proposals(
             // while one decision is on its way, no other is accepted
             if rollout.steps.are_full() && rollout.pending.is_none() {
                 let evidence = watched(known, n, rollout, rollout.phases.len().checked_sub(1));
-                wanted.reserve_exact(1);
                 wanted.push(Proposed { evidence, ..decision(rollout, ProposalKind::RolloutCompleted) });
             }
         }
@@ -57,11 +56,7 @@ pub(crate) fn proposals(
         }
         Status::Queued | Status::Completed | Status::RolledBack | Status::Partial | Status::Aborted => {}
     }
-    if wanted.is_empty() {
-        return wanted;
-    }
     wanted.retain(|proposed| judge::accepts(fold, rollout, proposed, now));
-    wanted
 }
 
 /// Whether nothing can be proposed about a step: its count is full, and nothing ever went another way than planned.

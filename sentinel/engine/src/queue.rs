@@ -25,9 +25,10 @@ const ENDED: usize = 1_000;
 type Refusal = (&'static str, String);
 
 impl Fold {
-    /// Takes the start of a rollout.
+    /// Takes the start of a rollout. `known` is the one that has its id already.
     pub(crate) fn start(
         &mut self,
+        known: Option<u64>,
         record: &Record,
         started: &RolloutStarted,
         out: &mut Vec<Effect>,
@@ -41,7 +42,7 @@ impl Fold {
             self.blind = Some(BlindCause::NewerRules);
             return Touched::Nothing;
         }
-        let score = match self.admit(&id, started) {
+        let score = match self.admit(&id, known, started) {
             Ok(score) => score,
             Err((code, reason)) => {
                 self.refuse(record, code, reason);
@@ -68,8 +69,13 @@ impl Fold {
     }
 
     /// The plan of a start, if it can be danced under this id.
-    fn admit(&mut self, id: &RolloutId, started: &RolloutStarted) -> Result<Arc<Score>, Refusal> {
-        if let Some(known) = self.find(id).and_then(|n| self.rollouts.get(n)) {
+    fn admit(
+        &mut self,
+        id: &RolloutId,
+        known: Option<u64>,
+        started: &RolloutStarted,
+    ) -> Result<Arc<Score>, Refusal> {
+        if let Some(known) = known.and_then(|n| self.rollouts.get(n)) {
             let why = if known.score.digest == started.plan_digest {
                 format!("a rollout {id} has started already; take another id")
             } else {
@@ -80,12 +86,16 @@ impl Fold {
             };
             return Err(("conflict", why));
         }
-        let known = self.scores.get(&started.plan_digest).and_then(Weak::upgrade);
+        let newest = self.newest_score.upgrade().filter(|score| score.digest == started.plan_digest);
+        let known = newest.or_else(|| self.scores.get(&started.plan_digest).and_then(Weak::upgrade));
         let score = match known.filter(|score| *score.json == *started.plan) {
             Some(score) => score,
             None => self.learn(started).map_err(|error| ("bad_plan", error))?,
         };
         score.bind(id).map_err(|error| ("bad_plan", error))?;
+        if !std::ptr::eq(self.newest_score.as_ptr(), Arc::as_ptr(&score)) {
+            self.newest_score = Arc::downgrade(&score);
+        }
         Ok(score)
     }
 
@@ -133,6 +143,9 @@ impl Fold {
         // a name without a further hyphen ends in this id alone, and nobody else has it
         let plain = |name: &str| !name.contains('-');
         let alone = self.owners.is_empty() && queued.is_empty() && plain(id.as_str());
+        if alone && score.own.plain {
+            return None;
+        }
         let is_free = |step: &Step| alone && step.per_rollout && plain(step.expect.service.as_str());
         score.plan.steps.iter().filter(|step| !is_free(step)).find_map(|step| {
             let service = step.service(id).ok()?;
@@ -230,7 +243,7 @@ impl Fold {
     /// Gives a rollout that opens its services.
     pub(crate) fn own(&mut self, n: u64) {
         self.open += 1;
-        let Some(rollout) = self.rollouts.get(n) else { return };
+        let Some(rollout) = self.rollouts.get(n).filter(|rollout| !rollout.score.own.all) else { return };
         for step in rollout.score.plan.steps.iter().filter(|step| !step.per_rollout) {
             self.owners.insert(step.expect.service.clone(), n);
         }
@@ -247,14 +260,15 @@ impl Fold {
         rollout.pending = None;
         rollout.ended = Some(raw);
         self.queued.remove(&n);
-        for step in rollout.score.plan.steps.iter().filter(|step| !step.per_rollout) {
+        let shared = if rollout.score.own.all { &[][..] } else { &rollout.score.plan.steps };
+        for step in shared.iter().filter(|step| !step.per_rollout) {
             if self.owners.get(&step.expect.service) == Some(&n) {
                 self.owners.remove(&step.expect.service);
             }
         }
         out.push(Effect::Ended(Box::new(Ended {
             rollout: rollout.id.clone(),
-            choreography: rollout.score.plan.name.clone(),
+            choreography: Arc::clone(&rollout.score.name),
             status,
             started: rollout.started_raw,
             ended: raw,

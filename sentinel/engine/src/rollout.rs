@@ -10,6 +10,7 @@ use pavane_events::{EventId, EventType, Instance, RolloutId, Service, Timestamp}
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Mark;
+use crate::few::Few;
 use crate::phase::PhaseState;
 use crate::score::Score;
 use crate::spoken::{Saying, Word};
@@ -103,7 +104,8 @@ pub(crate) struct Seldom {
     pub(crate) ended: Option<Timestamp>,
     /// The offset at which the decision to go back took force.
     pub(crate) decision: Option<i64>,
-    pub(crate) verdicts: Vec<Verdict>,
+    /// What was decided, in order.
+    pub(crate) verdicts: Few<Verdict>,
 }
 
 impl Seldom {
@@ -115,7 +117,7 @@ impl Seldom {
         pending: None,
         ended: None,
         decision: None,
-        verdicts: Vec::new(),
+        verdicts: Few::None,
     };
 }
 
@@ -179,8 +181,8 @@ impl Rollout {
         if closes.is_some() {
             self.closes = closes;
         }
-        for i in 0..self.steps.len() {
-            self.open(i, mark);
+        for place in 0..self.score.roots.len() {
+            self.open(self.score.roots[place], mark);
         }
     }
 
@@ -312,7 +314,7 @@ impl Rollout {
 
     /// Dependants' windows open when what they wait for is there, and close again when it is taken back. Returns the
     /// steps that had let a window pass which is closed by it.
-    fn open_dependants(&mut self, i: usize, mark: Mark) -> Vec<usize> {
+    pub(crate) fn open_dependants(&mut self, i: usize, mark: Mark) -> Vec<usize> {
         let mut closed = Vec::new();
         for place in 0..self.score.dependants[i].len() {
             let d = self.score.dependants[i][place];

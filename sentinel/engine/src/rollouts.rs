@@ -77,17 +77,19 @@ impl Rollouts {
     pub(crate) fn push(&mut self, rollout: Rollout) -> u64 {
         if self.by_id.is_full(self.len) {
             self.by_id.grow(FREE);
-            for n in self.iter().map(|(n, _)| n).collect::<Vec<_>>() {
-                self.note(n);
+            for n in self.first..self.end {
+                if let Some(hash) = self.get(n).map(hash_of_id) {
+                    self.note(n, hash);
+                }
             }
         }
         if low(self.end) == FREE {
             self.append(None);
         }
-        let n = self.end;
+        let (n, hash) = (self.end, hash_of_id(&rollout));
         self.append(Some(rollout));
         self.len += 1;
-        self.note(n);
+        self.note(n, hash);
         n
     }
 
@@ -107,7 +109,7 @@ impl Rollouts {
     pub(crate) fn forget(&mut self, n: u64) {
         let Some(rollout) = self.slot_mut(n).and_then(Option::take) else { return };
         self.look_at(n, None);
-        self.by_id.free(hash_of(rollout.id.as_str()), low(n), FREE);
+        self.by_id.free(hash_of_id(&rollout), low(n), FREE);
         self.len -= 1;
         let Some((block, _)) = place(n, self.first) else { return };
         let block = &mut self.blocks[block];
@@ -157,14 +159,14 @@ impl Rollouts {
         slot.is_some_and(|slot| std::mem::replace(slot, next) != next)
     }
 
-    fn note(&mut self, n: u64) {
+    fn note(&mut self, n: u64, hash: u64) {
         let (blocks, first, end) = (&self.blocks, self.first, self.end);
         let rollout = |low: u32| {
             let (block, slot) = place(whole(low, end), first)?;
             blocks.get(block)?.slots.get(slot)?.as_ref()
         };
-        let hash_of = |low: u32| rollout(low).map_or(0, |rollout| hash_of(rollout.id.as_str()));
-        self.by_id.put(hash_of(low(n)), low(n), |low| low == FREE, hash_of);
+        let hash_at = |low: u32| rollout(low).map_or(0, hash_of_id);
+        self.by_id.put(hash, low(n), |low| low == FREE, hash_at);
     }
 
     fn whole(&self, low: u32) -> u64 {
@@ -187,6 +189,10 @@ impl Index<u64> for Rollouts {
     fn index(&self, n: u64) -> &Rollout {
         self.get(n).expect("whoever has a number has a rollout")
     }
+}
+
+fn hash_of_id(rollout: &Rollout) -> u64 {
+    hash_of(rollout.id.as_str())
 }
 
 /// The block of a number, and the place in it.

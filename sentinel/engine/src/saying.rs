@@ -13,6 +13,8 @@ use crate::fold::Fold;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Saying {
     times: VecDeque<(Millis, EventId)>,
+    /// What was due last; kept for its room alone.
+    due: Vec<EventId>,
 }
 
 impl Saying {
@@ -30,8 +32,9 @@ impl Saying {
         now: Millis,
         patience: Millis,
         again: Millis,
-    ) -> Vec<EventId> {
-        let mut due = Vec::new();
+    ) -> &[EventId] {
+        let due = &mut self.due;
+        due.clear();
         if self.times.is_empty() && fold.decided.is_empty() {
             return due;
         }

@@ -1,5 +1,6 @@
 //! A plan with its arrows as numbers, shared by all rollouts that dance it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pavane_choreography::{Phase, Plan, Step};
@@ -9,6 +10,8 @@ use pavane_events::{PhaseId, RolloutId, Service, StepId, Zone};
 #[derive(Clone, Debug)]
 pub(crate) struct Score {
     pub(crate) plan: Plan,
+    /// Its name, for whoever is told of its rollouts.
+    pub(crate) name: Arc<str>,
     pub(crate) digest: String,
     /// The text that it was read from.
     pub(crate) json: Box<str>,
@@ -24,6 +27,32 @@ pub(crate) struct Score {
     pub(crate) phase_of: Vec<Option<usize>>,
     /// Whether a step wants a share of the instances.
     pub(crate) has_shares: bool,
+    /// The steps that wait for nothing but the start.
+    pub(crate) roots: Vec<usize>,
+    /// Whether every step is of another service than all others, whoever dances it.
+    pub(crate) one_step_each: bool,
+    pub(crate) own: Own,
+}
+
+/// The services that every rollout of a plan has for itself, by the names that the plan gives them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Own {
+    /// How long the longest name is; none where all services are shared.
+    longest: Option<usize>,
+    /// Whether there are no others.
+    pub(crate) all: bool,
+    /// Whether there are no others, and no name has a hyphen: with an id that has none, nobody else has these services.
+    pub(crate) plain: bool,
+}
+
+impl Own {
+    fn of(plan: &Plan) -> Self {
+        let own =
+            || plan.steps.iter().filter(|step| step.per_rollout).map(|step| step.expect.service.as_str());
+        let all = own().count() == plan.steps.len();
+        let longest = own().map(str::len).max();
+        Self { longest, all, plain: all && own().all(|name| !name.contains('-')) }
+    }
 }
 
 impl Score {
@@ -45,18 +74,30 @@ impl Score {
         }
         let phases = phases(&plan)?;
         let phase_of = (0..plan.steps.len()).map(|i| phases.iter().position(|steps| steps.contains(&i)));
-        let phase_of = phase_of.collect();
-        let has_shares = plan.steps.iter().any(|step| step.instances.share().is_some());
-        let (digest, json) = (own, json.into());
-        Ok(Arc::new(Self { plan, digest, json, after, after_any, dependants, phases, phase_of, has_shares }))
+        let phase_of: Vec<Option<usize>> = phase_of.collect();
+        let is_root = |i: &usize| after[*i].is_empty() && after_any[*i].is_empty() && phase_of[*i].is_none();
+        Ok(Arc::new(Self {
+            roots: (0..plan.steps.len()).filter(is_root).collect(),
+            has_shares: plan.steps.iter().any(|step| step.instances.share().is_some()),
+            one_step_each: has_one_step_each(&plan),
+            own: Own::of(&plan),
+            name: plan.name.as_str().into(),
+            plan,
+            digest: own,
+            json: json.into(),
+            after,
+            after_any,
+            dependants,
+            phases,
+            phase_of,
+        }))
     }
 
     /// Whether a rollout of this id may dance it: each service that it has for itself has a name, and none is another's.
     pub(crate) fn bind(&self, id: &RolloutId) -> Result<(), String> {
-        let own = || self.plan.steps.iter().filter(|step| step.per_rollout);
-        let Some(longest) = own().map(|step| step.expect.service.as_str().len()).max() else { return Ok(()) };
+        let Some(longest) = self.own.longest else { return Ok(()) };
         let fits = longest + 1 + id.as_str().len() <= Service::MAX;
-        if fits && own().count() == self.plan.steps.len() {
+        if fits && self.own.all {
             return Ok(());
         }
         let bound = self.plan.clone().bound_to(id).map_err(|error| error.to_string())?;
@@ -101,6 +142,14 @@ impl Score {
             left.extend(self.after[i].iter().chain(&self.after_any[i]).chain(before.into_iter().flatten()));
         }
     }
+}
+
+/// A service that a rollout has for itself may be called as one that is shared, so a plan that has both may have two steps
+/// of one service for some rollout.
+fn has_one_step_each(plan: &Plan) -> bool {
+    let alike = plan.steps.windows(2).all(|pair| pair[0].per_rollout == pair[1].per_rollout);
+    let services: BTreeSet<&Service> = plan.steps.iter().map(|step| &step.expect.service).collect();
+    alike && services.len() == plan.steps.len()
 }
 
 fn arrows(plan: &Plan, of: impl Fn(&Step) -> &Vec<StepId>) -> Result<Vec<Vec<usize>>, String> {

@@ -3,6 +3,8 @@
 use pavane_events::{Instance, Version};
 use serde::{Deserialize, Serialize};
 
+use crate::few::Few;
+
 /// What an instance said last about a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -93,22 +95,18 @@ impl Word {
 /// The last word of each instance. They are few, so a sorted list is smaller and quicker than a tree; and mostly there is
 /// one, which lies in place.
 #[derive(Clone, Debug)]
-pub(crate) struct Words(Kept);
-
-type Said = (Instance, Word);
-
-#[derive(Clone, Debug)]
-enum Kept {
-    None,
-    One(Said),
-    Many(Vec<Said>),
-}
+pub(crate) struct Words(Few<(Instance, Word)>);
 
 impl Words {
-    pub(crate) const NONE: Self = Self(Kept::None);
+    pub(crate) const NONE: Self = Self(Few::None);
+
+    /// The word of the first that speaks.
+    pub(crate) const fn one(instance: Instance, word: Word) -> Self {
+        Self(Few::One((instance, word)))
+    }
 
     pub(crate) fn get(&self, instance: &Instance) -> Option<&Word> {
-        self.place(instance).ok().map(|place| &self.all()[place].1)
+        self.place(instance).ok().map(|place| &self.0.all()[place].1)
     }
 
     pub(crate) fn contains_key(&self, instance: &Instance) -> bool {
@@ -117,60 +115,29 @@ impl Words {
 
     pub(crate) fn insert(&mut self, instance: Instance, word: Word) {
         match self.place(&instance) {
-            Ok(place) => self.all_mut()[place].1 = word,
-            Err(place) => self.add(place, (instance, word)),
+            Ok(place) => self.0.all_mut()[place].1 = word,
+            Err(place) => self.0.insert(place, (instance, word)),
         }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Instance, &Word)> {
-        self.all().iter().map(|(instance, word)| (instance, word))
+        self.0.all().iter().map(|(instance, word)| (instance, word))
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Instance> {
-        self.all().iter().map(|(instance, _)| instance)
+        self.0.all().iter().map(|(instance, _)| instance)
     }
 
     pub(crate) fn values(&self) -> impl Iterator<Item = &Word> {
-        self.all().iter().map(|(_, word)| word)
+        self.0.all().iter().map(|(_, word)| word)
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
-        matches!(self.0, Kept::None)
-    }
-
-    fn add(&mut self, place: usize, said: Said) {
-        if let Kept::Many(many) = &mut self.0 {
-            many.insert(place, said);
-            return;
-        }
-        self.0 = match std::mem::replace(&mut self.0, Kept::None) {
-            Kept::One(one) => {
-                let mut many = vec![one];
-                many.insert(place, said);
-                Kept::Many(many)
-            }
-            Kept::None | Kept::Many(_) => Kept::One(said),
-        };
-    }
-
-    fn all(&self) -> &[Said] {
-        match &self.0 {
-            Kept::None => &[],
-            Kept::One(one) => std::slice::from_ref(one),
-            Kept::Many(many) => many,
-        }
-    }
-
-    fn all_mut(&mut self) -> &mut [Said] {
-        match &mut self.0 {
-            Kept::None => &mut [],
-            Kept::One(one) => std::slice::from_mut(one),
-            Kept::Many(many) => many,
-        }
+        self.0.is_empty()
     }
 
     fn place(&self, instance: &Instance) -> Result<usize, usize> {
-        self.all().binary_search_by(|(other, _)| other.cmp(instance))
+        self.0.all().binary_search_by(|(other, _)| other.cmp(instance))
     }
 }
 

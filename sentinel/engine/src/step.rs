@@ -191,6 +191,12 @@ impl StepState {
         self.seldom.is_none()
     }
 
+    /// Whether its window is open, nothing was said of it yet, and nothing ever went another way than planned.
+    pub(crate) const fn awaits_first_word(&self) -> bool {
+        let open = self.anchor.is_some() && self.full.is_none();
+        open && self.is_plain() && self.words.is_empty() && !self.overridden
+    }
+
     /// Whether nothing is known of it.
     pub(crate) fn is_untouched(&self) -> bool {
         let Seldom {
@@ -287,7 +293,10 @@ impl Steps {
 
     /// Fetches what is known of them; what it returns means nothing.
     pub(crate) fn fetch(&self) -> i64 {
-        self.touched.iter().fold(0, |all, state| all ^ state.attempt ^ i64::from(state.words.is_empty()))
+        let mark = |mark: Option<Mark>| mark.map_or(0, |mark| mark.at.0);
+        let plain = |state: &StepState| i64::from(state.words.is_empty() || state.is_plain());
+        let all = self.touched.iter();
+        all.fold(0, |all, state| all ^ state.attempt ^ mark(state.anchor) ^ mark(state.full) ^ plain(state))
     }
 
     /// Takes room for so many: exactly so for the first, since many a rollout is young, and for all of a small plan after.

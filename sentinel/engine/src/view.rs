@@ -209,7 +209,7 @@ impl Fold {
             behind: self.behind(rollout).filter(|_| rollout.status == Status::Queued),
             phases: (0..rollout.phases.len()).map(|k| PhaseView::of(rollout, k, now)).collect(),
             steps: (0..rollout.steps.len()).map(|i| StepView::of(self, rollout, i, now)).collect(),
-            verdicts: rollout.verdicts.iter().map(|verdict| verdict.shown(rollout)).collect(),
+            verdicts: rollout.verdicts.all().iter().map(|verdict| verdict.shown(rollout)).collect(),
         }
     }
 
@@ -263,11 +263,9 @@ impl Rollout {
     /// Notes a decision; of very many the first are kept.
     pub(crate) fn note(&mut self, verdict: Verdict) {
         const KEPT: usize = 200;
-        if self.verdicts.len() < KEPT {
-            if self.verdicts.is_empty() {
-                self.verdicts.reserve_exact(1);
-            }
-            self.verdicts.push(verdict);
+        let noted = self.verdicts.all().len();
+        if noted < KEPT {
+            self.verdicts.insert(noted, verdict);
         }
     }
 }

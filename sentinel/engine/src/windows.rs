@@ -45,6 +45,12 @@ impl Rollout {
         state.overridden || state.full.is_some_and(held)
     }
 
+    /// Whether nothing can be proposed about it any more, nor yet: it has ended, or has not begun, and has no phases that
+    /// somebody watches.
+    pub(crate) fn awaits_nothing(&self) -> bool {
+        !self.status.is_open() && self.phases.is_empty()
+    }
+
     /// When to look again at a rollout that goes as planned: there is nothing to propose about it at `now`, nor before
     /// that time without another record. None where it takes a closer look to say so.
     pub(crate) fn on_course(&self, grace: Millis, now: Timestamp) -> Option<Next> {

@@ -1,6 +1,6 @@
 //! Reads what a service says: who speaks, which steps it is about, and what it says of them.
 
-use pavane_events::{Body, Instance, Record, Service, Version, Zone};
+use pavane_events::{Body, Envelope, Instance, Record, Service, Version, Zone};
 
 use crate::diagnosis::record as said_of;
 use crate::rollout::Rollout;
@@ -61,6 +61,26 @@ pub(crate) fn read(rollout: &Rollout, record: &Record) -> Option<Heard> {
         more: more.kept(),
     };
     Some(Heard { first, others, instance: speaker(record), word, is_exact })
+}
+
+/// The word of a record that says what the one step of its service awaits, whatever the version.
+pub(crate) fn awaited(record: &Record, moved: bool, from: Option<&Version>) -> Word {
+    let Envelope { version, boot, sequence, .. } = &record.event.envelope;
+    let more = || More {
+        from: from.cloned(),
+        detail: String::new(),
+        exit: None,
+        boot: boot.clone(),
+        sequence: *sequence,
+    };
+    let says_more = from.is_some() || boot.is_some() || sequence.is_some();
+    Word {
+        saying: Saying::Awaited,
+        moved,
+        offset: record.offset,
+        version: version.clone(),
+        more: says_more.then(|| Box::new(more())),
+    }
 }
 
 /// Who speaks: the instance, or the service where none is named (CI, a deploy tool).

@@ -1,13 +1,13 @@
-//! What the engine need not look at: nearly every record is about a rollout that goes as planned, while nothing else is
-//! due.
+//! What the engine need not look at: nearly every record is about one rollout, while nothing else is due.
 //!
 //! Whenever it has looked at everything, the engine notes until when nothing else can be due: no pulse, no question, no
-//! word to be said again, no blindness. A record that comes before and after which its rollout goes as planned changes
-//! nothing but when to look at that rollout again.
+//! word to be said again, no blindness. A record that comes before changes nothing but what there is to say of its own
+//! rollout, and when to look at that one again; mostly it goes as planned, and there is nothing to say.
 
 use pavane_events::{Millis, Timestamp};
 
 use super::{AGAIN, Engine, put_down};
+use crate::effect::Effect;
 use crate::fold::Touched;
 use crate::rollout::Rollout;
 use crate::windows::Next;
@@ -45,18 +45,37 @@ impl Engine {
         next
     }
 
-    /// Passes over what a record touched, if that is all that there is to do.
-    pub(super) fn is_passed_over(&mut self, touched: Touched) -> bool {
+    /// Looks at the rollout that a record touched, and says what there is to say, if nothing else can be due: the same as a
+    /// look at everything. False where it takes that; nothing is done then.
+    pub(super) fn looks_briefly(&mut self, touched: Touched, out: &mut Vec<Effect>) -> bool {
         let (Touched::One(n), Some(quiet)) = (touched, self.quiet) else { return false };
         let estimate = self.estimate();
-        let others = self.now >= quiet.until || !self.fold.decided.is_empty() || self.fold.blind.is_some();
+        let others = self.now >= quiet.until || self.fold.blind.is_some() || !self.fold.short_ways;
         let changed = quiet.open != (self.fold.open > 0) || !self.fold.clock.leaps().is_empty();
         let due = || self.agenda.first().is_some_and(|at| at <= estimate);
-        if others || changed || due() || !self.passes(n, estimate) {
+        if others || changed || due() {
             return false;
         }
+        if !self.passes(n, estimate) {
+            // phases are watched, and that is a matter of everything
+            if self.fold.rollouts.get(n).is_none_or(|rollout| !rollout.phases.is_empty()) {
+                return false;
+            }
+            self.propose(n, out);
+            self.plan_one(n, estimate);
+        }
+        if !self.fold.decided.is_empty() {
+            self.say(out);
+        }
         self.drop_stale();
+        self.stay_quiet(quiet);
         true
+    }
+
+    /// Stays quiet until what has been said meanwhile is to be said again.
+    fn stay_quiet(&mut self, quiet: Quiet) {
+        let again = [self.asked.next(), self.saying.next()].into_iter().flatten();
+        self.quiet = Some(Quiet { until: again.fold(quiet.until, Millis::min), ..quiet });
     }
 
     /// Passes over those of the rollouts that go as planned.
@@ -67,7 +86,12 @@ impl Engine {
 
     /// Puts down when to look again at a rollout that goes as planned. False where it takes a closer look.
     fn passes(&mut self, n: u64, estimate: Timestamp) -> bool {
-        let on_course = |rollout: &Rollout| rollout.on_course(self.fold.settings.grace(rollout), estimate);
+        let on_course = |rollout: &Rollout| {
+            if rollout.awaits_nothing() {
+                return Some(Next(None));
+            }
+            rollout.on_course(self.fold.settings.grace(rollout), estimate)
+        };
         let Some(Next(next)) = self.fold.rollouts.get(n).and_then(on_course) else { return false };
         if self.sighted {
             self.asked.keep(n, &[]);

@@ -18,15 +18,17 @@ impl Engine {
             return;
         };
         let known = Known { heard: &self.heartbeats, watches: &self.watches, own: self.now };
-        let wanted = proposals(&self.fold, &known, n, rollout, self.estimate());
+        let mut wanted = std::mem::take(&mut self.wanted);
+        proposals(&self.fold, &known, n, rollout, self.estimate(), &mut wanted);
         self.asked.keep(n, &wanted);
         let first = if self.speaks { self.now } else { self.now + STANDBY };
-        for proposed in wanted {
+        for proposed in wanted.drain(..) {
             if self.asked.ask(n, &proposed, first, self.now) {
                 let rollout = Some(rollout.id.clone());
                 out.push(append(rollout, proposed.into()));
             }
         }
+        self.wanted = wanted;
     }
 
     /// Says what was decided and does not yet stand on the log: the owner at once, a standby after two pulses.

@@ -56,6 +56,8 @@ pub(super) fn write(fold: &Fold) -> Vec<u8> {
         rules,
         ended,
         scores: _,
+        newest_score: _,
+        short_ways: _,
         seen,
         early,
     } = fold;
@@ -174,7 +176,7 @@ fn rollout(rollout: &Rollout) -> written::Rollout {
         pending: pending.as_ref().map(self::pending),
         ended: *ended,
         decision: decision.map(Number::of),
-        verdicts: verdicts.iter().map(verdict).collect(),
+        verdicts: verdicts.all().iter().map(verdict).collect(),
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Stage {
     pub(crate) rows: BTreeMap<String, ServiceRow>,
     /// What was counted.
     pub(crate) counted: BTreeMap<Counter, usize>,
+    /// One that takes the same inputs by the long way, where it is asked for: both must do the same.
+    pub(crate) beside: Option<Engine>,
 }
 
 impl Stage {
@@ -49,14 +51,30 @@ impl Stage {
             metrics: BTreeMap::new(),
             rows: BTreeMap::new(),
             counted: BTreeMap::new(),
+            beside: None,
         };
         stage.feed(Input::Speaks(true));
         stage.feed(Input::CaughtUp);
         stage
     }
 
+    /// Sets another engine beside the first, which takes the long way.
+    pub(crate) fn compare(&mut self) {
+        let mut other = self.engine.clone();
+        other.take_long_ways();
+        self.beside = Some(other);
+    }
+
     pub(crate) fn feed(&mut self, input: Input) {
+        let other = self
+            .beside
+            .as_mut()
+            .map(|other| (format!("{input:?}"), other.handle(self.log.time, input.clone())));
         let effects = self.engine.handle(self.log.time, input);
+        if let (Some((input, long)), Some(other)) = (other, &self.beside) {
+            assert_eq!(effects, long, "the short way and the long way do the same: {input}");
+            assert!(self.engine.snapshot() == other.snapshot(), "and what is folded is the same: {input}");
+        }
         self.carry_out(effects);
     }
 

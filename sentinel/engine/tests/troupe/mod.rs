@@ -36,8 +36,12 @@ impl Dice {
 
 /// The log of a random history, in which a sentinel takes part.
 pub(crate) fn history(seed: u64, acts: usize) -> Vec<Entry> {
+    play(Stage::empty(), seed, acts).log.entries
+}
+
+/// A stage after a random history.
+pub(crate) fn play(mut stage: Stage, seed: u64, acts: usize) -> Stage {
     let mut dice = Dice::new(seed);
-    let mut stage = Stage::empty();
     // a Thursday, shortly after 1 o'clock: inside the maintenance windows
     stage.log.time = 3_660_000;
     let plans = plans();
@@ -60,7 +64,7 @@ pub(crate) fn history(seed: u64, acts: usize) -> Vec<Entry> {
         }
     }
     stage.settle();
-    stage.log.entries
+    stage
 }
 
 /// Someone does what is awaited of a rollout.
