@@ -258,11 +258,14 @@ impl Batch {
 /// Makes a journal beside its place and puts it there when it is whole: of one that was being made when the process was
 /// killed nothing is ever read.
 fn create(place: &Arc<dyn Place>, path: &Path, own: &str) -> Result<(), Error> {
-    let begun = Journal::claimed(place.clone(), Name::Beside, path, own);
-    if begun.is_err_and(|error| !matches!(error, Error::JournalTaken { .. })) {
-        place.clear().map_err(|source| begin_error(path, source))?;
+    match Journal::claimed(place.clone(), Name::Beside, path, own) {
+        Ok(_made) => {}
+        Err(error @ Error::JournalTaken { .. }) => return Err(error),
+        Err(_) => {
+            place.clear().map_err(|source| begin_error(path, source))?;
+            drop(Journal::claimed(place.clone(), Name::Beside, path, own)?);
+        }
     }
-    drop(Journal::claimed(place.clone(), Name::Beside, path, own)?);
     place.put().map_err(|source| begin_error(path, source))
 }
 

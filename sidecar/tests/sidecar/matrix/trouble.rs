@@ -10,6 +10,9 @@ pub(crate) enum Trouble {
     HangingHook,
     WorksOn,
     Twins,
+    /// The sentinels are played. A sidecar knows them by the log alone, and there a replacement is two things: the request of the
+    /// one that went stands there again under its id, since the one that came could not know that it had been taken; or the one
+    /// that came asks for the same by an id of its own. Both are written behind the first, in every rollout that goes back.
     ReplacedSentinel,
     NoSentinel,
     RegistryAway,
