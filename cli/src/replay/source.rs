@@ -26,7 +26,7 @@ pub struct Records {
 }
 
 enum From {
-    Log(Reader),
+    Log(Box<Reader>),
     File { name: String, lines: BufReader<File>, number: usize },
 }
 
@@ -38,7 +38,7 @@ impl Records {
         let (format, domain, partition) = (FORMAT.to_owned(), domain.clone(), reader.partition());
         let head = Head { format, domain, partition, begins: low };
         let total = u64::try_from(high - low).unwrap_or(0);
-        Ok(Self { head, from: From::Log(reader), with_bytes: true, read: 0, total, last: -1 })
+        Ok(Self { head, from: From::Log(Box::new(reader)), with_bytes: true, read: 0, total, last: -1 })
     }
 
     /// The records of a file.

@@ -30,7 +30,7 @@ const MANY: u32 = 100;
 /// How many lives a row has: each reads all that was said in it before.
 const LIVES: u32 = 20;
 /// How many rows of lives go on at the same time.
-const AT_A_TIME: usize = 5;
+const AT_A_TIME: usize = 8;
 
 /// What was met.
 #[derive(Debug, Default)]
