@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use axum::http::StatusCode;
-use pavane_events::Body;
+use pavane_bus::{Row, TableItem, Topic};
+use pavane_events::{Body, Service, ServiceRow};
 use pavane_tests::program::Program;
 use pavane_tests::real::Services;
 use pavane_tests::stage::contract::Changed;
@@ -58,6 +59,11 @@ async fn completes(stage: &Stage, cast: &mut Cast) -> Result<(String, Verdicts)>
         let dancer = &cast.dancers[service].service;
         ensure!(dancer.version().await? == "2.0.0", "{service} must run what it was rolled out to");
         ensure!(dancer.calls().await? == once, "{service} was told to move {:?}", dancer.calls().await?);
+    }
+    for service in MOVERS {
+        let row = row_of(stage, service, &rollout).await?;
+        let newest = row.known_good.first().context("a version is known to be good")?;
+        ensure!(newest.version.as_str() == "2.0.0" && newest.rollout.as_str() == rollout, "{row:?}");
     }
     let deliveries = stage.on_call().deliveries();
     ensure!(deliveries.is_empty(), "nothing was wrong, and somebody was called: {deliveries:#?}");
@@ -138,7 +144,37 @@ async fn hangs(stage: &Stage, cast: &mut Cast) -> Result<(String, Verdicts)> {
             Calls { upgrades: calls_before.upgrades + upgrades, reverts: calls_before.reverts + reverts };
         ensure!(*calls == expected, "{service} was told to move {calls:?} instead of {expected:?}");
     }
+    for service in ["user-service", "messaging"] {
+        let row = row_of(stage, service, &rollout).await?;
+        let good: Vec<&str> = row.known_good.iter().map(|known| known.version.as_str()).collect();
+        ensure!(good == ["2.0.0"], "what was taken back is not known to be good: {row:?}");
+    }
     Ok((rollout, decided))
+}
+
+/// The row of a service in the table of services, once it tells of what a rollout left running.
+async fn row_of(stage: &Stage, service: &str, rollout: &str) -> Result<ServiceRow> {
+    let key = ServiceRow::key(stage.domain(), &Service::new(service)?);
+    let mut table = stage.bus().await?.table(Topic::Services).await?;
+    let reading = async {
+        loop {
+            let TableItem::Row(Row { key: found, value: Some(value), .. }) = table.next().await? else {
+                continue;
+            };
+            let row: Option<ServiceRow> =
+                (found == key).then(|| serde_json::from_slice(&value)).transpose()?;
+            let tells =
+                |row: &ServiceRow| row.left.as_ref().is_some_and(|left| left.rollout.as_str() == rollout);
+            if let Some(row) = row.filter(tells) {
+                return anyhow::Ok(row);
+            }
+        }
+    };
+    let found = tokio::time::timeout(SOON, reading).await;
+    let row = found.with_context(|| format!("failed to find a row of {key} that tells of {rollout}"))??;
+    let left = row.left.iter().flat_map(|left| &left.versions).map(|version| version.as_str());
+    ensure!(left.eq(["2.0.0"]), "each act leaves 2.0.0 running: {row:?}");
+    Ok(row)
 }
 
 /// Publishes a plan of the demo and starts it by its name.

@@ -157,6 +157,13 @@ mod tests {
             };
             timeout(SOON, dripping).await.expect("it is cut off, whether a byte comes now and then or not");
         }
+        let counting = async {
+            let series = "pavane_sidecar_door_turned_away_total{why=\"quiet\"} ";
+            while !pavane_telemetry::metrics::text().unwrap().contains(series) {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(SOON, counting).await.expect("it is counted");
     }
 
     #[tokio::test]

@@ -52,6 +52,39 @@ async fn a_sidecar_that_is_stopped_drains_its_service_first() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_and_a_new_version_of_one_service_live_on_the_same_events_until_the_old_one_is_drained() {
+    let (mut shop, old, new) = (Shop::open().await, Workload::start().await, Workload::start().await);
+    old.with(|state| state.hangs.send_replace(true));
+    new.with(|state| "2.0.0".clone_into(&mut state.version));
+    let mut config = shop.config(&old);
+    let hook = Hook::post(format!("{}/drain", old.url));
+    config.drain = Some(Drain { hook, timeout: Duration::from_secs(20) });
+    let before = shop.sidecar(config).await;
+    let rollout = shop.start(&plan()).await;
+    shop.say("/db", &rollout, DB, Ready::default()).await;
+    old.until("the hook of the old one", |state| state.upgrades.len() == 1).await;
+
+    let mut config = shop.config(&new);
+    config.instance = Instance::new("user-service-1").unwrap();
+    config.journal = shop.dir.path().join("journal-1");
+    let beside = shop.sidecar(config).await;
+    let complete = shop.until("user-service", EventType::DeploymentComplete).await.event.envelope;
+    let instance = complete.instance.as_ref().map(Instance::as_str);
+    assert_eq!((instance, complete.rollout.as_ref()), (Some("user-service-1"), Some(&rollout)));
+    assert_eq!(new.with(|state| state.upgrades.len()), 0, "it runs what is wanted already");
+
+    assert_eq!(ask(&before, "/v1/service/drain", "").await.0, 201);
+    let drained = shop.until("user-service", EventType::Drained).await.event.envelope;
+    let (instance, version) = (drained.instance.as_ref(), drained.version.as_ref());
+    assert_eq!(instance.map(Instance::as_str), Some("user-service-0"));
+    assert_eq!(version.map(pavane_events::Version::as_str), Some("1.0.0"));
+    assert_eq!(drained.rollout.as_ref(), Some(&rollout));
+    old.with(|state| state.hangs.send_replace(false));
+    before.stop().await;
+    beside.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn progress_is_said_under_the_open_rollout_and_a_flood_of_it_is_cut() {
     let (mut shop, service) = (Shop::open().await, Workload::start().await);
     let sidecar = shop.sidecar(shop.config(&service)).await;

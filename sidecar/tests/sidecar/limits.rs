@@ -27,6 +27,9 @@ async fn a_connection_too_many_is_told_so_and_comes_in_once_another_has_gone() {
     let answer = timeout(PATIENCE, filling).await.expect("the door fills");
     assert!(answer.contains("retry-after: 2\r\n") && answer.contains("limits.connections"), "{answer}");
     held.pop();
+    sidecar.until_shows("pavane_sidecar_door_turned_away_total{why=\"connections\"}").await;
+    let open = sidecar.until_answers("/metrics").await;
+    assert!(open.contains("\npavane_sidecar_door_connections "), "{open}");
     let coming = async {
         while ask(&sidecar).await.0 != 200 {
             sleep(PAUSE).await;
@@ -55,6 +58,8 @@ async fn while_it_holds_too_much_it_takes_in_nothing_and_drops_nothing() {
     assert_eq!(again.as_deref(), Some("2"), "it says when to come again");
     let page = sidecar.until_answers("/readyz").await;
     assert!(page.contains("paused: "), "{page}");
+    sidecar.until_shows("pavane_sidecar_door_turned_away_total{why=\"memory\"}").await;
+    sidecar.until_shows("pavane_sidecar_memory_bytes").await;
     shop.embedded.broker().set_reachable(true).unwrap();
     shop.until("user-service", EventType::Drained).await;
     until(&sidecar, r#"{"event":"Ready","version":"1.0.0","id":"more-2"}"#, 201, "").await;

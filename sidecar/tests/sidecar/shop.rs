@@ -267,6 +267,7 @@ impl Workload {
         }));
         let app = Router::new()
             .route("/version", get(async |State(state): State<Shared>| state.lock().unwrap().version.clone()))
+            .route("/drain", post(async || ""))
             .route("/readyz", get(async || "ready"))
             .route("/upgrade", post(upgrade))
             .route("/revert", post(revert))
