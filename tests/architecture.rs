@@ -72,7 +72,7 @@ const PURE: [(&str, &[&str]); 8] = [
     ("pavane-sentinel-engine", &["base64", "serde", "serde_json", "thiserror"]),
     ("pavane-alerts", &["jiff", "minijinja", "regex-lite", "serde", "serde_json", "thiserror"]),
     ("pavane-sidecar-engine", &["cel", "semver", "serde", "thiserror"]),
-    ("pavane-review", &["serde", "serde_json"]),
+    ("pavane-review", &["semver", "serde", "serde_json"]),
     ("pavane-rehearsal", &["serde", "serde_json", "thiserror"]),
 ];
 
