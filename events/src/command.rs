@@ -4,6 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Evidence, Instance, PhaseId, Service, StepId, Version};
 
+/// The newest version of the rules that this program judges and takes part by. A rollout keeps the version that it
+/// started under; a program that does not know it judges nothing of its domain.
+///
+/// | version | what is new |
+/// |---|---|
+/// | 1 | the first |
+/// | 2 | the awaited event of a version that the step does not count is told at once as a conflict, not when its window ends |
+pub const RULES: i64 = 2;
+
 /// A rollout begins. It carries the resolved plan, so that the log alone replays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolloutStarted {

@@ -163,8 +163,13 @@ impl Eye {
     /// Notes it when something failed that a new log would fail by, too.
     fn doubt(&mut self, error: &Error) {
         self.seen.missing |= matches!(error, Error::TopicMissing { .. });
-        self.doubts |=
-            matches!(error, Error::TopicMissing { .. } | Error::Read { .. } | Error::Unreachable { .. });
+        self.doubts |= matches!(
+            error,
+            Error::TopicMissing { .. }
+                | Error::Read { .. }
+                | Error::Denied { .. }
+                | Error::Unreachable { .. }
+        );
     }
 
     /// Says that the log cannot be read, and waits; gives the error back when waiting cannot help.
@@ -191,6 +196,8 @@ pub(crate) fn blind_cause(error: &Error) -> BlindCause {
         BlindCause::Registry
     } else if matches!(error, Error::TopicConfig { .. } | Error::TopicMissing { .. }) {
         BlindCause::TopicConfig
+    } else if matches!(error, Error::Denied { .. }) {
+        BlindCause::Denied
     } else if matches!(error, Error::HistoryLost { .. }) {
         BlindCause::HistoryLost
     } else if matches!(error, Error::LogRewound { .. }) {

@@ -9,7 +9,7 @@ use pavane_bus::Writer;
 use pavane_choreography::Plan;
 use pavane_choreography::plan::MAX_LABELS;
 use pavane_choreography::yaml::deceives;
-use pavane_events::command::RolloutStarted;
+use pavane_events::command::{RULES, RolloutStarted};
 use pavane_events::{Domain, Event, EventId, RolloutId};
 use serde::Serialize;
 
@@ -22,8 +22,6 @@ use crate::fold::Fold;
 use crate::outage;
 use crate::speaker::{self, Voice};
 
-/// The version of the rules that a rollout started by this program is judged by.
-const RULES: i64 = 1;
 /// The most bytes that the name or the text of a label may have.
 const LONGEST_LABEL: usize = 256;
 
@@ -59,6 +57,9 @@ pub struct Start {
     /// How long to wait at most, e.g. `90s` or `1h30m`.
     #[arg(long, value_name = "TIME", requires = "wait", value_parser = length)]
     timeout: Option<Duration>,
+    /// The version of the rules that it is judged by, where programs of an older version still take part.
+    #[arg(long, value_name = "VERSION", default_value_t = RULES, value_parser = clap::value_parser!(i64).range(1..=RULES))]
+    rules: i64,
     /// Why; stands on the log.
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
@@ -111,7 +112,8 @@ impl Start {
         let plan = self.labelled(plan)?;
         let rollout = self.rollout.clone().unwrap_or_else(fresh_rollout);
         let writer = bus.writer().await.map_err(outage::of)?;
-        let started = begin(&writer, &domain, &plan, rollout, &self.voice.by, &self.reason).await?;
+        let started =
+            begin(&writer, &domain, &plan, rollout, self.rules, &self.voice.by, &self.reason).await?;
         let fold = Fold::open(&bus, &domain).await?;
         let course = Course::begin(fold, &started, &plan.digest(), context.console).await?;
         if self.wait {
@@ -164,6 +166,7 @@ pub async fn begin(
     domain: &Domain,
     plan: &Plan,
     rollout: RolloutId,
+    rules: i64,
     by: &str,
     reason: &str,
 ) -> Result<Started, Failure> {
@@ -171,7 +174,7 @@ pub async fn begin(
         choreography: plan.name.clone(),
         plan: plan.to_json(),
         plan_digest: plan.digest(),
-        rules: RULES,
+        rules,
         by: by.to_owned(),
         reason: reason.to_owned(),
     };

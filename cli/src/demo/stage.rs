@@ -8,6 +8,7 @@ use pavane_bus::embedded::{self, Embedded};
 use pavane_bus::registry::PushRequest;
 use pavane_bus::{Bus, Writer};
 use pavane_choreography::Plan;
+use pavane_events::command::RULES;
 use pavane_events::{Domain, RolloutId};
 use pavane_sentinel::Sentinel;
 use serde_json::{Value, json};
@@ -183,7 +184,7 @@ impl Stage {
 
     /// Starts a rollout, as `pavane start` does.
     pub async fn start(&self, plan: &Plan) -> Result<RolloutId, Failure> {
-        let started = begin(&self.writer, &self.domain, plan, fresh_rollout(), "you", "").await?;
+        let started = begin(&self.writer, &self.domain, plan, fresh_rollout(), RULES, "you", "").await?;
         Ok(started.rollout)
     }
 

@@ -313,7 +313,6 @@ impl<'a> Play<'a> {
             started.plan.clone_from(&self.json);
             started.plan_digest.clone_from(&self.digest);
             started.choreography.clone_from(&self.change.plan.name);
-            started.rules = pavane_sentinel_engine::RULES;
         } else if let Body::GateApproved(approved) = body {
             approved.plan_digest.clone_from(&self.digest);
         } else if let Body::GateRejected(rejected) = body {

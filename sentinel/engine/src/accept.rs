@@ -88,8 +88,7 @@ impl Fold {
         let Some(rollout) = self.rollouts.get_mut(n) else { return };
         let Some(i) = proposed.step.as_ref().and_then(|id| rollout.score.place(id)) else { return };
         let compensates = rollout.status == Status::RollingBack;
-        let failed = proposed.cites.is_some()
-            && rollout.steps[i].rejection.as_ref().map(|r| r.offset) != proposed.cites;
+        let cited = proposed.cites.map(|cites| rollout.steps[i].cited(cites));
         let breach = proposed.phase.as_ref().and_then(|id| rollout.score.phase(id));
         let broken = |k: usize| {
             let phase = rollout.plan_phase(k);
@@ -97,10 +96,9 @@ impl Fold {
             watch.map(|watch| phase::broken(phase, &watch.bound, &proposed.evidence))
         };
         let broken = breach.and_then(broken);
-        let (proof, cause) = match (proposed.cites, compensates) {
+        let (proof, cause) = match (cited, compensates) {
             _ if broken.is_some() => (Proof::Breach, Cause::Failed),
-            (Some(_), _) if failed => (Proof::Cited, Cause::Failed),
-            (Some(_), _) => (Proof::Cited, Cause::ContractBroken),
+            (Some(cause), _) => (Proof::Cited, cause),
             (None, true) => (Proof::Compensation, rollout.cause(i, &proposed.evidence)),
             (None, false) if rollout.steps[i].words.is_empty() => {
                 (Proof::NotStarted, rollout.cause(i, &proposed.evidence))

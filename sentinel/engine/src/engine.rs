@@ -96,6 +96,14 @@ impl Engine {
         self.fold.short_ways = false;
     }
 
+    /// The same engine as a program has it that knows the rules up to this version: what stands beside a newer one while an
+    /// upgrade is under way.
+    #[must_use]
+    pub fn knowing(mut self, rules: i64) -> Self {
+        self.fold.knows = rules;
+        self
+    }
+
     /// Takes one input. `now` is the replica's own elapsed time in milliseconds: it decides when to look and to
     /// speak, never what is true.
     #[must_use = "an effect that is not carried out is lost"]

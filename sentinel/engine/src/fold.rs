@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Weak;
 
-use pavane_events::command::DomainHeld;
+use pavane_events::command::{DomainHeld, RULES};
 use pavane_events::control::{DomainConfigured, Sighting, SightingKind};
 use pavane_events::{
     Body, Domain, Entry, EventId, EventType, Instance, Lookup, Record, RolloutId, Service, Source, Speaker,
@@ -27,8 +27,6 @@ use crate::sequences::{Sequence, Sequences};
 use crate::settings::Settings;
 use crate::step::Taint;
 
-/// The version of the rules by which this program judges.
-pub const RULES: i64 = 1;
 /// How many events are kept for rollouts that have not started, and for how long.
 const EARLY: usize = 1_000;
 const EARLY_FOR: i64 = 600_000;
@@ -80,6 +78,8 @@ pub(crate) struct Fold {
     pub(crate) blind: Option<BlindCause>,
     /// The newest rules that anything here was judged by.
     pub(crate) rules: i64,
+    /// The newest rules that this program can judge by.
+    pub(crate) knows: i64,
     pub(crate) ended: VecDeque<u64>,
     /// The plans that rollouts dance, so that many rollouts share one.
     pub(crate) scores: Lookup<String, Weak<Score>>,
@@ -116,6 +116,7 @@ impl Fold {
             sequences: Sequences::default(),
             blind: None,
             rules: 0,
+            knows: RULES,
             ended: VecDeque::new(),
             scores: Lookup::default(),
             newest_score: Weak::new(),

@@ -201,7 +201,7 @@ impl Heartbeats {
             return failure(instance, word);
         }
         if let Some(word) = word.filter(|word| word.saying == Saying::WrongVersion && heard.is_none()) {
-            return of_tool(rollout, i, instance, word);
+            return other_version(rollout, i, instance, word);
         }
         let Some(heard) = heard.filter(|heard| heard.at.since(after) > -ALIVE) else {
             let last = heard.map_or("never heard".to_owned(), |heard| {
@@ -264,14 +264,14 @@ fn told(fold: &Fold, rollout: &Rollout, i: usize, heard: &Heard, twins: Option<S
     }
 }
 
-/// A tool that speaks for a service has no heartbeat, so its silence says nothing.
-fn of_tool(rollout: &Rollout, i: usize, tool: &Instance, word: &Word) -> Evidence {
+/// What was said is of a version that does not count. It stands for itself, also where a tool spoke that has no heartbeat.
+pub(crate) fn other_version(rollout: &Rollout, i: usize, instance: &Instance, word: &Word) -> Evidence {
     Evidence {
         cause: Cause::Conflict,
-        instance: Some(tool.clone()),
+        instance: Some(instance.clone()),
         version: word.version.clone(),
         offset: Some(word.offset),
-        detail: rollout.contradiction(i, tool),
+        detail: rollout.contradiction(i, instance),
         ..Evidence::default()
     }
 }

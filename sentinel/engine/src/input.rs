@@ -49,6 +49,8 @@ pub enum BlindCause {
     NoSight,
     /// The broker does not answer.
     Broker,
+    /// Kafka does not let the sentinel read or write its log.
+    Denied,
     /// The registry does not answer.
     Registry,
     /// The registry serves another schema under an id than the one that is known to be there.
@@ -75,6 +77,7 @@ impl BlindCause {
         match self {
             Self::NoSight => "no_sight",
             Self::Broker => "broker",
+            Self::Denied => "denied",
             Self::Registry => "registry",
             Self::RegistryTamper => "registry_tamper",
             Self::TopicConfig => "topic_config",
@@ -96,7 +99,12 @@ impl BlindCause {
             | Self::LogReplaced
             | Self::LogRewound
             | Self::PartitionsChanged => true,
-            Self::NoSight | Self::Broker | Self::Registry | Self::RegistryTamper | Self::TopicConfig => false,
+            Self::NoSight
+            | Self::Broker
+            | Self::Denied
+            | Self::Registry
+            | Self::RegistryTamper
+            | Self::TopicConfig => false,
         }
     }
 }

@@ -77,9 +77,9 @@ fn stalls(fold: &Fold, rollout: &Rollout, i: usize, proposed: &Proposed, now: Ti
     };
     let awaited = rollout.status == Status::Open && state.full.is_none() && !state.overridden;
     let mut words = state.words.values();
-    let failed = words.any(|word| word.saying == Saying::Failed && word.offset == cites);
+    let spoken = words.any(|word| word.offset == cites && rollout.score.tells(word.saying));
     let rejected = state.rejection.as_ref().is_some_and(|rejection| rejection.offset == cites);
-    awaited && (failed || rejected)
+    awaited && (spoken || rejected)
 }
 
 /// A phase that is watched breaks its bound when a value is quoted that does.
@@ -125,6 +125,7 @@ fn justifies_rollback(fold: &Fold, rollout: &Rollout, i: usize, proposed: &Propo
     rollout.status == Status::Open
         && rollout.is_left_to_the_plan(i, OnStall::Rollback)
         && stall.cause != Cause::ContractBroken
+        && !(stall.proof == Proof::Cited && stall.cause == Cause::Conflict)
         && !state.is_contradicted()
         && state.taint.is_none()
         && state.rejection.is_none()

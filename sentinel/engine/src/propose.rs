@@ -8,7 +8,7 @@ use pavane_events::control::{ProposalKind, Proposed};
 use pavane_events::{Cause, Evidence, EvidenceKind, Instance, Millis, Timestamp};
 
 use crate::fold::Fold;
-use crate::heartbeats::Heartbeats;
+use crate::heartbeats::{Heartbeats, other_version};
 use crate::judge;
 use crate::rollout::{Rollout, Status};
 use crate::spoken::Saying;
@@ -196,15 +196,12 @@ fn grounds(fold: &Fold, heard: &Heartbeats, rollout: &Rollout, i: usize, stall: 
     }
 }
 
-/// The stall of a step: at once on a failure or a rejection that stands, else when its deadline has passed.
-fn stall(fold: &Fold, heard: &Heartbeats, rollout: &Rollout, i: usize, now: Timestamp) -> Option<Proposed> {
-    let state = &rollout.steps[i];
-    let awaited = rollout.status == Status::Open && state.full.is_none() && !state.overridden;
-    let base = || Proposed { kind: ProposalKind::RolloutStalled, ..about(rollout, i) };
-    if let Some((instance, word)) = state.words.iter().find(|(_, word)| word.saying == Saying::Failed)
-        && awaited
-    {
-        let evidence = Evidence {
+/// What an instance said itself that tells a stall at once: a failure before anything else.
+fn own_word(rollout: &Rollout, i: usize) -> Option<Evidence> {
+    let words = &rollout.steps[i].words;
+    let said = |saying| words.iter().find(|(_, word)| word.saying == saying && rollout.score.tells(saying));
+    if let Some((instance, word)) = said(Saying::Failed) {
+        return Some(Evidence {
             kind: EvidenceKind::Failure,
             cause: Cause::Failed,
             instance: Some(instance.clone()),
@@ -212,9 +209,19 @@ fn stall(fold: &Fold, heard: &Heartbeats, rollout: &Rollout, i: usize, now: Time
             offset: Some(word.offset),
             detail: word.detail().to_owned(),
             ..Evidence::default()
-        };
-        let (cites, instance) = (Some(word.offset), Some(instance.clone()));
-        return Some(Proposed { cites, instance, cause: Cause::Failed, evidence: vec![evidence], ..base() });
+        });
+    }
+    said(Saying::WrongVersion).map(|(instance, word)| other_version(rollout, i, instance, word))
+}
+
+/// The stall of a step: at once on a failure, another version or a rejection that stands, else when its deadline has passed.
+fn stall(fold: &Fold, heard: &Heartbeats, rollout: &Rollout, i: usize, now: Timestamp) -> Option<Proposed> {
+    let state = &rollout.steps[i];
+    let awaited = rollout.status == Status::Open && state.full.is_none() && !state.overridden;
+    let base = || Proposed { kind: ProposalKind::RolloutStalled, ..about(rollout, i) };
+    if let Some(evidence) = own_word(rollout, i).filter(|_| awaited) {
+        let (cites, instance, cause) = (evidence.offset, evidence.instance.clone(), evidence.cause);
+        return Some(Proposed { cites, instance, cause, evidence: vec![evidence], ..base() });
     }
     if let Some(rejection) = state.rejection.as_ref().filter(|_| awaited) {
         let evidence = Evidence {

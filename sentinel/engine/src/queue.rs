@@ -11,7 +11,7 @@ use pavane_events::{Lookup, Record, RolloutId, Service, Timestamp};
 
 use crate::alert::{About, Matter};
 use crate::effect::{Counter, Effect, Ended};
-use crate::fold::{Fold, RULES, Touched};
+use crate::fold::{Fold, Touched};
 use crate::input::BlindCause;
 use crate::rollout::{Rollout, Status};
 use crate::score::Score;
@@ -38,7 +38,7 @@ impl Fold {
             out.push(Effect::Count(Counter::Stranger));
             return Touched::Nothing;
         };
-        if started.rules > RULES {
+        if started.rules > self.knows {
             self.blind = Some(BlindCause::NewerRules);
             return Touched::Nothing;
         }
@@ -86,9 +86,10 @@ impl Fold {
             };
             return Err(("conflict", why));
         }
+        let same = |score: &Arc<Score>| score.rules == started.rules.max(1) && *score.json == *started.plan;
         let newest = self.newest_score.upgrade().filter(|score| score.digest == started.plan_digest);
         let known = newest.or_else(|| self.scores.get(&started.plan_digest).and_then(Weak::upgrade));
-        let score = match known.filter(|score| *score.json == *started.plan) {
+        let score = match known.filter(same) {
             Some(score) => score,
             None => self.learn(started).map_err(|error| ("bad_plan", error))?,
         };
@@ -101,7 +102,7 @@ impl Fold {
 
     /// Reads a plan that no rollout dances, and keeps it for those that follow.
     fn learn(&mut self, started: &RolloutStarted) -> Result<Arc<Score>, String> {
-        let score = Score::read(&started.plan, &started.plan_digest)?;
+        let score = Score::read(&started.plan, &started.plan_digest, started.rules.max(1))?;
         if self.scores.len() >= SCORES {
             self.scores = Lookup::default();
         }

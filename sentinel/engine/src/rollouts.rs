@@ -227,7 +227,7 @@ mod tests {
         let expect = Expect { service: Service::new("s").expect("a name"), event: EventType::Ready };
         let plan =
             Plan::new("p", "o", vec![Step::new(StepId::new("a").expect("a name"), expect, 1_000, "o")]);
-        Score::read(&plan.to_json(), &plan.digest()).expect("a sound plan")
+        Score::read(&plan.to_json(), &plan.digest(), 1).expect("a sound plan")
     }
 
     fn push(rollouts: &mut Rollouts, score: &Arc<Score>, n: usize) -> u64 {

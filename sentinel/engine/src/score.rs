@@ -1,10 +1,12 @@
-//! A plan with its arrows as numbers, shared by all rollouts that dance it.
+//! A plan with its arrows as numbers, and the rules that it is judged by; shared by all rollouts that dance it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pavane_choreography::{Phase, Plan, Step};
 use pavane_events::{PhaseId, RolloutId, Service, StepId, Zone};
+
+use crate::spoken::Saying;
 
 /// A plan and, by index, what each step waits for and who waits for it.
 #[derive(Clone, Debug)]
@@ -13,6 +15,8 @@ pub(crate) struct Score {
     /// Its name, for whoever is told of its rollouts.
     pub(crate) name: Arc<str>,
     pub(crate) digest: String,
+    /// The version of the rules by which it is judged.
+    pub(crate) rules: i64,
     /// The text that it was read from.
     pub(crate) json: Box<str>,
     /// All of these must be full.
@@ -57,7 +61,7 @@ impl Own {
 
 impl Score {
     /// Reads a plan from the log. The digest must be its own, and every prerequisite must stand before its step.
-    pub(crate) fn read(json: &str, digest: &str) -> Result<Arc<Self>, String> {
+    pub(crate) fn read(json: &str, digest: &str, rules: i64) -> Result<Arc<Self>, String> {
         let plan = Plan::from_json(json).map_err(|error| format!("the plan cannot be read: {error}"))?;
         let own = pavane_events::identity::sha256_hex(json);
         if own != digest {
@@ -84,6 +88,7 @@ impl Score {
             name: plan.name.as_str().into(),
             plan,
             digest: own,
+            rules,
             json: json.into(),
             after,
             after_any,
@@ -91,6 +96,24 @@ impl Score {
             phases,
             phase_of,
         }))
+    }
+
+    /// What it is called in a snapshot.
+    pub(crate) fn kept_as(&self) -> String {
+        match self.rules {
+            1 => self.digest.clone(),
+            rules => format!("{}/{rules}", self.digest),
+        }
+    }
+
+    /// Whether a word is a verdict of its own and waits for no deadline: a failure, and since version 2 of the rules the
+    /// awaited event of a version that does not count.
+    pub(crate) const fn tells(&self, saying: Saying) -> bool {
+        match saying {
+            Saying::Failed => true,
+            Saying::WrongVersion => self.rules >= 2,
+            Saying::Started | Saying::Awaited | Saying::Drained => false,
+        }
     }
 
     /// Whether a rollout of this id may dance it: each service that it has for itself has a name, and none is another's.

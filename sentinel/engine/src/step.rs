@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Mark;
 use crate::diagnosis::record::rejected;
-use crate::spoken::{Saying, Words};
+use crate::spoken::{Saying, Word, Words};
 
 /// What an instance answered to the request to go back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -237,6 +237,16 @@ impl StepState {
     /// Whether an instance's last word is the awaited event of a version that does not count.
     pub(crate) fn is_contradicted(&self) -> bool {
         self.words.values().any(|word| word.saying == Saying::WrongVersion)
+    }
+
+    /// The cause of a stall that cites the record at this offset.
+    pub(crate) fn cited(&self, offset: i64) -> Cause {
+        let is_it = |word: &&Word| word.offset == offset && word.saying == Saying::WrongVersion;
+        match &self.rejection {
+            Some(rejection) if rejection.offset == offset => Cause::ContractBroken,
+            _ if self.words.values().any(|word| is_it(&word)) => Cause::Conflict,
+            _ => Cause::Failed,
+        }
     }
 
     /// The instances that have something to go back from.

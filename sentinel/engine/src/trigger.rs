@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use pavane_choreography::Plan;
-use pavane_events::command::RolloutStarted;
+use pavane_events::command::{RULES, RolloutStarted};
 use pavane_events::{EventId, Millis, Record, RolloutId, Version, identity};
 
 use crate::effect::{Draft, Effect};
-use crate::fold::{Fold, RULES};
+use crate::fold::Fold;
 use crate::rollout::Rollout;
 
 /// The published plans that have a trigger, and the starts that are due.
@@ -86,7 +86,7 @@ impl Triggers {
                 is_under_way(rollout, plan) || is_of(rollout, plan) && rollout.ended >= Some(record.at)
             };
             if fold.find(&id).is_none() && !fold.has_said(&said) && !fold.rollouts.values().any(over) {
-                due.entry(&plan.name).or_insert_with(|| (id.clone(), draft(id, said, plan, record)));
+                due.entry(&plan.name).or_insert_with(|| (id.clone(), draft(fold, id, said, plan, record)));
             }
         }
         due.into_values().collect()
@@ -114,18 +114,24 @@ fn is_under_way(rollout: &Rollout, plan: &Plan) -> bool {
     is_of(rollout, plan) && rollout.ended.is_none()
 }
 
+/// The rules that a plan which starts by itself is judged by: those that people begin by on this log, so that an older
+/// sentinel beside this one goes on to see until somebody moves on.
+const fn rules(fold: &Fold) -> i64 {
+    if fold.rules == 0 { RULES } else { fold.rules }
+}
+
 fn start_id(rollout: &RolloutId) -> EventId {
     identity::decision_id(rollout, 1, None, "RolloutStarted", 1)
 }
 
-fn draft(rollout: RolloutId, id: EventId, plan: &Plan, record: &Record) -> Draft {
+fn draft(fold: &Fold, rollout: RolloutId, id: EventId, plan: &Plan, record: &Record) -> Draft {
     let version = record.event.envelope.version.as_ref().map_or("", Version::as_str);
     let trigger = plan.trigger.as_ref().map(|trigger| trigger.on.to_string()).unwrap_or_default();
     let body = RolloutStarted {
         choreography: plan.name.clone(),
         plan: plan.to_json(),
         plan_digest: plan.digest(),
-        rules: RULES,
+        rules: rules(fold),
         by: "sentinel".to_owned(),
         reason: format!("{trigger} {version} at offset {}", record.offset),
     };

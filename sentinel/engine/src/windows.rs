@@ -5,7 +5,6 @@ use pavane_events::{Millis, Timestamp};
 use crate::clock::Mark;
 use crate::reminder::UNHEARD;
 use crate::rollout::{Rollout, Status};
-use crate::spoken::Saying;
 
 /// When to look at a rollout again, if ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,10 +61,10 @@ impl Rollout {
             if !state.is_plain() || state.overridden {
                 return None;
             }
-            let failed = || state.words.values().any(|word| word.saying == Saying::Failed);
+            let speaks_up = || state.words.values().any(|word| self.score.tells(word.saying));
             let at = match (state.full, state.anchor) {
                 (Some(full), _) => full.at.plus(step.healthy_for),
-                (None, _) if failed() => return None,
+                (None, _) if speaks_up() => return None,
                 (None, Some(anchor)) => {
                     let started = step.started_within.filter(|_| state.words.is_empty());
                     let within = started.map_or(step.within, |within| step.within.min(within));

@@ -178,6 +178,7 @@ fn an_event_before_what_must_come_first_is_out_of_order_and_takes_nothing_back()
 fn who_cannot_see_tells_no_stall_at_all() {
     for blind in [
         BlindCause::Broker,
+        BlindCause::Denied,
         BlindCause::Registry,
         BlindCause::RegistryTamper,
         BlindCause::TopicConfig,

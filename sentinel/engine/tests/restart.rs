@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use floor::domain;
 use pavane_events::{Entry, EventType};
-use pavane_sentinel_engine::{Effect, Engine, Input, SnapshotError, Status};
+use pavane_sentinel_engine::{Effect, Engine, Input, RULES, SnapshotError, Status};
 use serde_json::Value;
 use stage::Stage;
 use troupe::history;
@@ -248,8 +248,11 @@ fn what_cannot_be_judged_by_is_refused_by_name() {
     };
     let refusal = refused("\"pavane_snapshot\":1", "\"pavane_snapshot\":2,\"another\":true");
     assert!(matches!(refusal, SnapshotError::NewerFormat { found: 2, known: 1 }), "{refusal}");
-    let refusal = refused("\"rules\":1", "\"rules\":2");
-    assert!(matches!(refusal, SnapshotError::NewerRules { found: 2, known: 1 }), "{refusal}");
+    let refusal = refused(&format!("\"rules\":{RULES}"), &format!("\"rules\":{}", RULES + 1));
+    assert!(
+        matches!(refusal, SnapshotError::NewerRules { found, known: RULES } if found > RULES),
+        "{refusal}"
+    );
     let refusal = refused("\"domain\":\"shop\"", "\"domain\":\"bank\"");
     assert!(matches!(refusal, SnapshotError::OtherDomain { .. }), "{refusal}");
     let refusal = refused("\"status\":\"", "\"status\":\"un");

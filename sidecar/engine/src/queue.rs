@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use pavane_choreography::{Concurrency, Plan};
+use pavane_events::command::RULES;
 use pavane_events::{Body, Record, Service};
 
 use crate::effect::Notice;
@@ -17,8 +18,6 @@ const EARLY: usize = 1_000;
 const EARLY_FOR: i64 = 600_000;
 /// How many ended rollouts are remembered, for late rollbacks.
 const ENDED: usize = 256;
-/// The version of the rules by which this program takes part.
-const RULES: i64 = 1;
 
 /// A start that met another rollout and would not wait.
 #[derive(Clone, Copy, Debug)]

@@ -49,6 +49,11 @@ const fn words(cause: BlindCause) -> (&'static str, &'static str, &'static str) 
         BlindCause::Broker => {
             ("kafka", "Kafka does not answer.", "look whether the brokers run, and the way to them")
         }
+        BlindCause::Denied => (
+            "kafka",
+            "Kafka does not let it read or write the domain's log: a right was taken away.",
+            "grant this sentinel what docs/operations.md says that it needs, and find out who took it away",
+        ),
         BlindCause::Registry => (
             "registry",
             "The schema registry does not answer, so records cannot be read.",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use pavane_events::command::RULES;
 use pavane_events::vocabulary::Decode;
 use pavane_events::{Body, Domain, Envelope, Event, EventType, Lookup, Record};
 use serde::Deserialize;
@@ -14,7 +15,7 @@ use serde_json::Value;
 use crate::alert::About;
 use crate::clock::{Clock, GRACE, Leap};
 use crate::effect::{Alert, AlertStatus, Draft};
-use crate::fold::{Fold, Owed, RULES};
+use crate::fold::{Fold, Owed};
 use crate::input::BlindCause;
 use crate::rollout::Status;
 use crate::score::Score;
@@ -112,6 +113,7 @@ impl Reader {
             blind,
             own,
             plan,
+            rules,
             rollout,
             ended,
             burning,
@@ -135,7 +137,7 @@ impl Reader {
             domain::take(&mut self.fold, *own);
         }
         if let Some(plan) = plan {
-            self.plan(&plan)?;
+            self.plan(&plan, rules.unwrap_or(1))?;
         }
         if let Some(rollout) = rollout {
             self.rollout(*rollout)?;
@@ -173,10 +175,13 @@ impl Reader {
         self.fold.hold_told = Some(Box::new(alert));
     }
 
-    fn plan(&mut self, json: &str) -> Result<(), Defect> {
-        let score = Score::read(json, &pavane_events::identity::sha256_hex(json))?;
+    fn plan(&mut self, json: &str, rules: i64) -> Result<(), Defect> {
+        if !(1..=RULES).contains(&rules) {
+            return Err(format!("it is judged by rules {rules}, which nobody knows").into());
+        }
+        let score = Score::read(json, &pavane_events::identity::sha256_hex(json), rules)?;
         self.fold.share(&score);
-        self.plans.insert(score.digest.clone(), score);
+        self.plans.insert(score.kept_as(), score);
         Ok(())
     }
 

@@ -54,6 +54,7 @@ pub(super) fn write(fold: &Fold) -> Vec<u8> {
         reminders: _,
         blind,
         rules,
+        knows: _,
         ended,
         scores: _,
         newest_score: _,
@@ -124,8 +125,11 @@ impl Lines {
         let mut last: Option<&Arc<Score>> = None;
         for rollout in rollouts.values() {
             let score = &rollout.score;
-            if !last.is_some_and(|last| Arc::ptr_eq(last, score)) && plans.insert(score.digest.as_str()) {
-                self.put(&Line { plan: Some(score.json.to_string()), ..Line::default() });
+            if !last.is_some_and(|last| Arc::ptr_eq(last, score))
+                && plans.insert((score.digest.as_str(), score.rules))
+            {
+                let rules = Some(score.rules).filter(|rules| *rules != 1);
+                self.put(&Line { plan: Some(score.json.to_string()), rules, ..Line::default() });
             }
             last = Some(score);
             self.put(&Line { rollout: Some(Box::new(self::rollout(rollout))), ..Line::default() });
@@ -161,7 +165,7 @@ fn rollout(rollout: &Rollout) -> written::Rollout {
     steps.truncate(known.map_or(0, |last| last + 1));
     written::Rollout {
         id: rollout.id.clone(),
-        plan: rollout.score.digest.clone(),
+        plan: rollout.score.kept_as(),
         status: rollout.status,
         started: rollout.started.into(),
         started_raw: rollout.started_raw,

@@ -48,6 +48,9 @@ pub(super) struct Line {
     /// A plan, in front of the first rollout that dances it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) plan: Option<String>,
+    /// The rules that rollouts of this plan are judged by; the first where none are named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rules: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rollout: Option<Box<Rollout>>,
     /// The places, among the rollouts above, of those that ended, in the order of their ends; -1 for one that is
@@ -84,7 +87,7 @@ pub(super) struct Clock {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Rollout {
     pub(super) id: RolloutId,
-    /// The digest of its plan.
+    /// The name of its plan: the digest, and the rules behind it where they are not the first.
     pub(super) plan: String,
     pub(super) status: Status,
     pub(super) started: Point,

@@ -3,8 +3,8 @@
 
 use pavane_choreography::{Expect, Plan, Step};
 use pavane_events::command::{
-    DomainHeld, DomainReleased, GateApproved, GateRejected, RollbackRequested, RolloutAborted, RolloutPaused,
-    RolloutResumed, RolloutStarted, StepOverridden,
+    DomainHeld, DomainReleased, GateApproved, GateRejected, RULES, RollbackRequested, RolloutAborted,
+    RolloutPaused, RolloutResumed, RolloutStarted, StepOverridden,
 };
 use pavane_events::service::{
     DeploymentComplete, DeploymentFailed, DeploymentStarted, Drained, EventRejected, HookUncertain, Ready,
@@ -50,6 +50,8 @@ pub(crate) fn step(id: &str, service: &str, event: EventType, after: &[&str]) ->
 pub(crate) struct Log {
     pub(crate) entries: Vec<Entry>,
     pub(crate) time: i64,
+    /// Whether what starts is judged by the first rules, as what an older program has started; else by the newest.
+    pub(crate) older: bool,
     ids: usize,
 }
 
@@ -87,7 +89,8 @@ impl Log {
 
     pub(crate) fn start(&mut self, rollout: &str, plan: &Plan) -> i64 {
         let (choreography, plan_digest) = (plan.name.clone(), plan.digest());
-        let (plan, rules, by, reason) = (plan.to_json(), 1, String::new(), String::new());
+        let (plan, by, reason) = (plan.to_json(), String::new(), String::new());
+        let rules = if self.older { 1 } else { RULES };
         self.person(rollout, RolloutStarted { choreography, plan, plan_digest, rules, by, reason })
     }
 

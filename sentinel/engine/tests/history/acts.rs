@@ -91,7 +91,11 @@ impl World {
         let id = if again { self.dice.pick(&known) } else { format!("r{}", known.len() + 1) };
         let old = self.plans.get(&id).cloned().filter(|_| self.dice.chance(50));
         let plan = old.unwrap_or_else(|| plans::draw(&mut self.dice));
-        let mut event = self.event(|log| log.start(&id, &plan));
+        let older = known.len() % 2 == 1;
+        let mut event = self.event(|log| {
+            log.older = older;
+            log.start(&id, &plan)
+        });
         if let Body::RolloutStarted(started) = &mut event.body {
             match self.dice.between(1, 60) {
                 1 => started.plan.truncate(40),

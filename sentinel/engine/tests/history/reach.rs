@@ -33,7 +33,11 @@ impl Reach {
             {
                 self.note(format!("refused {} {}", refused.event, refused.code));
             }
-            self.look(&reading.engine.view());
+            let view = reading.engine.view();
+            if accepted.is_some() && proposal(entry).is_some_and(|(_, said)| said.cites.is_some()) {
+                self.note_cited(&view, entry.offset());
+            }
+            self.look(&view);
         }
         for (counter, times) in &reading.counted {
             *self.0.entry(format!("{counter:?}")).or_default() += times;
@@ -44,6 +48,14 @@ impl Reach {
         for verdict in reading.engine.view().rollouts.iter().flat_map(|rollout| &rollout.verdicts) {
             let cause = verdict.cause.as_deref().unwrap_or("none");
             self.note(format!("verdict {} {cause}", verdict.kind));
+        }
+    }
+
+    /// What was told at once, and why.
+    fn note_cited(&mut self, view: &View, offset: i64) {
+        let verdicts = view.rollouts.iter().flat_map(|rollout| &rollout.verdicts);
+        for verdict in verdicts.filter(|verdict| verdict.offset == offset) {
+            self.note(format!("at once {}", verdict.cause.as_deref().unwrap_or("none")));
         }
     }
 
@@ -141,6 +153,9 @@ pub(crate) const OUTCOMES: &[&str] = &[
     "verdict RolloutStalled undelivered",
     "verdict RolloutStalled unreachable",
     "verdict SequenceViolated out_of_order",
+    "at once conflict",
+    "at once contract_broken",
+    "at once failed",
     "verdict RollbackRequested failed",
     "verdict RollbackRequested not_finished",
     "verdict RollbackRequested not_started",

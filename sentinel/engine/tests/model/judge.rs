@@ -93,6 +93,7 @@ impl Model {
         }
         let stall = Stall {
             by_deadline: false,
+            at_once: false,
             not_started: false,
             breach: false,
             cause: Cause::Failed,
@@ -109,10 +110,16 @@ impl Model {
         }
         if let Some(cites) = said.cites {
             let awaited = rollout.status == Status::Open && step.full.is_none() && !step.overridden;
-            let failed = step.words.values().any(|word| word.said == Said::Failed && word.offset == cites);
-            let rejected = step.rejected == Some(cites);
-            let cause = if rejected { Cause::ContractBroken } else { Cause::Failed };
-            return (awaited && (failed || rejected)).then_some(Stall { cause, ..stall });
+            let said = |what: Said| step.words.values().any(|word| word.said == what && word.offset == cites);
+            // since the second version of the rules
+            let other_version = rollout.rules > 1 && said(Said::OtherVersion);
+            let causes = [
+                (step.rejected == Some(cites), Cause::ContractBroken),
+                (other_version, Cause::Conflict),
+                (said(Said::Failed), Cause::Failed),
+            ];
+            let cause = causes.into_iter().find_map(|(is_it, cause)| is_it.then_some(cause))?;
+            return awaited.then_some(Stall { cause, at_once: true, ..stall });
         }
         let forward = rollout.status == Status::Open;
         let not_started = forward && step.words.is_empty();
@@ -182,7 +189,13 @@ impl Model {
         let (step, service) = (&rollout.steps[i], rollout.plan.steps[i].expect.service.as_str());
         let Some(stall) = &step.stall else { return false };
         let other_version = step.words.values().any(|word| word.said == Said::OtherVersion);
-        if stall.cause == Cause::ContractBroken || step.tainted || step.rejected.is_some() || other_version {
+        let told_as_conflict = stall.at_once && stall.cause == Cause::Conflict;
+        if told_as_conflict
+            || stall.cause == Cause::ContractBroken
+            || step.tainted
+            || step.rejected.is_some()
+            || other_version
+        {
             return false;
         }
         let last = |who: &str| step.words.get(who).map(|word| word.said);

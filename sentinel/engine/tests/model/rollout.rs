@@ -33,6 +33,8 @@ pub(crate) enum Said {
 pub(crate) struct Stall {
     /// Whether it was by a deadline that passed; else by a record or a metric.
     pub(crate) by_deadline: bool,
+    /// Whether it was by a record that needs no deadline.
+    pub(crate) at_once: bool,
     pub(crate) not_started: bool,
     pub(crate) breach: bool,
     pub(crate) cause: Cause,
@@ -79,6 +81,7 @@ pub(crate) struct Rollout {
     pub(crate) id: String,
     pub(crate) plan: Plan,
     pub(crate) digest: String,
+    pub(crate) rules: i64,
     pub(crate) grace: i64,
     pub(crate) status: Status,
     pub(crate) started: Mark,

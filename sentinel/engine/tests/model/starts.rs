@@ -39,6 +39,7 @@ impl Model {
         self.rollouts.push(Rollout {
             id: id.to_string(),
             digest: plan.digest(),
+            rules: started.rules,
             grace,
             status: Status::Queued,
             started: mark,

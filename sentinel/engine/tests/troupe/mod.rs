@@ -51,6 +51,7 @@ pub(crate) fn play(mut stage: Stage, seed: u64, acts: usize) -> Stage {
             goes_on(&mut stage, &mut dice);
         } else if start {
             let (id, plan) = (format!("r{}", dice.below(6)), dice.one_of(&plans).clone());
+            stage.log.older = act % 2 == 1;
             stage.log.start(&id, &plan);
         } else {
             something_happens(&mut stage, &mut dice, &plans);
