@@ -35,6 +35,8 @@ mod standards;
 mod stock;
 #[path = "real/storm_couple.rs"]
 mod storm_couple;
+#[path = "real/storm_former.rs"]
+mod storm_former;
 #[path = "real/storm_load.rs"]
 mod storm_load;
 #[path = "real/storm_newer.rs"]
@@ -57,8 +59,12 @@ mod story_dead_letters;
 mod story_frozen;
 #[path = "real/story_frozen_broker.rs"]
 mod story_frozen_broker;
+#[path = "real/story_guarded.rs"]
+mod story_guarded;
 #[path = "real/story_journal.rs"]
 mod story_journal;
+#[path = "real/story_leader.rs"]
+mod story_leader;
 #[path = "real/story_lies.rs"]
 mod story_lies;
 #[path = "real/story_migration.rs"]
@@ -69,6 +75,8 @@ mod story_newer_rules;
 mod story_restart;
 #[path = "real/story_snapshot.rs"]
 mod story_snapshot;
+#[path = "real/story_starved.rs"]
+mod story_starved;
 #[path = "real/story_storm.rs"]
 mod story_storm;
 #[path = "real/story_tamper.rs"]

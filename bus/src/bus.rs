@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pavane_events::{Domain, Instance};
 
+use crate::certificates;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
 use crate::topics::{self, Clock, Survey, Topic};
@@ -35,9 +36,10 @@ impl Bus {
     /// [`Bus::reader`], because the producers' time counts only in the process that started it.
     pub async fn connect(settings: Settings, client_id: &str) -> Result<Self, Error> {
         let Survey { partitions, clock, warnings } = topics::survey(&settings).await?;
-        for warning in warnings {
+        for warning in warnings.into_iter().chain(certificates::warnings(&settings)) {
             tracing::warn!("{warning}");
         }
+        certificates::observe(&settings);
         let registry = Registry::new(&settings)?;
         let client_id = client_id.to_owned();
         let (trust, metrics) = (Trust::default(), Metrics::new());

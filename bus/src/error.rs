@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::registry::RegistryError;
 use crate::wire::{ContractError, EncodeError, SchemaRefused};
@@ -135,6 +135,16 @@ pub enum Error {
         /// What the client said.
         source: KafkaError,
     },
+    /// The broker does not let us do it. It may again as soon as somebody grants the right.
+    #[error(
+        "use {what}: the broker does not allow it ({source}); grant what docs/operations.md says that each program needs"
+    )]
+    Denied {
+        /// The topic, with its partition where there is one.
+        what: String,
+        /// What the client said.
+        source: KafkaError,
+    },
     /// Reading met an error; the next call goes on where it stands.
     #[error("read {topic}: {source}")]
     Read {
@@ -199,6 +209,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// What it is that reading met an error.
+    pub(crate) fn reading(topic: String, source: KafkaError) -> Self {
+        if is_denial(&source) { Self::Denied { what: topic, source } } else { Self::Read { topic, source } }
+    }
+
     /// Whether the registry serves something else under an id than what is known to be there.
     pub const fn is_tamper(&self) -> bool {
         matches!(self, Self::Registry(RegistryError::Tampered { .. }))
@@ -211,6 +226,7 @@ impl Error {
             | Self::OutcomeUnknown { .. }
             | Self::Append { .. }
             | Self::Flush { .. }
+            | Self::Denied { .. }
             | Self::Read { .. } => true,
             Self::Registry(error) => error.is_transient(),
             Self::Setting { .. }
@@ -236,6 +252,7 @@ impl Error {
     pub const fn class(&self) -> &'static str {
         match self {
             Self::Unreachable { .. } => "unreachable",
+            Self::Denied { .. } => "denied",
             Self::Setting { .. } | Self::SettingsFile { .. } | Self::SecretFile { .. } => "settings",
             Self::Client { .. } => "client",
             Self::Thread { .. } | Self::Stopped { .. } => "stopped",
@@ -253,4 +270,14 @@ impl Error {
             Self::Encode(_) | Self::Contract(_) | Self::Schema(_) => "contract",
         }
     }
+}
+
+/// Whether the broker knows who asks and does not allow it.
+pub(crate) fn is_denial(error: &KafkaError) -> bool {
+    let denials = [
+        RDKafkaErrorCode::TopicAuthorizationFailed,
+        RDKafkaErrorCode::GroupAuthorizationFailed,
+        RDKafkaErrorCode::ClusterAuthorizationFailed,
+    ];
+    error.rdkafka_error_code().is_some_and(|code| denials.contains(&code))
 }

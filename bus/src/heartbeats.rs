@@ -103,6 +103,6 @@ impl HeartbeatReader {
 
     fn failed(&mut self, source: KafkaError) -> Error {
         self.adrift |= source.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset);
-        Error::Read { topic: self.pump.topic().to_owned(), source }
+        Error::reading(self.pump.topic().to_owned(), source)
     }
 }

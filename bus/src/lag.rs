@@ -36,7 +36,7 @@ impl Lag {
         let (consumer, topic, until) =
             (Arc::clone(&self.consumer), self.topic.clone(), Instant::now() + limit);
         let answer = client::blocking(move || lag(&consumer, &topic, until)).await?;
-        answer.map_err(|source| Error::Read { topic: format!("{} for {}", self.topic, self.group), source })
+        answer.map_err(|source| Error::reading(format!("{} for {}", self.topic, self.group), source))
     }
 }
 

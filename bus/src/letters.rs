@@ -90,7 +90,7 @@ impl LetterReader {
                 }
                 Pumped::End(partition) => drop(self.ends.remove(&partition)),
                 Pumped::Failed(source) => {
-                    return Err(Error::Read { topic: self.pump.topic().to_owned(), source });
+                    return Err(Error::reading(self.pump.topic().to_owned(), source));
                 }
             }
         }

@@ -14,6 +14,7 @@ pub mod trace;
 pub mod wire;
 
 mod bus;
+mod certificates;
 mod client;
 mod decode;
 mod error;

@@ -9,6 +9,7 @@ use rdkafka::producer::future_producer::Delivery;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 
 use crate::client::{self, Purpose};
+use crate::error::is_denial;
 use crate::metrics::Metrics;
 use crate::topics::Clock;
 use crate::{Bus, Error};
@@ -120,6 +121,9 @@ impl Producer {
         if let Some((_, why)) = self.inner.client().fatal_error() {
             return Error::ProducerDead { topic, why };
         }
+        if is_denial(&error) {
+            return Error::Denied { what: format!("{topic}/{partition}"), source: error };
+        }
         match error.rdkafka_error_code() {
             Some(code) if surely_not_appended(code) => Error::Append { topic, partition, source: error },
             Some(_) | None => Error::OutcomeUnknown { topic, partition, why: error.to_string() },
@@ -198,7 +202,5 @@ const fn surely_not_appended(code: RDKafkaErrorCode) -> bool {
             | RDKafkaErrorCode::InvalidArgument
             | RDKafkaErrorCode::InvalidRecord
             | RDKafkaErrorCode::PolicyViolation
-            | RDKafkaErrorCode::TopicAuthorizationFailed
-            | RDKafkaErrorCode::ClusterAuthorizationFailed
     )
 }

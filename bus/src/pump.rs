@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::topic_partition_list::Offset;
 use rdkafka::{ClientContext, TopicPartitionList};
 use tokio::sync::mpsc;
@@ -142,7 +143,7 @@ impl Pump {
         let gone = [RDKafkaErrorCode::UnknownTopicOrPartition, RDKafkaErrorCode::UnknownPartition];
         answer.map_err(|source| match source.rdkafka_error_code() {
             Some(code) if gone.contains(&code) => Error::TopicMissing { topic: self.topic.clone() },
-            Some(_) | None => Error::Read { topic: format!("{}/{partition}", self.topic), source },
+            Some(_) | None => Error::reading(format!("{}/{partition}", self.topic), source),
         })
     }
 
@@ -151,13 +152,20 @@ impl Pump {
         let (consumer, topic) = (Arc::clone(&self.consumer), self.topic.clone());
         let answer = client::blocking(move || {
             let metadata = consumer.fetch_metadata(Some(&topic), client::METADATA)?;
-            Ok(metadata.topics().first().map_or(0, |topic| topic.partitions().len()))
+            let topic = metadata.topics().first();
+            match topic.and_then(MetadataTopic::error).map(RDKafkaErrorCode::from) {
+                // a topic of which nothing may be known is not one that is gone
+                Some(code @ RDKafkaErrorCode::TopicAuthorizationFailed) => {
+                    Err(KafkaError::MetadataFetch(code))
+                }
+                Some(_) | None => Ok(topic.map_or(0, |topic| topic.partitions().len())),
+            }
         });
         let count: KafkaResult<usize> = answer.await?;
         match count {
             Ok(0) => Err(Error::TopicMissing { topic: self.topic.clone() }),
             Ok(count) => Ok(i32::try_from(count).unwrap_or(i32::MAX)),
-            Err(source) => Err(Error::Read { topic: self.topic.clone(), source }),
+            Err(source) => Err(Error::reading(self.topic.clone(), source)),
         }
     }
 

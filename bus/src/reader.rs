@@ -231,7 +231,7 @@ impl Reader {
             self.lost = true;
             return self.history_lost();
         }
-        Error::Read { topic: format!("{}/{}", self.pump.topic(), self.partition), source }
+        Error::reading(format!("{}/{}", self.pump.topic(), self.partition), source)
     }
 
     fn history_lost(&self) -> Error {

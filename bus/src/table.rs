@@ -85,7 +85,7 @@ impl TableReader {
                     if source.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
                         self.start_over();
                     }
-                    return Err(Error::Read { topic, source });
+                    return Err(Error::reading(topic, source));
                 }
             }
         }

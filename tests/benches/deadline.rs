@@ -46,7 +46,8 @@ const SECRET: &str = "whsec_cGF2YW5lIGJlbmNoZXMsIHNlY3JldCBvZiBub2JvZHk=";
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let rollouts = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(ROLLOUTS);
+    let mut before = std::env::args().take_while(|argument| argument != "open");
+    let rollouts = before.find_map(|argument| argument.parse().ok()).unwrap_or(ROLLOUTS);
     println!("{HEAD}");
     let crowds = crowds();
     if !crowds.is_empty() {

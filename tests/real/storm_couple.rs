@@ -1,17 +1,18 @@
 //! Two services with real sidecars and real hooks that dance one rollout after the other while the storm lasts. In every
 //! second one the later of them hangs, so that the earlier must be sent back, once.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result, ensure};
 use pavane_bus::{Bus, Writer};
 use pavane_events::service::Ready;
 use pavane_events::{Instance, RolloutId, Service, Version};
-use pavane_sentinel_engine::RULES;
 use pavane_tests::stage::log::{Log, event_of};
 use pavane_tests::stage::tool::{Manner, Tool};
 use pavane_tests::stage::{SOON, Stage};
 use tokio_util::sync::CancellationToken;
 
-use crate::storm_load;
+use crate::storm_load::{self, Era};
 
 /// What a couple has danced.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,14 +30,15 @@ pub(crate) struct Couple {
     name: String,
     api: Tool,
     web: Tool,
+    era: Arc<Era>,
 }
 
 impl Couple {
-    pub(crate) async fn enter(stage: &Stage, name: &str) -> Result<Self> {
+    pub(crate) async fn enter(stage: &Stage, name: &str, era: &Arc<Era>) -> Result<Self> {
         let api = Tool::enter(stage, &format!("api-{name}"), &format!("db-{name}.Ready"), &[]).await?;
         let after = format!("api-{name}.DeploymentComplete");
         let web = Tool::enter(stage, &format!("web-{name}"), &after, &[]).await?;
-        Ok(Self { name: name.to_owned(), api, web })
+        Ok(Self { name: name.to_owned(), api, web, era: Arc::clone(era) })
     }
 
     /// Waits until both sidecars take part.
@@ -53,9 +55,9 @@ impl Couple {
             if stop.is_cancelled() {
                 break;
             }
-            let hangs = n % 2 == 0;
+            let part = (n % 2 == 0, self.era.rules(n / 2));
             let rollout = RolloutId::new(format!("couple-{}-{n}", self.name))?;
-            let end = self.once(&writer, log, &rollout, hangs).await;
+            let end = self.once(&writer, log, &rollout, part).await;
             let end = end.with_context(|| format!("of {rollout}"))?;
             let hooks = self.look(&end).with_context(|| format!("after {end} of {rollout}"))?;
             danced.rollouts += 1;
@@ -68,12 +70,18 @@ impl Couple {
     }
 
     /// One rollout to its end, whose name it returns.
-    async fn once(&self, writer: &Writer, log: &Log, rollout: &RolloutId, hangs: bool) -> Result<String> {
+    async fn once(
+        &self,
+        writer: &Writer,
+        log: &Log,
+        rollout: &RolloutId,
+        (hangs, rules): (bool, i64),
+    ) -> Result<String> {
         self.api.reset()?;
         self.web.reset()?;
         self.web.behave(if hangs { Manner::Wait } else { Manner::Work })?;
         let domain = log.domain().clone();
-        let start = storm_load::start(&domain, rollout, RULES, &self.plan())?;
+        let start = storm_load::start(&domain, rollout, rules, &self.plan())?;
         storm_load::append(writer, &start).await;
         let service = format!("db-{}", self.name);
         let path = format!("{service}/{service}-0");

@@ -1,6 +1,7 @@
 //! The load of the storm: many small rollouts that begin every quarter of a second. Some are answered in time, some just
 //! about when their window ends, some never; and what the broker has acknowledged is kept, to be looked for afterwards.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,11 +20,33 @@ use tokio_util::sync::CancellationToken;
 /// The window of every rollout, in milliseconds.
 pub(crate) const WITHIN: Millis = 2_000;
 
+/// The rules by which rollouts begin: the first ones until everybody has moved on, then those and the newest in turn.
+#[derive(Debug, Default)]
+pub(crate) struct Era(AtomicBool);
+
+impl Era {
+    /// The rules of the rollout of this number.
+    pub(crate) fn rules(&self, n: usize) -> i64 {
+        if self.has_moved_on() && n.is_multiple_of(2) { RULES } else { 1 }
+    }
+
+    pub(crate) fn move_on(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_moved_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// How far apart they begin.
 const APART: Duration = Duration::from_millis(250);
 
 /// How soon what was not acknowledged is sent again, under the same identity.
 const AGAIN: Duration = Duration::from_millis(300);
+
+/// The version that is asked for.
+pub(crate) const ASKED: &str = "2.0.0";
 
 /// What was begun, and what of it the broker has acknowledged.
 #[derive(Debug, Default)]
@@ -42,10 +65,11 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    pub(crate) async fn begin(bus: &Bus, domain: &Domain) -> Result<Self> {
+    pub(crate) async fn begin(bus: &Bus, domain: &Domain, era: &Arc<Era>) -> Result<Self> {
         let writer = bus.writer().await.context("failed to open a writer")?;
         let (ledger, stop) = (Arc::new(Mutex::default()), CancellationToken::new());
-        let driver = tokio::spawn(drive(writer, domain.clone(), Arc::clone(&ledger), stop.clone()));
+        let (to, era) = (Arc::clone(&ledger), Arc::clone(era));
+        let driver = tokio::spawn(drive(writer, domain.clone(), to, era, stop.clone()));
         Ok(Self { ledger, stop, driver })
     }
 
@@ -67,6 +91,7 @@ async fn drive(
     writer: Writer,
     domain: Domain,
     ledger: Arc<Mutex<Ledger>>,
+    era: Arc<Era>,
     stop: CancellationToken,
 ) -> Result<()> {
     let (mut ticks, mut rollouts) = (interval(APART), JoinSet::new());
@@ -75,7 +100,8 @@ async fn drive(
             () = stop.cancelled() => break,
             _ = ticks.tick() => {}
         }
-        rollouts.spawn(one(writer.clone(), domain.clone(), n, Arc::clone(&ledger)));
+        let number = (n, era.rules(n));
+        rollouts.spawn(one(writer.clone(), domain.clone(), number, Arc::clone(&ledger)));
     }
     while let Some(ended) = rollouts.join_next().await {
         ended??;
@@ -84,31 +110,38 @@ async fn drive(
 }
 
 /// One rollout: its start, and its answer at its time, if it is answered.
-async fn one(writer: Writer, domain: Domain, n: usize, ledger: Arc<Mutex<Ledger>>) -> Result<()> {
+async fn one(
+    writer: Writer,
+    domain: Domain,
+    (n, rules): (usize, i64),
+    ledger: Arc<Mutex<Ledger>>,
+) -> Result<()> {
     let (rollout, service) = (RolloutId::new(format!("load-{n:05}"))?, format!("load-{n}"));
     let keep = |event: &Event| {
         let mut ledger = ledger.lock().expect("no holder panics");
         ledger.acknowledged.push(event.envelope.id.clone());
     };
-    let start = start(&domain, &rollout, RULES, &plan(&service))?;
+    let start = start(&domain, &rollout, rules, &plan(&service))?;
     append(&writer, &start).await;
     keep(&start);
     ledger.lock().expect("no holder panics").rollouts.push(rollout.clone());
-    let Some(after) = answer_after(n) else { return Ok(()) };
+    let Some((after, version)) = answer_after(n) else { return Ok(()) };
     sleep_until(Instant::now() + after).await;
-    let answer = answer(&domain, &rollout, &service)?;
+    let answer = answer(&domain, &rollout, &service, version)?;
     append(&writer, &answer).await;
     keep(&answer);
     Ok(())
 }
 
-/// When a rollout is answered: of ten three at once, four about when its window and the grace end, three never.
-fn answer_after(n: usize) -> Option<Duration> {
+/// When a rollout is answered, and by which version: of ten three at once, four about when its window and the grace end, one
+/// by a version that does not count, two never.
+fn answer_after(n: usize) -> Option<(Duration, &'static str)> {
     let edge = u64::try_from(WITHIN + GRACE).expect("a window is no debt");
     let off = u64::try_from(n * 37 % 120).expect("small");
     match n % 10 {
-        0..=2 => Some(Duration::from_millis(400)),
-        3..=6 => Some(Duration::from_millis(edge - 70 + off)),
+        0..=2 => Some((Duration::from_millis(400), ASKED)),
+        3..=6 => Some((Duration::from_millis(edge - 70 + off), ASKED)),
+        7 | 8 if n % 4 < 2 => Some((Duration::from_millis(400), "1.0.0")),
         _ => None,
     }
 }
@@ -127,7 +160,7 @@ pub(crate) async fn append(writer: &Writer, event: &Event) {
 fn plan(service: &str) -> String {
     format!(
         "apiVersion: pavane/v1\nkind: Choreography\nmetadata: {{ name: load, owner: nobody }}\n\
-         steps:\n  - {{ id: load, expect: {service}.DeploymentComplete, within: 2s, on_stall: alert }}\n"
+         steps:\n  - {{ id: load, expect: {service}.DeploymentComplete, version: \">=2\", within: 2s, on_stall: alert }}\n"
     )
 }
 
@@ -146,13 +179,13 @@ pub(crate) fn start(domain: &Domain, rollout: &RolloutId, rules: i64, plan: &str
     event(domain, rollout, "ci", format!("start-{rollout}"), body)
 }
 
-fn answer(domain: &Domain, rollout: &RolloutId, service: &str) -> Result<Event> {
+fn answer(domain: &Domain, rollout: &RolloutId, service: &str, version: &str) -> Result<Event> {
     let path = format!("{service}/{service}-0");
     let mut event =
         event(domain, rollout, &path, format!("answer-{rollout}"), DeploymentComplete::default())?;
     event.envelope.service = Some(Service::new(service)?);
     event.envelope.instance = Some(Instance::new(format!("{service}-0"))?);
-    event.envelope.version = Some(Version::new("2.0.0")?);
+    event.envelope.version = Some(Version::new(version)?);
     Ok(event)
 }
 

@@ -14,6 +14,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+/// The name under which it speaks.
+pub(crate) const REPLICA: &str = "sentinel-next";
+
 /// The field that is new, and what stands in it.
 const FIELD: &str = "rationale";
 const WORD: &str = "as the next version sees it";
@@ -74,14 +77,14 @@ async fn run(bus: Bus, domain: Domain, schemas: Schemas, stop: CancellationToken
     let mut heartbeats = bus.heartbeats().await?;
     let (writer, began) = (bus.writer().await?, Instant::now());
     let now = || i64::try_from(began.elapsed().as_millis()).expect("a test is short");
-    let mut engine = Engine::new(domain.clone(), "sentinel-next".to_owned());
+    let mut engine = Engine::new(domain.clone(), REPLICA.to_owned());
     let (mut written, mut ids) = (0, 0);
     let mut effects = engine.handle(now(), Input::Speaks(true));
     loop {
         for effect in effects {
             let Effect::Append(draft) = effect else { continue };
             ids += 1;
-            let event = event(&domain, *draft, ids)?;
+            let event = event(&domain, *draft, REPLICA, ids)?;
             let appended = append(&writer, &schemas, &event).await?;
             written += usize::from(appended);
         }
@@ -104,14 +107,15 @@ async fn run(bus: Bus, domain: Domain, schemas: Schemas, stop: CancellationToken
     }
 }
 
-fn event(domain: &Domain, draft: Draft, n: usize) -> Result<Event> {
-    let fresh = EventId::new(format!("next-{}-{n}", std::process::id()))?;
+/// What a sentinel of this name writes.
+pub(crate) fn event(domain: &Domain, draft: Draft, replica: &str, n: usize) -> Result<Event> {
+    let fresh = EventId::new(format!("{replica}-{}-{n}", std::process::id()))?;
     let source = identity::sentinel_source(domain);
     let mut envelope = Envelope::new(domain.clone(), source, draft.id.unwrap_or(fresh));
     envelope.rollout = draft.rollout;
     envelope.causation = draft.causation;
     envelope.service = draft.service;
-    envelope.replica = Some("sentinel-next".to_owned());
+    envelope.replica = Some(replica.to_owned());
     Ok(Event { envelope, body: draft.body })
 }
 

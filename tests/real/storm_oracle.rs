@@ -6,14 +6,21 @@ use std::fmt::Write;
 
 use pavane_events::{Body, Entry, EventId, Millis, Record, RolloutId, Timestamp};
 use pavane_sentinel_engine::GRACE;
+use pavane_tests::stage::log::Log;
+use pavane_tests::stage::{SOON, Stage};
+use pavane_tests::wait;
 use pavane_tests::webhook::Delivery;
 
-use crate::storm_load::{Ledger, WITHIN};
+use crate::storm_load::{ASKED, Ledger, WITHIN};
 
 /// What stands on the log about one rollout of the load.
 #[derive(Debug, Default)]
 struct Story {
     started: Option<Timestamp>,
+    /// The rules that it began by.
+    rules: i64,
+    /// Where it was answered by a version that does not count.
+    other_version: Option<i64>,
     answered: Option<(i64, Timestamp)>,
     /// The accepted offset of each stall that was said, and when that was appended.
     stalls: BTreeMap<i64, Option<Timestamp>>,
@@ -27,6 +34,8 @@ pub(crate) struct Findings {
     pub(crate) stalls: usize,
     pub(crate) commands: usize,
     pub(crate) acknowledged: usize,
+    /// How many stalls were told before a window ended, since another version had come.
+    pub(crate) at_once: usize,
     /// Every broken promise, for a person.
     pub(crate) broken: Vec<String>,
     /// How long after deadline and grace each stall was accepted, in milliseconds.
@@ -34,7 +43,7 @@ pub(crate) struct Findings {
 }
 
 /// The rollouts of the load about which something is still to be said.
-pub(crate) fn unsettled(entries: &[Entry], ledger: &Ledger) -> Vec<RolloutId> {
+fn unsettled(entries: &[Entry], ledger: &Ledger) -> Vec<RolloutId> {
     let stories = stories(entries);
     let settled = |id: &&RolloutId| {
         stories.get(id).is_some_and(|story| match story.answered {
@@ -45,8 +54,24 @@ pub(crate) fn unsettled(entries: &[Entry], ledger: &Ledger) -> Vec<RolloutId> {
     ledger.rollouts.iter().filter(|id| !settled(id)).cloned().collect()
 }
 
+/// Waits until the last word about every rollout is said and somebody was told of it, and holds all of it against what was
+/// promised.
+pub(crate) async fn settle(stage: &Stage, log: &Log, ledger: &Ledger) -> Findings {
+    let settled = log.wait_for("the last word about every rollout", 2 * SOON, |entries| {
+        unsettled(entries, ledger).is_empty().then_some(())
+    });
+    // what is missing is told below, in fewer lines
+    drop(settled.await);
+    let told = wait::until("every alert", 2 * SOON, async || {
+        let found = judge(&log.entries(), ledger, &stage.on_call().deliveries());
+        found.broken.is_empty().then_some(())
+    });
+    drop(told.await);
+    judge(&log.entries(), ledger, &stage.on_call().deliveries())
+}
+
 /// Holds the log and the deliveries against what was promised.
-pub(crate) fn judge(entries: &[Entry], ledger: &Ledger, deliveries: &[Delivery]) -> Findings {
+fn judge(entries: &[Entry], ledger: &Ledger, deliveries: &[Delivery]) -> Findings {
     let mut found = Findings { rollouts: ledger.rollouts.len(), ..Findings::default() };
     let stories = stories(entries);
     for (id, story) in stories.iter().filter(|(id, _)| ledger.rollouts.contains(id)) {
@@ -77,6 +102,10 @@ fn just(id: &RolloutId, story: &Story, found: &mut Findings) {
             found.broken.push(format!("false: {id} names {accepted}, and no proposal of it stands there"));
             continue;
         };
+        if story.rules > 1 && story.other_version.is_some_and(|offset| offset < *accepted) {
+            found.at_once += usize::from(at.since(started) <= WITHIN);
+            continue;
+        }
         let over = at.since(started) - WITHIN - GRACE;
         if over <= 0 {
             found.broken.push(format!("false: {id} stalls {over} ms after deadline and grace"));
@@ -127,8 +156,11 @@ fn stories(entries: &[Entry]) -> BTreeMap<RolloutId, Story> {
         let Some(id) = record.event.envelope.rollout.clone() else { continue };
         let story = stories.entry(id).or_default();
         let body = &record.event.body;
-        if matches!(body, Body::RolloutStarted(_)) {
+        if let Body::RolloutStarted(started) = body {
             story.started.get_or_insert(record.at);
+            story.rules = started.rules;
+        } else if matches!(body, Body::DeploymentComplete(_)) && !is_asked_for(record) {
+            story.other_version.get_or_insert(record.offset);
         } else if matches!(body, Body::DeploymentComplete(_)) {
             story.answered.get_or_insert((record.offset, record.at));
         } else if matches!(body, Body::RolloutCompleted(_)) {
@@ -142,6 +174,10 @@ fn stories(entries: &[Entry]) -> BTreeMap<RolloutId, Story> {
     stories
 }
 
+fn is_asked_for(record: &Record) -> bool {
+    record.event.envelope.version.as_ref().is_some_and(|version| version.as_str() == ASKED)
+}
+
 fn record_of(entry: &Entry) -> Option<&Record> {
     match entry {
         Entry::Event(record) => Some(record),
@@ -153,7 +189,10 @@ impl Findings {
     /// The findings in lines.
     pub(crate) fn text(&self) -> String {
         let count = |kind: &str| self.broken.iter().filter(|line| line.starts_with(kind)).count();
-        let mut text = format!("{} rollouts of the load, {} stalls said\n", self.rollouts, self.stalls);
+        let mut text = format!(
+            "{} rollouts of the load, {} stalls said, {} of them at once\n",
+            self.rollouts, self.stalls, self.at_once
+        );
         for (kind, name, of) in [
             ("lost", "lost acknowledged events", self.acknowledged),
             ("false", "false stalls", self.stalls),

@@ -63,6 +63,11 @@ async fn play(stage: &Stage, kafka: &mut Kafka) -> Result<()> {
     stage.pavane(&ready).await?;
     let done = sentinel.wait_status(&rollout, "completed").await?;
     ensure!(verdicts(&done) == [["RolloutCompleted", "-", "-", "-"]], "decided was:\n{}", log.text());
+    let metrics = sentinel.metrics().await?;
+    let counted = metrics.lines().any(|line| {
+        line.starts_with("pavane_rollouts_ended_total{") && line.contains("completed") && line.ends_with(" 1")
+    });
+    ensure!(counted, "its end is not counted:\n{metrics}");
     ensure!(api.upgrades() == 1, "the hook ran {} times", api.upgrades());
     api.sidecar.process.must_run()?;
     stage.all_signatures_held()

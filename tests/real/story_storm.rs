@@ -4,11 +4,13 @@
 //! `PAVANE_STORM=N` lets the storm pass N times over the same log (once by default).
 
 use std::io::Write;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use pavane_bus::Bus;
 use pavane_events::control::DomainConfigured;
 use pavane_events::{RolloutId, Timestamp};
+use pavane_sentinel_engine::BlindCause;
 use pavane_tests::process::Signal;
 use pavane_tests::real::jdk::Jdk;
 use pavane_tests::real::kafka::Kafka;
@@ -22,9 +24,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::broker;
 use crate::storm_couple::Couple;
-use crate::storm_load::{Load, append, event};
+use crate::storm_former::{self, Former};
+use crate::storm_load::{Era, Load, append, event};
 use crate::storm_newer::{self, Newer, Schemas};
-use crate::storm_oracle::{judge, unsettled};
+use crate::storm_oracle::settle;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_befalls_sentinels_and_broker_nobody_is_wronged_and_nothing_is_missed() {
@@ -44,18 +47,22 @@ async fn play(stage: &Stage, kafka: &mut Kafka) -> Result<()> {
     let schemas = storm_newer::push(&bus, &bus.writer().await?).await?;
     broker::skip_to_the_end(stage, &bus)?;
     release_the_brakes(stage, &bus).await?;
-    let mut couples = [Couple::enter(stage, "one").await?, Couple::enter(stage, "two").await?];
+    let era = Arc::new(Era::default());
+    let mut couples = [Couple::enter(stage, "one", &era).await?, Couple::enter(stage, "two", &era).await?];
     for couple in &mut couples {
         couple.ready().await?;
     }
-    let load = Load::begin(&bus, stage.domain()).await?;
+    let load = Load::begin(&bus, stage.domain(), &era).await?;
     let mut sentinels = Sentinels::enter(stage).await?;
     let [one, two] = couples.map(|couple| couple.dance(bus.clone(), &log, &stop));
     let storm = async {
         for _ in 0..times {
-            let passed = sentinels.storm(&log, &load).await;
-            let passed = passed.and(sentinels.upgrade(&bus, &log, &schemas).await);
-            passed.and(broker(stage, kafka, &mut sentinels).await)?;
+            sentinels.storm(&log, &load).await?;
+            if !era.has_moved_on() {
+                sentinels.move_on(&bus, &log, &era).await?;
+            }
+            sentinels.upgrade(&bus, &log, &schemas).await?;
+            broker(stage, kafka, &mut sentinels).await?;
         }
         stop.cancel();
         anyhow::Ok(())
@@ -65,17 +72,7 @@ async fn play(stage: &Stage, kafka: &mut Kafka) -> Result<()> {
     let danced = [one.context("couple one")?, two.context("couple two")?];
 
     let ledger = load.end().await?;
-    let settled = log.wait_for("the last word about every rollout", 2 * SOON, |entries| {
-        unsettled(entries, &ledger).is_empty().then_some(())
-    });
-    // what is missing is told below, in fewer lines
-    drop(settled.await);
-    let told = wait::until("every alert", 2 * SOON, async || {
-        let found = judge(&log.entries(), &ledger, &stage.on_call().deliveries());
-        found.broken.is_empty().then_some(())
-    });
-    drop(told.await);
-    let found = judge(&log.entries(), &ledger, &stage.on_call().deliveries());
+    let found = settle(stage, &log, &ledger).await;
     let (rollouts, back, hooks) =
         danced.iter().fold((0, 0, 0), |sum, one| (sum.0 + one.rollouts, sum.1 + one.back, sum.2 + one.hooks));
     let text = format!(
@@ -85,7 +82,8 @@ async fn play(stage: &Stage, kafka: &mut Kafka) -> Result<()> {
     );
     std::io::stderr().write_all(text.as_bytes())?;
     ensure!(found.broken.is_empty(), "{text}{:#?}", found.broken);
-    ensure!(found.stalls > 0 && back > 0, "nothing was at stake: {text}");
+    ensure!(found.stalls > 0 && found.at_once > 0 && back > 0, "nothing was at stake: {text}");
+    storm_former::kept_silent(&log.entries())?;
     stage.all_signatures_held()
 }
 
@@ -153,13 +151,31 @@ impl<'a> Sentinels<'a> {
         self.ready().await
     }
 
+    /// From the former version of the rules to this one, back, and on, one at a time: until rollouts begin by newer rules both
+    /// judge, and each goes on where the other stopped; from then on the former one is blind.
+    async fn move_on(&mut self, bus: &Bus, log: &Log, era: &Era) -> Result<()> {
+        let mut former = Former::start(bus, self.stage.domain());
+        let of = storm_former::REPLICA;
+        wait_for_a_stall(log, of).await.context("with the former and this version")?;
+        self.a.stop().await?;
+        self.b.stop().await?;
+        wait_for_a_stall(log, of).await.context("with the former version alone")?;
+        self.a = self.again("sentinel-a").await?;
+        self.b = self.again("sentinel-b").await?;
+        self.ready().await?;
+        era.move_on();
+        let cause = former.blindness(SOON).await?;
+        ensure!(cause == BlindCause::NewerRules, "it is blind by {cause:?}");
+        former.end().await
+    }
+
     /// From this version to the next and back, one at a time.
     async fn upgrade(&mut self, bus: &Bus, log: &Log, schemas: &Schemas) -> Result<()> {
         let newer = Newer::start(bus, self.stage.domain(), schemas);
-        wait_next(log).await.context("with both versions")?;
+        wait_for_a_stall(log, storm_newer::REPLICA).await.context("with both versions")?;
         self.a.stop().await?;
         self.b.stop().await?;
-        wait_next(log).await.context("with the next version alone")?;
+        wait_for_a_stall(log, storm_newer::REPLICA).await.context("with the next version alone")?;
         self.a = self.again("sentinel-a").await?;
         self.b = self.again("sentinel-b").await?;
         self.ready().await?;
@@ -169,16 +185,15 @@ impl<'a> Sentinels<'a> {
     }
 }
 
-/// Waits until a stall that the next version proposed is said by whoever runs.
-async fn wait_next(log: &Log) -> Result<()> {
+/// Waits until a stall that this replica proposed is said by whoever runs.
+async fn wait_for_a_stall(log: &Log, replica: &str) -> Result<()> {
     use pavane_events::{Body, Entry};
     let from = log.entries().len();
-    log.wait_for("a stall that the next version proposed", SOON, |entries| {
+    log.wait_for(&format!("a stall that {replica} proposed"), SOON, |entries| {
         let proposed = |accepted: i64| {
             entries.iter().any(|entry| match entry {
                 Entry::Event(record) => {
-                    record.offset == accepted
-                        && record.event.envelope.replica.as_deref() == Some("sentinel-next")
+                    record.offset == accepted && record.event.envelope.replica.as_deref() == Some(replica)
                 }
                 Entry::Unreadable(_) => false,
             })
@@ -210,7 +225,8 @@ async fn broker(stage: &Stage, kafka: &mut Kafka, sentinels: &mut Sentinels<'_>)
     Ok(())
 }
 
-fn blind(stage: &Stage) -> Vec<Delivery> {
+/// Each time that somebody was told of blindness.
+pub(crate) fn blind(stage: &Stage) -> Vec<Delivery> {
     let tells = |call: &Delivery| {
         call.body["status"] == "firing" && call.body["alerts"][0]["labels"]["alertname"] == "Blind"
     };
@@ -218,7 +234,7 @@ fn blind(stage: &Stage) -> Vec<Delivery> {
 }
 
 /// Waits until so much time has passed on the log, and the load with it.
-async fn pass(log: &Log, load: &Load, milliseconds: i64) -> Result<()> {
+pub(crate) async fn pass(log: &Log, load: &Load, milliseconds: i64) -> Result<()> {
     let newest =
         |entries: &[pavane_events::Entry]| entries.last().map_or(Timestamp(0), pavane_events::Entry::at);
     let (from, begun) = (newest(&log.entries()), load.count());

@@ -9,6 +9,7 @@
 pub mod alertmanager;
 pub mod apicurio;
 pub mod cache;
+pub mod cluster;
 mod debian;
 pub mod jdk;
 pub mod kafka;

@@ -14,10 +14,10 @@ use crate::process::Process;
 use crate::{place, wait};
 
 /// How long a broker may take to start on two busy cores.
-const START: Duration = Duration::from_mins(2);
+pub(super) const START: Duration = Duration::from_mins(2);
 
 /// Any 22 characters of base64 that make a UUID.
-const CLUSTER: &str = "cGF2YW5lLXRlc3RzLTAwMQ";
+pub(super) const CLUSTER: &str = "cGF2YW5lLXRlc3RzLTAwMQ";
 
 /// A running broker.
 #[derive(Debug)]
@@ -29,13 +29,34 @@ pub struct Kafka {
     folder: PathBuf,
 }
 
+/// Where a broker is about to start.
+#[derive(Debug)]
+pub struct Place {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// The port that it lets everybody in by.
+    pub port: u16,
+    /// The port of its controller.
+    pub controller: u16,
+}
+
 impl Kafka {
     /// Formats a new log folder and starts a broker that answers before this returns.
     pub async fn start(jdk: &Jdk, jars: &Path) -> Result<Self> {
+        Self::start_with(jdk, jars, |_| Ok(String::new())).await
+    }
+
+    /// Starts one with further settings, which count more than the ordinary ones.
+    pub async fn start_with(
+        jdk: &Jdk,
+        jars: &Path,
+        more: impl FnOnce(&Place) -> Result<String>,
+    ) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("pavane-kafka-").tempdir()?.keep();
         let [port, controller] = place::free_ports();
+        let more = more(&Place { folder: folder.clone(), port, controller })?;
         let properties = folder.join("server.properties");
-        std::fs::write(&properties, settings(&folder, port, controller))
+        std::fs::write(&properties, settings(&folder, port, controller) + &more)
             .with_context(|| format!("failed to write {}", properties.display()))?;
         let class_path = format!("{}/*", jars.display());
         let format = ["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c"];
@@ -72,13 +93,18 @@ impl Kafka {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Its folder, which goes with it.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The process, to freeze or kill it in a test of its own broker.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
 }
 
-fn command(java: &Path, class_path: &str, folder: &Path) -> Command {
+pub(super) fn command(java: &Path, class_path: &str, folder: &Path) -> Command {
     let mut command = Command::new(java);
     command.args(["-Xmx512m", "-cp", class_path]).current_dir(folder);
     command
@@ -109,7 +135,8 @@ fn lists_a_broker(address: SocketAddr) -> bool {
     brokers(address).is_ok_and(|count| count > 0)
 }
 
-fn brokers(address: SocketAddr) -> std::io::Result<i32> {
+/// How many brokers the one at this address knows of.
+pub(super) fn brokers(address: SocketAddr) -> std::io::Result<i32> {
     // size, api key 3 (metadata), version 1, correlation id, no client id, no topics
     const REQUEST: [u8; 18] = [0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 7, 0xff, 0xff, 0, 0, 0, 0];
     let patience = Duration::from_secs(2);

@@ -36,21 +36,30 @@ impl Sentinel {
     async fn enter(stage: &Stage, replica: &str, file: &str, more: &str) -> Result<Self> {
         let [port] = place::free_ports();
         let http = format!("127.0.0.1:{port}");
+        let text = format!("{}{more}\n", Self::file(stage, replica, &http)?);
+        Self::launch(stage, replica, file, &http, &text, &[]).await
+    }
+
+    /// The demo's file, filled.
+    fn file(stage: &Stage, replica: &str, http: &str) -> Result<String> {
         let secret = stage.path("secret").display().to_string();
         let receiver = stage.on_call().url();
-        let values = [
-            ("http", http.as_str()),
-            ("replica", replica),
-            ("receiver", &receiver),
-            ("secret_file", &secret),
-        ];
+        let values =
+            [("http", http), ("replica", replica), ("receiver", &receiver), ("secret_file", &secret)];
         let domains = format!("[{}]", stage.domain());
         let text =
             script::filled("sentinel.yaml", &values)?.replace(&format!("[{}]", script::DOMAIN), &domains);
         // all replicas have one address to the outside, so that the same alert is the same bytes
         let text = text.replace(&format!("http://{http}"), "https://pavane.example");
-        let text = format!("{text}\n{}{more}\n", script::EACH);
-        Self::launch(stage, replica, file, &http, &text).await
+        Ok(format!("{text}\n{}", script::EACH))
+    }
+
+    /// Starts a sentinel by the demo's file that reaches the broker in a way of its own, by its environment.
+    pub async fn start_through(stage: &Stage, replica: &str, way: &[(&str, &str)]) -> Result<Self> {
+        let [port] = place::free_ports();
+        let http = format!("127.0.0.1:{port}");
+        let text = Self::file(stage, replica, &http)?;
+        Self::launch(stage, replica, replica, &http, &text, way).await
     }
 
     /// Starts a sentinel of the stage's domain by these lines of its file: receivers, routes and whatever else.
@@ -58,13 +67,22 @@ impl Sentinel {
         let [port] = place::free_ports();
         let http = format!("127.0.0.1:{port}");
         let head = format!("domains: [{}]\nhttp: {http}\nreplica: {replica}\n", stage.domain());
-        Self::launch(stage, replica, replica, &http, &format!("{head}{lines}")).await
+        Self::launch(stage, replica, replica, &http, &format!("{head}{lines}"), &[]).await
     }
 
-    async fn launch(stage: &Stage, replica: &str, file: &str, http: &str, text: &str) -> Result<Self> {
+    async fn launch(
+        stage: &Stage,
+        replica: &str,
+        file: &str,
+        http: &str,
+        text: &str,
+        way: &[(&str, &str)],
+    ) -> Result<Self> {
         let config = stage.write(&format!("{file}.yaml"), text)?;
         let process = Program::Sentinel
-            .start(file, stage.folder(), |command| stage.direct(command).args(["--config", &config]))
+            .start(file, stage.folder(), |command| {
+                stage.direct(command).args(["--config", &config]).envs(way.iter().copied())
+            })
             .await?;
         Ok(Self { process, replica: replica.to_owned(), url: format!("http://{http}") })
     }

@@ -1,0 +1,85 @@
+//! Three brokers: the leader of a domain's partition dies, and the log goes on under another one; where too few copies are
+//! left to acknowledge anything the sentinels are blind, and go on when they are back. Nothing that was acknowledged is lost,
+//! no stall is false and none is missed.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use pavane_bus::{Topic, partition_of};
+use pavane_tests::process::Signal;
+use pavane_tests::real::cluster::Cluster;
+use pavane_tests::real::jdk::Jdk;
+use pavane_tests::real::{Services, cache};
+use pavane_tests::stage::sentinel::Sentinel;
+use pavane_tests::stage::{SOON, Stage};
+use pavane_tests::wait;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use crate::storm_load::{Era, Load};
+use crate::storm_oracle::settle;
+use crate::story_storm::{blind, pass};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_dies_costs_nothing_but_time() {
+    let Some(services) = Services::get("a_leader_that_dies_costs_nothing_but_time").await else { return };
+    let jdk = Jdk::find().unwrap();
+    let mut cluster = Cluster::start(&jdk, &cache::kafka().unwrap()).await.unwrap();
+    let services = Services { kafka: cluster.addresses(), ..services };
+    let stage = Stage::set("leader", "shop", &services).await.unwrap();
+    play(&stage, &mut cluster).await.unwrap();
+}
+
+async fn play(stage: &Stage, cluster: &mut Cluster) -> Result<()> {
+    let (bus, log, era) = (stage.bus().await?, stage.log().await?, Arc::new(Era::default()));
+    era.move_on();
+    let mut sentinels =
+        [Sentinel::start(stage, "sentinel-a").await?, Sentinel::start(stage, "sentinel-b").await?];
+    for sentinel in &mut sentinels {
+        sentinel.ready().await?;
+    }
+    let load = Load::begin(&bus, stage.domain(), &era).await?;
+    pass(&log, &load, 3_000).await.context("before the first death")?;
+
+    let first = leader(stage, bus.partitions())?.context("the partition has a leader")?;
+    cluster.process(first).signal(Signal::Kill)?;
+    let second = wait::until("another leader", SOON, async || {
+        leader(stage, bus.partitions()).ok().flatten().filter(|leader| *leader != first)
+    });
+    let second = second.await?;
+    pass(&log, &load, 3_000).await.context("under another leader")?;
+
+    // one copy alone acknowledges nothing
+    let told = blind(stage).len();
+    cluster.process(second).signal(Signal::Kill)?;
+    wait::until("blindness", SOON, async || (blind(stage).len() > told).then_some(())).await?;
+    cluster.start_again(first)?;
+    cluster.start_again(second)?;
+    cluster.complete().await?;
+    for sentinel in &mut sentinels {
+        sentinel.ready().await?;
+        sentinel.process.must_run()?;
+    }
+    pass(&log, &load, 3_000).await.context("with all brokers back")?;
+
+    let ledger = load.end().await?;
+    let found = settle(stage, &log, &ledger).await;
+    let text = format!("two deaths of leaders: {}", found.text());
+    std::io::stderr().write_all(text.as_bytes())?;
+    ensure!(found.broken.is_empty(), "{text}{:#?}", found.broken);
+    ensure!(found.stalls > 0, "nothing was at stake: {text}");
+    stage.all_signatures_held()
+}
+
+/// The broker that leads the domain's partition, if one does.
+fn leader(stage: &Stage, partitions: i32) -> Result<Option<usize>> {
+    let asking: BaseConsumer =
+        ClientConfig::new().set("bootstrap.servers", &stage.settings().kafka).create()?;
+    let topic = Topic::Lifecycle.name(&stage.settings().prefix);
+    let metadata = asking.fetch_metadata(Some(&topic), std::time::Duration::from_secs(5))?;
+    let partition = partition_of(stage.domain().as_str().as_bytes(), partitions);
+    let all = metadata.topics().iter().flat_map(|topic| topic.partitions());
+    let led = all.filter(|one| one.id() == partition && one.error().is_none()).map(|one| one.leader());
+    Ok(led.filter_map(|id| usize::try_from(id).ok()).find(|id| *id > 0))
+}
