@@ -103,7 +103,7 @@ fn just(id: &RolloutId, story: &Story, found: &mut Findings) {
             continue;
         };
         if story.rules > 1 && story.other_version.is_some_and(|offset| offset < *accepted) {
-            found.at_once += usize::from(at.since(started) <= WITHIN);
+            found.at_once += usize::from(at.since(started) <= WITHIN + GRACE);
             continue;
         }
         let over = at.since(started) - WITHIN - GRACE;
