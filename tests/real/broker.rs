@@ -1,5 +1,7 @@
 //! What somebody does to the topics behind everyone's back: cuts them, makes them anew, changes how they are set up.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use pavane_bus::{ApplyOptions, Bus, Topic, apply_topics, partition_of};
 use pavane_tests::stage::{SOON, Stage};
@@ -67,6 +69,18 @@ impl Broker {
         ensure!(altered.iter().all(Result::is_ok), "the setting was not changed: {altered:?}");
         Ok(())
     }
+}
+
+/// The id of the broker that leads the domain's partition, if one does.
+pub(crate) fn leader(stage: &Stage) -> Result<Option<usize>> {
+    let asking: BaseConsumer =
+        ClientConfig::new().set("bootstrap.servers", &stage.settings().kafka).create()?;
+    let topic = Topic::Lifecycle.name(&stage.settings().prefix);
+    let metadata = asking.fetch_metadata(Some(&topic), Duration::from_secs(5))?;
+    let partition = partition_of(stage.domain().as_str().as_bytes(), PARTITIONS);
+    let all = metadata.topics().iter().flat_map(|topic| topic.partitions());
+    let led = all.filter(|one| one.id() == partition && one.error().is_none()).map(|one| one.leader());
+    Ok(led.filter_map(|id| usize::try_from(id).ok()).find(|id| *id > 0))
 }
 
 /// Waits until a snapshot is closed that has read the record at this offset; returns where it ends.

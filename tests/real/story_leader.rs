@@ -6,7 +6,6 @@ use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use pavane_bus::{Topic, partition_of};
 use pavane_tests::process::Signal;
 use pavane_tests::real::cluster::Cluster;
 use pavane_tests::real::jdk::Jdk;
@@ -14,9 +13,8 @@ use pavane_tests::real::{Services, cache};
 use pavane_tests::stage::sentinel::Sentinel;
 use pavane_tests::stage::{SOON, Stage};
 use pavane_tests::wait;
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
 
+use crate::broker;
 use crate::storm_load::{Era, Load};
 use crate::storm_oracle::settle;
 use crate::story_storm::{blind, pass};
@@ -42,10 +40,10 @@ async fn play(stage: &Stage, cluster: &mut Cluster) -> Result<()> {
     let load = Load::begin(&bus, stage.domain(), &era).await?;
     pass(&log, &load, 3_000).await.context("before the first death")?;
 
-    let first = leader(stage, bus.partitions())?.context("the partition has a leader")?;
+    let first = broker::leader(stage)?.context("the partition has a leader")?;
     cluster.process(first).signal(Signal::Kill)?;
     let second = wait::until("another leader", SOON, async || {
-        leader(stage, bus.partitions()).ok().flatten().filter(|leader| *leader != first)
+        broker::leader(stage).ok().flatten().filter(|leader| *leader != first)
     });
     let second = second.await?;
     pass(&log, &load, 3_000).await.context("under another leader")?;
@@ -70,16 +68,4 @@ async fn play(stage: &Stage, cluster: &mut Cluster) -> Result<()> {
     ensure!(found.broken.is_empty(), "{text}{:#?}", found.broken);
     ensure!(found.stalls > 0, "nothing was at stake: {text}");
     stage.all_signatures_held()
-}
-
-/// The broker that leads the domain's partition, if one does.
-fn leader(stage: &Stage, partitions: i32) -> Result<Option<usize>> {
-    let asking: BaseConsumer =
-        ClientConfig::new().set("bootstrap.servers", &stage.settings().kafka).create()?;
-    let topic = Topic::Lifecycle.name(&stage.settings().prefix);
-    let metadata = asking.fetch_metadata(Some(&topic), std::time::Duration::from_secs(5))?;
-    let partition = partition_of(stage.domain().as_str().as_bytes(), partitions);
-    let all = metadata.topics().iter().flat_map(|topic| topic.partitions());
-    let led = all.filter(|one| one.id() == partition && one.error().is_none()).map(|one| one.leader());
-    Ok(led.filter_map(|id| usize::try_from(id).ok()).find(|id| *id > 0))
 }

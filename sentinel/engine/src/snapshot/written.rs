@@ -45,16 +45,14 @@ pub(super) struct Line {
     pub(super) blind: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) own: Option<Box<domain::Own>>,
-    /// A plan, in front of the first rollout that dances it.
+    /// A plan, in front of the first rollout that dances it; and the rules that it is judged by, none for the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) plan: Option<String>,
-    /// The rules that rollouts of this plan are judged by; the first where none are named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rules: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rollout: Option<Box<Rollout>>,
-    /// The places, among the rollouts above, of those that ended, in the order of their ends; -1 for one that is
-    /// forgotten.
+    /// The places among the rollouts above of those that ended, in that order; -1 for one that is forgotten.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ended: Option<Vec<i64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
