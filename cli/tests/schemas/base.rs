@@ -44,6 +44,12 @@ fn what_cannot_be_compared_is_said_and_never_passes() {
     put(&empty, READY, &ready("string", "\"\"", ""));
     assert_eq!(code(&check(&empty, &["--base", "main"])), 2, "no checkout");
     assert_eq!(code(&check(&empty, &[])), 0, "without one the schemas are looked at by themselves");
+    let output = check(&empty, &["--mode", "fully"]);
+    assert!(
+        code(&output) == 2 && stderr(&output).contains("none, backward, backward-transitive"),
+        "{}",
+        stderr(&output)
+    );
     let output = check(&empty, &["--registry", "http://127.0.0.1:1"]);
     assert_eq!(code(&output), 4, "{}", stderr(&output));
 }

@@ -133,6 +133,8 @@ fn an_asyncapi_document_names_every_event_with_its_schema_and_who_says_and_reads
     put(&folder, "other.yaml", &TOURNAMENT.replace("arena", "shop"));
     let output = run(folder.path(), &["schemas", "asyncapi"]);
     assert!(code(&output) == 2 && stderr(&output).contains("arena, shop"), "{}", stderr(&output));
+    let output = run(folder.path(), &["schemas", "asyncapi", "--domain", "area"]);
+    assert!(code(&output) == 2 && stderr(&output).contains("know: arena, shop"), "{}", stderr(&output));
     let named = run(folder.path(), &["schemas", "asyncapi", "--domain", "arena"]);
     assert_eq!(stdout(&named), format!("{document:#}\n"));
 }

@@ -38,13 +38,16 @@ impl Asyncapi {
         let mut project = reading::read(read).project;
         let domains: BTreeSet<String> =
             project.participants.iter().map(|one| one.domain.to_string()).collect();
+        let known = domains.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
         let domain = match (&context.connection.domain, domains.iter().next()) {
+            (Some(domain), Some(_)) if !domains.contains(domain.as_str()) => {
+                return Err(Failure::usage(format!("no sidecar file here is of the domain {domain}"))
+                    .help(format!("the sidecar files here know: {known}")));
+            }
             (Some(domain), _) => domain.to_string(),
             (None, Some(only)) if domains.len() == 1 => only.clone(),
             (None, _) => {
-                let known: Vec<&str> = domains.iter().map(String::as_str).collect();
-                let help =
-                    format!("name it with --domain; the sidecar files here know: {}", known.join(", "));
+                let help = format!("name it with --domain; the sidecar files here know: {known}");
                 return Err(Failure::usage("nobody said which domain is meant").help(help));
             }
         };

@@ -46,7 +46,7 @@ pub struct Check {
     #[arg(long, value_name = "REVISION")]
     base: Option<String>,
     /// Which versions must read which: none, backward, forward, full, each with -transitive for every version.
-    #[arg(long, value_name = "LEVEL", default_value = "full-transitive")]
+    #[arg(long, value_name = "LEVEL", default_value = "full-transitive", value_parser = level)]
     mode: Mode,
     /// What counts, and in which form it is told.
     #[command(flatten)]
@@ -181,4 +181,12 @@ fn in_schemas(path: &str) -> bool {
     let mut parts: Vec<&str> = path.split('/').collect();
     parts.pop();
     parts.contains(&"schemas")
+}
+
+/// A level as the command line writes it.
+fn level(text: &str) -> Result<Mode, String> {
+    text.parse().map_err(|_| {
+        let all = Mode::ALL.map(|mode| mode.as_str().to_lowercase().replace('_', "-"));
+        format!("it is one of {}", all.join(", "))
+    })
 }
