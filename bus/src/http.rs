@@ -13,8 +13,8 @@ const PROXIES: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"
 /// certificate.
 pub fn client(tls: bool) -> ClientBuilder {
     let builder = Client::builder().redirect(Policy::none());
-    let by_tls = |name: &&str| std::env::var(name).is_ok_and(|proxy| is_tls(&proxy));
-    if tls || PROXIES.iter().any(|name| by_tls(&name)) { builder } else { builder.tls_certs_only([]) }
+    let by_tls = |name| std::env::var(name).is_ok_and(|proxy| is_tls(&proxy));
+    if tls || PROXIES.into_iter().any(by_tls) { builder } else { builder.tls_certs_only([]) }
 }
 
 /// Whether a text names something that is asked over TLS.
