@@ -10,6 +10,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, Reso
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::Value;
 
@@ -78,8 +79,8 @@ pub(crate) fn leader(stage: &Stage) -> Result<Option<usize>> {
     let topic = Topic::Lifecycle.name(&stage.settings().prefix);
     let metadata = asking.fetch_metadata(Some(&topic), Duration::from_secs(5))?;
     let partition = partition_of(stage.domain().as_str().as_bytes(), PARTITIONS);
-    let all = metadata.topics().iter().flat_map(|topic| topic.partitions());
-    let led = all.filter(|one| one.id() == partition && one.error().is_none()).map(|one| one.leader());
+    let all = metadata.topics().iter().flat_map(MetadataTopic::partitions);
+    let led = all.filter(|one| one.id() == partition && one.error().is_none()).map(MetadataPartition::leader);
     Ok(led.filter_map(|id| usize::try_from(id).ok()).find(|id| *id > 0))
 }
 

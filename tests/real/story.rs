@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use axum::http::StatusCode;
 use pavane_bus::{Row, TableItem, Topic};
-use pavane_events::{Body, Service, ServiceRow};
+use pavane_events::{Body, Service, ServiceRow, Version};
 use pavane_tests::program::Program;
 use pavane_tests::real::Services;
 use pavane_tests::stage::contract::Changed;
@@ -172,7 +172,7 @@ async fn row_of(stage: &Stage, service: &str, rollout: &str) -> Result<ServiceRo
     };
     let found = tokio::time::timeout(SOON, reading).await;
     let row = found.with_context(|| format!("failed to find a row of {key} that tells of {rollout}"))??;
-    let left = row.left.iter().flat_map(|left| &left.versions).map(|version| version.as_str());
+    let left = row.left.iter().flat_map(|left| &left.versions).map(Version::as_str);
     ensure!(left.eq(["2.0.0"]), "each act leaves 2.0.0 running: {row:?}");
     Ok(row)
 }

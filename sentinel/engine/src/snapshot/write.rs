@@ -72,10 +72,7 @@ pub(super) fn write(fold: &Fold) -> Vec<u8> {
     lines.rollouts(rollouts);
     let numbers: Vec<u64> = rollouts.iter().map(|(n, _)| n).collect();
     let place = |n: u64| numbers.binary_search(&n).ok();
-    if !ended.is_empty() {
-        let place = |n: &u64| place(*n).and_then(|place| i64::try_from(place).ok()).unwrap_or(-1);
-        lines.put(&Line { ended: Some(ended.iter().map(place).collect()), ..Line::default() });
-    }
+    lines.ended(ended.iter().map(|n| place(*n)).collect());
     for ((n, about), alert) in burning {
         // an alert of a rollout that is forgotten can neither be asked for nor be over any more
         if let Some(place) = place(*n) {
@@ -103,6 +100,16 @@ struct Lines {
 }
 
 impl Lines {
+    /// What ended, by the places of the rollouts; -1 stands for one that is forgotten.
+    fn ended(&mut self, places: Vec<Option<usize>>) {
+        if !places.is_empty() {
+            let number =
+                |place: Option<usize>| place.and_then(|place| i64::try_from(place).ok()).unwrap_or(-1);
+            let ended = places.into_iter().map(number).collect();
+            self.put(&Line { ended: Some(ended), ..Line::default() });
+        }
+    }
+
     fn put(&mut self, line: &impl Serialize) {
         serde_json::to_writer(&mut self.bytes, line).expect("all of it is text, and a Vec takes every byte");
         self.bytes.push(b'\n');
