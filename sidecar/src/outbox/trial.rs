@@ -5,3 +5,4 @@ mod disk;
 mod full;
 mod kept;
 mod model;
+mod turns;

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex};
 use pavane_bus::{Appended, Encoded, Error as BusError};
 use pavane_events::service::Ready;
 use pavane_events::{Domain, Envelope, EventId, EventType, Source, Timestamp};
-use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::sync::oneshot;
 
 use super::disk::{Disk, Fault};
+use super::turns::{Op, turns};
 use crate::error::Error;
 use crate::journal::{Batch, Journal, Recalled};
 use crate::letter::Content;
@@ -21,52 +21,6 @@ use crate::outbox::{Answer, Outbox, Post, Receipt, Refusal};
 
 const OWN: &str = "shop/a/a-0";
 const LIMITS: Limits = Limits { events: 12, bytes: 1 << 20 };
-
-/// What happens next.
-#[derive(Clone, Copy, Debug)]
-enum Op {
-    /// The service says an event, or says the one before again.
-    Post { local: bool, again: bool, size: u16 },
-    /// The sidecar says something itself.
-    Own,
-    /// The clerk writes.
-    Write,
-    /// The broker takes the oldest that is with it.
-    Take,
-    /// The broker takes it, and the answer is lost.
-    TakeUnheard,
-    /// The broker fails, and with it all that is with it.
-    Fail,
-    /// Something befalls the disk.
-    Befall(Fault),
-    /// The process is killed.
-    Kill,
-    /// The power fails, and the dice say what the disk has of what was written.
-    Crash(u32),
-}
-
-fn ops() -> impl Strategy<Value = Vec<Op>> {
-    let post = (any::<bool>(), 0..4_u8, 0..3_000_u16);
-    let post = post.prop_map(|(local, again, size)| Op::Post { local, again: again == 0, size });
-    let befall = prop_oneof![
-        2 => Just(Fault::None),
-        2 => Just(Fault::Full),
-        1 => Just(Fault::Sync),
-        2 => (0..40_u32).prop_map(Fault::Kill),
-    ];
-    let op = prop_oneof![
-        10 => post,
-        2 => Just(Op::Own),
-        8 => Just(Op::Write),
-        10 => Just(Op::Take),
-        1 => Just(Op::TakeUnheard),
-        1 => Just(Op::Fail),
-        2 => befall.prop_map(Op::Befall),
-        1 => Just(Op::Kill),
-        1 => any::<u32>().prop_map(Op::Crash),
-    ];
-    prop::collection::vec(op, 1..120)
-}
 
 /// What was met on the way: a property that never meets a fault holds nothing.
 #[derive(Debug, Default)]
@@ -109,7 +63,7 @@ fn what_was_promised_is_on_the_log_in_its_order_whatever_befalls_disk_broker_and
     let met = Mutex::new(Met::default());
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let result = runner.run(&ops(), |ops| {
+    let result = runner.run(&turns(), |ops| {
         let found = runtime.block_on(async {
             let mut world = World::new();
             for op in ops {
