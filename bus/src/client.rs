@@ -73,6 +73,8 @@ const DEFAULTS_TO_APPEND: &[(&str, &str)] = &[
 const DEFAULTS_TO_READ: &[(&str, &str)] = &[
     ("fetch.wait.max.ms", "500"),
     ("fetch.error.backoff.ms", "100"),
+    // a queue that was full is looked at again soon, not after the second that the library would wait
+    ("fetch.queue.backoff.ms", "10"),
     ("queued.max.messages.kbytes", "4096"),
     ("fetch.message.max.bytes", "1572864"),
     ("fetch.max.bytes", "4194304"),

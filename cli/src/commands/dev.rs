@@ -78,7 +78,8 @@ impl Addresses<'_> {
         let Self { kafka, registry, domain, sentinel } = self;
         format!(
             "A broker, a registry and a sentinel are running. In another terminal:\n\n  \
-             export PAVANE_KAFKA={kafka}\n  export PAVANE_REGISTRY={registry}\n  export PAVANE_DOMAIN={domain}\n\n  \
+             export PAVANE_KAFKA={kafka}\n  export PAVANE_REGISTRY={registry}\n  export PAVANE_DOMAIN={domain}\n  \
+             export PAVANE_SENTINEL={sentinel}\n\n  \
              pavane start my-choreography.yaml\n  pavane sidecar --config my-service.yaml\n  pavane watch\n\n\
              The sentinel answers at {sentinel}: /api/v1/rollouts, /readyz, /metrics.\n"
         )
