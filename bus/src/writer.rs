@@ -33,6 +33,8 @@ const DEAD_LETTER: &str = "pavane_dlq_";
 pub struct Writer {
     bus: Bus,
     producer: Producer,
+    /// The log's topic.
+    lifecycle: Arc<str>,
     ids: Arc<BTreeMap<&'static str, u32>>,
     forms: Arc<Mutex<BTreeMap<String, Arc<Contract>>>>,
 }
@@ -46,7 +48,8 @@ impl Writer {
             let subject = embedded.subject.to_owned();
             ids.insert(embedded.event, id.ok_or(Error::SchemaMissing { subject })?);
         }
-        Ok(Self { bus: bus.clone(), producer, ids: Arc::new(ids), forms: Arc::default() })
+        let lifecycle = bus.topic(Topic::Lifecycle).into();
+        Ok(Self { bus: bus.clone(), producer, lifecycle, ids: Arc::new(ids), forms: Arc::default() })
     }
 
     /// Appends an event to the log, in its domain's partition.
@@ -64,8 +67,8 @@ impl Writer {
         value: Vec<u8>,
         dataschema: &str,
     ) -> Result<Appended, Error> {
-        let (mut address, traced) = self.addressed(envelope, event_type, dataschema);
-        traced.around(self.producer.append(address.outgoing(envelope, &value))).await
+        let (outgoing, traced) = self.addressed(envelope, event_type, &value, dataschema);
+        traced.around(self.producer.append(outgoing)).await
     }
 
     /// Hands an event over behind all that were handed over before it, and does not wait: the broker keeps this order
@@ -88,21 +91,22 @@ impl Writer {
         value: &[u8],
         dataschema: &str,
     ) -> Result<impl Future<Output = Result<Appended, Error>> + Send + use<>, Error> {
-        let (mut address, traced) = self.addressed(envelope, event_type, dataschema);
-        let sending = self.producer.hand_over(address.outgoing(envelope, value))?;
+        let (outgoing, traced) = self.addressed(envelope, event_type, value, dataschema);
+        let sending = self.producer.hand_over(outgoing)?;
         Ok(traced.around(sending))
     }
 
-    /// Where an event goes, its headers, and what it is traced by.
-    fn addressed(
-        &self,
-        envelope: &Envelope,
+    /// An event as it goes out, with its address on it, and what it is traced by.
+    fn addressed<'a>(
+        &'a self,
+        envelope: &'a Envelope,
         event_type: EventType,
+        value: &'a [u8],
         dataschema: &str,
-    ) -> (Addressed, trace::SendTrace) {
-        let topic = self.bus.topic(Topic::Lifecycle);
-        let partition = partition_of(envelope.domain.as_str().as_bytes(), self.bus.partitions());
-        let traced = trace::send(&topic, partition, envelope, event_type);
+    ) -> (Outgoing<'a>, trace::SendTrace) {
+        let (topic, key) = (&*self.lifecycle, envelope.domain.as_str().as_bytes());
+        let partition = partition_of(key, self.bus.partitions());
+        let traced = trace::send(topic, partition, envelope, event_type);
         let add = |headers: OwnedHeaders, key: &str, value: &str| {
             headers.insert(Header { key, value: Some(value) })
         };
@@ -112,7 +116,7 @@ impl Writer {
         if let Some(state) = &traced.tracestate {
             headers = add(headers, "tracestate", state);
         }
-        (Addressed { topic, partition, headers }, traced)
+        (Outgoing { topic, partition, key, value: Some(value), headers }, traced)
     }
 
     /// Encodes a JSON body strictly: by the service's own published form of the event, else by ours. What does
@@ -241,26 +245,6 @@ impl Writer {
 
     fn id_of(&self, event: &str) -> u32 {
         *self.ids.get(event).expect("every embedded schema was looked up when the writer was opened")
-    }
-}
-
-/// An event with its address on it.
-struct Addressed {
-    topic: String,
-    partition: i32,
-    headers: OwnedHeaders,
-}
-
-impl Addressed {
-    /// The record, which is sent once: its headers go with it.
-    fn outgoing<'a>(&'a mut self, envelope: &'a Envelope, value: &'a [u8]) -> Outgoing<'a> {
-        Outgoing {
-            topic: &self.topic,
-            partition: self.partition,
-            key: envelope.domain.as_str().as_bytes(),
-            value: Some(value),
-            headers: std::mem::replace(&mut self.headers, OwnedHeaders::new_with_capacity(0)),
-        }
     }
 }
 
