@@ -43,6 +43,8 @@ mod storm_load;
 mod storm_newer;
 #[path = "real/storm_oracle.rs"]
 mod storm_oracle;
+#[path = "real/storm_scene.rs"]
+mod storm_scene;
 #[path = "real/story.rs"]
 mod story;
 #[path = "real/story_absent_broker.rs"]

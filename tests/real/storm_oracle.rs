@@ -2,8 +2,10 @@
 //! sentinels: of each rollout it knows when it began, when it was answered, and what was said.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 
+use anyhow::{Result, ensure};
 use pavane_events::{Body, Entry, EventId, Millis, Record, RolloutId, Timestamp};
 use pavane_sentinel_engine::GRACE;
 use pavane_tests::stage::log::Log;
@@ -214,5 +216,15 @@ impl Findings {
             .expect("a text grows");
         }
         text
+    }
+
+    /// Prints the findings, with what else there is to say; fails where a promise was broken, or nothing was at stake.
+    pub(crate) fn tell(&self, what: &str, more: &str) -> Result<()> {
+        let text = format!("{what}: {}{more}", self.text());
+        // the harness keeps what a passing test prints
+        std::io::stderr().write_all(text.as_bytes())?;
+        ensure!(self.broken.is_empty(), "{text}{:#?}", self.broken);
+        ensure!(self.stalls > 0, "nothing was at stake: {text}");
+        Ok(())
     }
 }

@@ -1,19 +1,16 @@
 //! Sentinels that get next to no processor: ten milliseconds out of two hundred. They are late, or blind and say so; they are
 //! never wrong, and what they owe is said when there is time again.
 
-use std::io::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use pavane_tests::process::Signal;
 use pavane_tests::real::Services;
 use pavane_tests::stage::Stage;
 use pavane_tests::stage::sentinel::Sentinel;
 use tokio::time::interval;
 
-use crate::storm_load::{Era, Load};
-use crate::storm_oracle::settle;
+use crate::storm_scene::Scene;
 use crate::story_storm::pass;
 
 /// How long a turn lasts, and how much of it a sentinel runs.
@@ -29,30 +26,16 @@ async fn a_sentinel_without_a_processor_is_late_and_never_wrong() {
 }
 
 async fn play(stage: &Stage) -> Result<()> {
-    let (bus, log, era) = (stage.bus().await?, stage.log().await?, Arc::new(Era::default()));
-    era.move_on();
-    let mut sentinels =
-        [Sentinel::start(stage, "sentinel-a").await?, Sentinel::start(stage, "sentinel-b").await?];
-    for sentinel in &mut sentinels {
-        sentinel.ready().await?;
-    }
-    let load = Load::begin(&bus, stage.domain(), &era).await?;
+    let mut scene = Scene::begin(stage).await?;
     tokio::select! {
-        passed = pass(&log, &load, 15_000) => passed.context("with sentinels that starve")?,
-        starved = starve(&sentinels) => starved.context("failed to starve them")?,
+        passed = pass(&scene.log, &scene.load, 15_000) => passed.context("with sentinels that starve")?,
+        starved = starve(&scene.sentinels) => starved.context("failed to starve them")?,
     }
-    for sentinel in &mut sentinels {
+    for sentinel in &scene.sentinels {
         sentinel.process.signal(Signal::Continue)?;
-        sentinel.ready().await?;
-        sentinel.process.must_run()?;
     }
-    let ledger = load.end().await?;
-    let found = settle(stage, &log, &ledger).await;
-    let text = format!("sentinels that starve: {}", found.text());
-    std::io::stderr().write_all(text.as_bytes())?;
-    ensure!(found.broken.is_empty(), "{text}{:#?}", found.broken);
-    ensure!(found.stalls > 0, "nothing was at stake: {text}");
-    stage.all_signatures_held()
+    scene.ready().await?;
+    scene.end("sentinels that starve").await
 }
 
 /// Stops the sentinels for most of every turn; ends only where it cannot.
