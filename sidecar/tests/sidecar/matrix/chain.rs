@@ -11,7 +11,7 @@ use pavane_events::{
     Body, Domain, Entry, Envelope, Event, EventId, EventType, Instance, RolloutId, Service, Source, StepId,
     Version, identity,
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::Met;
@@ -20,14 +20,12 @@ use super::ledger::Ledger;
 use super::registry::{Between, Manner};
 use super::service::{Posts, Said, hear};
 use super::trouble::{Aim, Trouble};
+use super::turns::Turns;
 use crate::shop::{PATIENCE, PAUSE, Shop, plan};
 
 /// Where a row of lives leaves its files: in memory where that can be had. A kill takes nothing of what was written, synced or
 /// not; what power takes is tried elsewhere.
 const MEMORY: &str = "/dev/shm";
-/// How long two of one name may stand beside each other before both are barred.
-const BESIDE: std::time::Duration = std::time::Duration::from_secs(6);
-
 pub(crate) struct Chain {
     trouble: Trouble,
     number: u32,
@@ -121,8 +119,8 @@ impl Chain {
             armed = format!("journal write=full@{from}-{};{armed}", from + 5 + run % 30);
         }
         let mut life = self.houses[0].start(&armed);
-        let twin = (self.houses.len() > 1).then(|| self.houses[1].start(""));
-        let (mut begun, mut healed) = (Instant::now(), false);
+        let mut twin = (self.houses.len() > 1).then(|| self.houses[1].start(""));
+        let (mut turns, mut healed) = (Turns::of(self.houses.len()), false);
         loop {
             if let Some(status) = life.ended() {
                 if was_killed(status) {
@@ -131,11 +129,12 @@ impl Chain {
                 self.excuse(run, status, &life.output());
                 life = self.houses[0].start(&aim.armed(false));
             }
-            if twin.is_some() && begun.elapsed() > BESIDE {
-                // Both are barred by then, and the place is not come to; the next life is beside nobody for a moment.
+            if turns.is_over(self.has_ended()) {
+                // Both are barred by then, and the place is not come to: each goes on alone.
                 life.kill();
-                life = self.houses[0].start(&aim.armed(false));
-                begun = Instant::now();
+                twin = None;
+                let armed = if turns.at == 0 { aim.armed(false) } else { String::new() };
+                life = self.houses[turns.at].start(&armed);
                 self.met.note("both were barred");
             }
             if self.trouble == Trouble::RegistryLies && !healed && self.between.was_asked() {
@@ -143,7 +142,10 @@ impl Chain {
                 self.between.set(Manner::Honest);
                 healed = true;
             }
-            self.turn().await;
+            self.watch().await;
+            if turns.at == 0 {
+                self.dance().await;
+            }
         }
         if twin.is_some() {
             self.met.note("a twin was killed too");
@@ -208,8 +210,14 @@ impl Chain {
         }
     }
 
-    /// One look at everything: what stands on the log, what the service says next, where the rollout stands.
+    /// One look at everything, and what follows from it for the rollout.
     async fn turn(&mut self) {
+        self.watch().await;
+        self.dance().await;
+    }
+
+    /// What stands on the log, and what the service says next.
+    async fn watch(&mut self) {
         self.read().await;
         for at in 0..self.posts.len() {
             self.post(at).await;
@@ -217,7 +225,6 @@ impl Chain {
         if let Some(what) = self.houses[0].tell_result(&self.client).await {
             self.met.note(what);
         }
-        self.dance().await;
     }
 
     async fn read(&mut self) {
@@ -238,6 +245,12 @@ impl Chain {
             Some(Said::Refused) => self.met.note("refused"),
             None => {}
         }
+    }
+
+    /// Whether the rollout under way has come to an end for the service, or there is none.
+    fn has_ended(&self) -> bool {
+        let open = self.rollout.as_ref();
+        open.is_none_or(|open| self.ledger.end(&open.id, open.decision.is_some()).is_some())
     }
 
     /// Begins a rollout, asks it back, or ends it, as far as the service has come.
@@ -372,22 +385,17 @@ impl Chain {
     /// The last life: until all that was answered for is on the log, and the rollout has come to its end.
     async fn end(&mut self) {
         self.between.set(Manner::Honest);
-        let (mut at, mut since) = (0, Instant::now());
+        let mut turns = Turns::of(self.houses.len());
         let mut life = self.houses[0].start("");
         loop {
             self.read().await;
             let _result = self.houses[0].tell_result(&self.client).await;
-            let open = self.rollout.as_ref();
-            let ended = open.is_none_or(|open| self.ledger.end(&open.id, open.decision.is_some()).is_some());
-            if ended && self.ledger.missing().is_empty() {
+            if self.has_ended() && self.ledger.missing().is_empty() {
                 break;
             }
-            if self.houses.len() > 1 && since.elapsed() > BESIDE {
-                // What is left may be the other's.
+            if turns.is_over(false) {
                 life.kill();
-                at = 1 - at;
-                life = self.houses[at].start("");
-                since = Instant::now();
+                life = self.houses[turns.at].start("");
             }
             assert_eq!(life.ended(), None, "{}", life.output());
         }

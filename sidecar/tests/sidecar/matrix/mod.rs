@@ -11,6 +11,7 @@ mod ledger;
 mod registry;
 mod service;
 mod trouble;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
