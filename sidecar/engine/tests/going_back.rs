@@ -10,7 +10,7 @@ use pavane_events::service::Ready;
 use pavane_events::verdict::RolloutCompleted;
 use pavane_events::{Body, StepId, Version};
 use pavane_sidecar_engine::input::Failure;
-use pavane_sidecar_engine::{HookOutcome, Reaction};
+use pavane_sidecar_engine::{HookOutcome, Reaction, Readiness};
 use stage::*;
 
 const NOTHING: [&str; 0] = [];
@@ -217,6 +217,42 @@ fn a_rollback_after_completion_is_not_followed_when_a_later_rollout_took_a_servi
     let other = Plan { steps: vec![step("messaging", "messaging.DeploymentComplete", &[])], ..plan() };
     stage.start_with("r-2", &other);
     assert_eq!(stage.command(ROLLOUT, go_back()), ["tell decision_ignored"]);
+}
+
+#[test]
+fn a_hook_that_may_not_be_interrupted_ends_before_the_service_goes_back() {
+    let mut stage = uninterruptible();
+    stage.up_to_hook();
+    let decision = i64::try_from(stage.log.len()).unwrap();
+    stage.command(ROLLOUT, go_back());
+    assert_eq!(stage.sentinel(addressed(decision, None, Some("1.0.0"))), NOTHING, "nothing cuts it off");
+    stage.hook(HookOutcome::InProgress { after: 10_000 });
+    assert_eq!(stage.tick(10_000), ["hook user-db.Ready #1"], "it is asked for until it has ended");
+    let lines = stage.hook(HookOutcome::Done);
+    let told = ["write user-db.Ready Checking", "write user-db.Ready Over(Failed)", "say DeploymentFailed"];
+    assert_eq!(lines[..3], told, "the wait for readiness is no hook");
+    assert_eq!(lines[3..], ["observe"]);
+    assert_eq!(stage.version("2.0.0"), ["write RollbackRequested Announced", "say RollbackInitiated"]);
+}
+
+#[test]
+fn a_hook_that_may_not_be_interrupted_and_fails_is_not_tried_again() {
+    let mut stage = uninterruptible();
+    stage.up_to_hook();
+    let decision = i64::try_from(stage.log.len()).unwrap();
+    stage.command(ROLLOUT, go_back());
+    stage.sentinel(addressed(decision, None, Some("1.0.0")));
+    let lines = stage.hook(HookOutcome::Retry(Failure { reason: "503".into(), ..Failure::default() }));
+    let told = ["write user-db.Ready Resting", "write user-db.Ready Over(Failed)", "say DeploymentFailed"];
+    assert_eq!(lines[..3], told);
+}
+
+/// A stage whose step of user-service may not be interrupted.
+fn uninterruptible() -> Stage {
+    let ready = Some(Readiness { within: 10_000, successes: 1, every: 1_000 });
+    let mut stage = Stage::ready(vec![Reaction { ready, ..upgrade() }, revert()]);
+    stage.plan.steps[1].interruptible = false;
+    stage
 }
 
 /// A person asks to go back; returns where the decision stands.

@@ -8,7 +8,7 @@ use pavane_choreography::{Concurrency, Plan};
 use pavane_events::command::{RolloutAborted, RolloutPaused, RolloutResumed};
 use pavane_events::service::{DeploymentFailed, Drained, RollbackComplete};
 use pavane_events::verdict::{CommandRefused, RolloutCompleted};
-use pavane_events::{Body, EventId, RolloutId, Zone};
+use pavane_events::{Body, EventId, RolloutId};
 use stage::*;
 
 const NOTHING: [&str; 0] = [];
@@ -63,21 +63,6 @@ fn who_waits_in_the_line_goes_back_without_having_moved() {
     assert_eq!(stage.sentinel(addressed(decision, None, Some("1.0.0"))), ["observe"]);
     assert_eq!(stage.version("1.0.0"), ["write RollbackRequested Over(Succeeded)", "say RollbackComplete"]);
     assert_eq!(stage.calls, []);
-}
-
-#[test]
-fn instances_of_another_zone_stand_in_another_line() {
-    let mut plan = plan();
-    plan.steps[1].max_parallel = Some(1);
-    plan.steps[1].zone = Some(Zone::new("eu").unwrap());
-    let mut stage = Stage::new(vec![upgrade()]);
-    stage.settings.zone = Some(Zone::new("eu").unwrap());
-    stage.crash();
-    stage.start_with(ROLLOUT, &plan);
-    stage.schema_ready();
-    stage.version("1.0.0");
-    stage.in_zone("us", "user-service", "user-service-1", announced());
-    assert_eq!(stage.deliver()[1], "hook user-db.Ready #1");
 }
 
 #[test]

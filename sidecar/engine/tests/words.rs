@@ -1,16 +1,15 @@
-//! What the words of a plan ask of a sidecar: phases, cohorts, zones, shares, hours.
+//! What the words of a plan ask of a sidecar: phases, cohorts, shares, hours.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod stage;
 
 use pavane_choreography::{Instances, Maintenance, Method, Plan, Trigger as Start, Weekday};
-use pavane_events::command::{DomainHeld, RollbackRequested, RolloutPaused, RolloutResumed, StepOverridden};
+use pavane_events::command::{DomainHeld, RolloutPaused, RolloutResumed, StepOverridden};
 use pavane_events::control::{ProposalKind, Proposed};
 use pavane_events::service::Ready;
 use pavane_events::{Body, EventId, EventType, StepId, Zone};
-use pavane_sidecar_engine::input::Failure;
-use pavane_sidecar_engine::{HookOutcome, Reaction, Readiness, Trigger};
+use pavane_sidecar_engine::{HookOutcome, Reaction, Trigger};
 use stage::*;
 
 const NOTHING: [&str; 0] = [];
@@ -264,106 +263,6 @@ fn of_those_who_were_picked_in_several_zones_each_step_wants_as_many_as_were_cou
 }
 
 #[test]
-fn a_step_of_another_zone_is_somebody_else_s() {
-    for (zone, moves) in [(Some("eu"), true), (Some("us"), false), (None, false)] {
-        let mut stage = Stage::new(vec![upgrade()]);
-        stage.settings.zone = zone.map(|zone| Zone::new(zone).unwrap());
-        stage.crash();
-        let mut plan = plan();
-        plan.steps[1].zone = Some(Zone::new("eu").unwrap());
-        stage.start_with(ROLLOUT, &plan);
-        let wanted = if moves { vec!["observe"] } else { vec![] };
-        assert_eq!(stage.schema_ready(), wanted, "{zone:?}");
-        if moves {
-            stage.version("1.0.0");
-            assert_eq!(stage.said[0].envelope.zone.as_ref().unwrap().as_str(), "eu");
-        }
-    }
-}
-
-#[test]
-fn what_is_said_in_another_zone_does_not_count() {
-    let mut plan = plan();
-    plan.steps[0].zone = Some(Zone::new("eu").unwrap());
-    let mut stage = Stage::ready(vec![upgrade()]);
-    stage.start_with(ROLLOUT, &plan);
-    assert_eq!(stage.in_zone("us", "user-db", "user-db-0", Ready::default()), NOTHING);
-    assert_eq!(stage.service("user-db", "user-db-1", Ready::default()), NOTHING, "and no zone is none");
-    assert_eq!(stage.in_zone("eu", "user-db", "user-db-2", Ready::default()), ["observe"]);
-}
-
-#[test]
-fn each_zone_has_its_own_step() {
-    let mut plan = plan();
-    plan.steps.truncate(1);
-    for zone in ["eu", "us"] {
-        let mut users = step(&format!("users-{zone}"), "user-service.DeploymentComplete", &["schema"]);
-        users.zone = Some(Zone::new(zone).unwrap());
-        plan.steps.push(users);
-    }
-    let mut stage = Stage::new(vec![upgrade()]);
-    stage.settings.zone = Some(Zone::new("us").unwrap());
-    stage.crash();
-    stage.start_with(ROLLOUT, &plan);
-    stage.schema_ready();
-    stage.version("1.0.0");
-    stage.deliver();
-    assert_eq!(stage.calls[0].step, Some(StepId::new("users-us").unwrap()));
-}
-
-#[test]
-fn only_the_zone_whose_turn_it_is_goes_back() {
-    let mut plan = plan();
-    plan.steps.truncate(1);
-    for zone in ["eu", "us"] {
-        let mut users = step(&format!("users-{zone}"), "user-service.DeploymentComplete", &["schema"]);
-        users.zone = Some(Zone::new(zone).unwrap());
-        plan.steps.push(users);
-    }
-    let mut stage = Stage::new(vec![upgrade(), revert()]);
-    stage.settings.zone = Some(Zone::new("us").unwrap());
-    stage.crash();
-    stage.start_with(ROLLOUT, &plan);
-    stage.schema_ready();
-    stage.version("1.0.0");
-    stage.deliver();
-    let decision = i64::try_from(stage.log.len()).unwrap();
-    stage.command(ROLLOUT, go_back());
-    let turn =
-        |step: &str| RollbackRequested { step: Some(id(step)), ..addressed(decision, None, Some("1.0.0")) };
-    assert_eq!(stage.sentinel(turn("users-eu")), NOTHING);
-    assert_ne!(stage.sentinel(turn("users-us")), NOTHING);
-}
-
-#[test]
-fn a_hook_that_may_not_be_interrupted_ends_before_the_service_goes_back() {
-    let mut stage = uninterruptible();
-    stage.up_to_hook();
-    let decision = i64::try_from(stage.log.len()).unwrap();
-    stage.command(ROLLOUT, go_back());
-    assert_eq!(stage.sentinel(addressed(decision, None, Some("1.0.0"))), NOTHING, "nothing cuts it off");
-    stage.hook(HookOutcome::InProgress { after: 10_000 });
-    assert_eq!(stage.tick(10_000), ["hook user-db.Ready #1"], "it is asked for until it has ended");
-    let lines = stage.hook(HookOutcome::Done);
-    let told = ["write user-db.Ready Checking", "write user-db.Ready Over(Failed)", "say DeploymentFailed"];
-    assert_eq!(lines[..3], told, "the wait for readiness is no hook");
-    assert_eq!(lines[3..], ["observe"]);
-    assert_eq!(stage.version("2.0.0"), ["write RollbackRequested Announced", "say RollbackInitiated"]);
-}
-
-#[test]
-fn a_hook_that_may_not_be_interrupted_and_fails_is_not_tried_again() {
-    let mut stage = uninterruptible();
-    stage.up_to_hook();
-    let decision = i64::try_from(stage.log.len()).unwrap();
-    stage.command(ROLLOUT, go_back());
-    stage.sentinel(addressed(decision, None, Some("1.0.0")));
-    let lines = stage.hook(HookOutcome::Retry(Failure { reason: "503".into(), ..Failure::default() }));
-    let told = ["write user-db.Ready Resting", "write user-db.Ready Over(Failed)", "say DeploymentFailed"];
-    assert_eq!(lines[..3], told);
-}
-
-#[test]
 fn outside_its_hours_a_plan_does_not_start() {
     let hours = |from| {
         // The log of a stage begins on a Thursday, some minutes after midnight.
@@ -389,14 +288,6 @@ fn the_event_that_starts_a_rollout_is_what_the_reaction_on_it_reacts_to() {
     assert_eq!(stage.sentinel(started(&triggered)), ["observe"]);
     stage.version("1.0.0");
     assert_eq!(stage.said[0].envelope.causation, Some(EventId::new("e-1").unwrap()));
-}
-
-/// A stage whose step of user-service may not be interrupted.
-fn uninterruptible() -> Stage {
-    let ready = Some(Readiness { within: 10_000, successes: 1, every: 1_000 });
-    let mut stage = Stage::ready(vec![Reaction { ready, ..upgrade() }, revert()]);
-    stage.plan.steps[1].interruptible = false;
-    stage
 }
 
 /// The reaction that begins as soon as its step is due.
