@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::Error;
+use crate::{Error, http};
 
 /// The prefix of the topics when none is chosen.
 const PREFIX: &str = "pavane";
@@ -178,7 +178,7 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("kafka", &self.kafka)
-            .field("registry", &without_credentials(&self.registry))
+            .field("registry", &http::spoken(&self.registry))
             .field("prefix", &self.prefix)
             .field("client", &self.client.keys())
             .field("registry_access", &self.registry_access)
@@ -197,18 +197,6 @@ impl fmt::Debug for RegistryAccess {
             .field("headers", &self.headers.keys())
             .field("ca_file", &self.ca_file)
             .finish()
-    }
-}
-
-/// A URL without the user and the password that may stand in it.
-fn without_credentials(url: &str) -> String {
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let (host, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
-            let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-            format!("{scheme}://{host}/{path}")
-        }
-        None => url.to_owned(),
     }
 }
 

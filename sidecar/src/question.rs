@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pavane_bus::http::spoken;
 use pavane_events::Version;
 use reqwest::Client;
 use serde_json::Value;
@@ -35,7 +36,7 @@ async fn ask(client: &Client, question: &Question) -> Result<String, String> {
     match question {
         Question::Http(url) => match timeout(PATIENCE, get(client, url)).await {
             Ok(answer) => answer,
-            Err(_) => Err(format!("GET {url}: no answer within {} s", PATIENCE.as_secs())),
+            Err(_) => Err(format!("GET {}: no answer within {} s", spoken(url), PATIENCE.as_secs())),
         },
         Question::Exec(command) => written(command, PATIENCE).await,
         Question::File(path) => {
@@ -60,7 +61,8 @@ pub(crate) async fn written(command: &Command, limit: Duration) -> Result<String
 
 /// The body of a page that answers with success; the error says what it answered.
 pub(crate) async fn get(client: &Client, url: &str) -> Result<String, String> {
-    let said = |error: reqwest::Error| format!("GET {url}: {}", causes(&error));
+    let told = spoken(url);
+    let said = |error: reqwest::Error| format!("GET {told}: {}", causes(&error.without_url()));
     let response = client.get(url).send().await.map_err(said)?;
     let status = response.status();
     let body = text(response).await.map_err(said)?;
@@ -69,7 +71,7 @@ pub(crate) async fn get(client: &Client, url: &str) -> Result<String, String> {
     }
     let first = body.lines().next().unwrap_or_default();
     let first: String = first.chars().take(200).collect();
-    Err(format!("GET {url} answered {}: {first}", status.as_u16()))
+    Err(format!("GET {told} answered {}: {first}", status.as_u16()))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use pavane_bus::http::spoken;
 use pavane_sidecar_engine::input::Failure;
 use pavane_sidecar_engine::{Call, HookOutcome};
 use reqwest::{RequestBuilder, Response, header};
@@ -24,7 +25,8 @@ pub(super) async fn call(
     limit: Duration,
     cut: &CancellationToken,
 ) -> HookOutcome {
-    let (url, failure) = (&post.url, |reason: String| Failure { reason, ..Failure::default() });
+    let told = spoken(&post.url);
+    let failure = |why: &str| Failure { reason: format!("POST {told}: {why}"), ..Failure::default() };
     let body = told::event(caller, call).to_string();
     let signed = match &post.secret_file {
         Some(file) => signed(file, call, &body).await.map(Some),
@@ -32,11 +34,11 @@ pub(super) async fn call(
     };
     let signed = match signed {
         Ok(signed) => signed,
-        Err(why) => return HookOutcome::Retry(failure(format!("POST {url}: {why}"))),
+        Err(why) => return HookOutcome::Retry(failure(&why)),
     };
     let mut request = caller
         .client
-        .post(url)
+        .post(&post.url)
         .header(header::CONTENT_TYPE, "application/cloudevents+json; charset=utf-8")
         .header("pavane-run", &call.run)
         .header("pavane-attempt", call.attempt)
@@ -55,12 +57,12 @@ pub(super) async fn call(
     tokio::select! {
         answered = answered(request) => match answered {
             Ok((status, body)) => answer::of_response(status, &body),
-            Err(error) => HookOutcome::Retry(failure(format!("POST {url}: {}", causes(&error)))),
+            Err(error) => HookOutcome::Retry(failure(&causes(&error.without_url()))),
         },
         () = tokio::time::sleep(limit) => {
-            HookOutcome::Retry(failure(format!("POST {url}: no answer within {} ms", limit.as_millis())))
+            HookOutcome::Retry(failure(&format!("no answer within {} ms", limit.as_millis())))
         }
-        () = cut.cancelled() => HookOutcome::Failed(failure(format!("POST {url}: cut off before its answer"))),
+        () = cut.cancelled() => HookOutcome::Failed(failure("cut off before its answer")),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The value of a query to a Prometheus server.
 
+use pavane_bus::http::spoken;
 use pavane_sidecar_engine::health::Amount;
 use reqwest::{Client, Url};
 use serde_json::Value;
@@ -10,8 +11,9 @@ use crate::question;
 /// Asks for the one value of a query.
 pub(super) async fn value(client: &Client, url: &str, query: &str) -> Result<Amount, String> {
     let base = url.trim_end_matches('/');
-    let mut asked: Url =
-        format!("{base}/api/v1/query").parse().map_err(|error| format!("{base} is not a URL: {error}"))?;
+    let mut asked: Url = format!("{base}/api/v1/query")
+        .parse()
+        .map_err(|error| format!("{} is not a URL: {error}", spoken(base)))?;
     asked.query_pairs_mut().append_pair("query", query);
     let body = question::get(client, asked.as_str()).await?;
     sole(&body).map_err(|error| format!("{query}: {error}"))

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pavane_bus::http::spoken;
 use pavane_sidecar_engine::health::Amount;
 use reqwest::Client;
 use serde_json::Value;
@@ -15,10 +16,11 @@ pub(super) async fn depth(client: &Client, told: &Queue, limit: Duration) -> Res
     match told {
         Queue::Http { url, field } => {
             let body = question::get(client, url).await?;
-            match field {
-                Some(field) => of_field(&body, field).map_err(|error| format!("GET {url}: {error}")),
-                None => number(&body).map_err(|error| format!("GET {url}: {error}")),
-            }
+            let read = match field {
+                Some(field) => of_field(&body, field),
+                None => number(&body),
+            };
+            read.map_err(|error| format!("GET {}: {error}", spoken(url)))
         }
         Queue::Exec(command) => number(&question::written(command, limit).await?),
     }

@@ -37,6 +37,8 @@ async fn a_hook_that_works_on_tells_its_result_at_the_door_with_the_token_of_its
     shop.until("user-service", EventType::DeploymentComplete).await;
     assert_eq!(service.with(|state| state.upgrades.len()), 1, "it is not called again");
     assert_eq!(tell(&token).await, StatusCode::NOT_FOUND, "a second time");
+    let told = format!("{:?} {}", shop.seen, sidecar.until_answers("/metrics").await);
+    assert!(!told.contains(&token), "whoever has it may speak for the hook");
     sidecar.stop().await;
 }
 
