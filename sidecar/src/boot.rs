@@ -9,6 +9,7 @@ use pavane_events::{Body, Domain, Entry};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
+use crate::shared::Shared;
 use crate::telemetry;
 
 /// How long to wait before the way is tried again; doubled up to the longest.
@@ -55,6 +56,7 @@ pub(crate) async fn connect(
     mut way: Way,
     domain: &Domain,
     position: Option<i64>,
+    shared: &Shared,
     stop: &CancellationToken,
 ) -> Result<Option<Connected>, Error> {
     let mut wait = FIRST_WAIT;
@@ -67,6 +69,7 @@ pub(crate) async fn connect(
             },
             () = stop.cancelled() => return Ok(None),
         };
+        shared.set_blind(&error);
         telemetry::trouble("connect", &error, wait);
         tokio::select! {
             () = tokio::time::sleep(wait) => {}

@@ -90,16 +90,14 @@ fn router(door: Door, desk: Desk, near: bool) -> Router {
         if let Some(twin) = shared.twin() {
             return Err(twin::complaint(&twin));
         }
-        if strict && !shared.is_sighted() {
-            return Err("the log has not been read to its end, or cannot be read".to_owned());
-        }
-        Ok(())
+        shared.blindness().filter(|_| strict).map_or(Ok(()), Err)
     };
     let shared = door.shared.clone();
     let more = move || {
         let paused =
             if shared.is_strained() { "paused: it holds more memory than `limits.memory`\n" } else { "" };
-        format!("rollback authority: {AUTHORITY}\n{paused}")
+        let blind = shared.blindness().map(|why| format!("blind: {why}\n")).unwrap_or_default();
+        format!("rollback authority: {AUTHORITY}\n{paused}{blind}")
     };
     let say = move |State(door): State<Door>, request: Request| async move {
         let response = match door.say(request, near).await {
@@ -115,6 +113,8 @@ fn router(door: Door, desk: Desk, near: bool) -> Router {
         .merge(desk.caller.callbacks.clone().router())
         .merge(desk.router())
         .merge(admin_router_with(ready, more))
+        .fallback(reply::no_page)
+        .method_not_allowed_fallback(reply::no_page)
 }
 
 impl Door {

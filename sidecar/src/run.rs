@@ -110,9 +110,9 @@ pub(crate) async fn work(
         outbox = outbox.depth(),
         "started"
     );
-    let Some(connected) = boot::connect(way, &config.domain, recalled.position, &stop).await? else {
-        return Ok(());
-    };
+    let reached = boot::connect(way, &config.domain, recalled.position, &shared, &stop).await?;
+    let Some(connected) = reached else { return Ok(()) };
+    shared.set_sighted(false);
     pass("connected");
     settings.partition = connected.reader.partition();
     let found = Found { config, boot, settings, outbox, closer, recalled, desk, shared, parts };

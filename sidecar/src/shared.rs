@@ -1,5 +1,6 @@
 //! What the service's door must know of the sidecar.
 
+use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -21,6 +22,8 @@ pub(crate) struct Shared {
     /// The service's process, where the sidecar wraps it.
     pub(crate) process: OnceLock<Process>,
     sighted: AtomicBool,
+    /// Why the log could not be read when it last could not.
+    blind: Mutex<Option<String>>,
     strained: AtomicBool,
     version: Mutex<Option<Version>>,
     rollout: Mutex<Option<RolloutId>>,
@@ -50,8 +53,23 @@ impl Shared {
         self.sighted.load(Ordering::Relaxed)
     }
 
+    /// Notes that the log is read, and whether it was read to its end.
     pub(crate) fn set_sighted(&self, sighted: bool) {
         self.sighted.store(sighted, Ordering::Relaxed);
+        *self.blind.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Notes that the log cannot be read, and why.
+    pub(crate) fn set_blind(&self, why: &dyn Display) {
+        self.set_sighted(false);
+        *self.blind.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("failed to {why}"));
+    }
+
+    /// Why the log has not been read to its end or cannot be read, with the next step where there is one; none while it can.
+    pub(crate) fn blindness(&self) -> Option<String> {
+        let why = || self.blind.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        (!self.is_sighted())
+            .then(|| why().unwrap_or_else(|| "the log has not been read to its end yet".into()))
     }
 
     /// Whether nothing more is taken in, because the process holds too much memory.

@@ -181,7 +181,7 @@ impl Sidecar {
             }
             Err(error) => error,
         };
-        self.shared.set_sighted(false);
+        self.shared.set_blind(&error);
         let lost = matches!(error, BusError::HistoryLost { .. });
         let held = matches!(error, BusError::TopicConfig { .. } | BusError::Registry(_));
         if !(lost || held || error.is_transient()) {

@@ -230,12 +230,16 @@ const fn says(on: &Trigger) -> &'static [EventType] {
 
 fn emit(item: &Item<'_>, on: Option<&Trigger>) -> Result<EventType, Reported> {
     let text = item.scalar("the name of an event")?;
-    let choices = on.map_or(&[][..], says);
-    if let Some(event) = EventType::from_short(text).filter(|event| on.is_none() || choices.contains(event)) {
+    // What it waits for may be what is wrong; then it may say what any reaction may.
+    let choices = on.map_or_else(
+        || [says(&Trigger::RolloutStarted), says(&Trigger::RollbackRequested)].concat(),
+        |on| says(on).to_vec(),
+    );
+    if let Some(event) = EventType::from_short(text).filter(|event| choices.contains(event)) {
         return Ok(event);
     }
     let names: Vec<_> = choices.iter().map(|event| format!("`{event}`")).collect();
-    let message = format!("`emit` cannot be {text:?} here; it is {}", names.join(", "));
+    let message = format!("`emit` cannot be {text:?} here; it is one of {}", names.join(", "));
     Err(item.refuse(Code::BadEvent, message, "leave it out to take the first"))
 }
 

@@ -82,8 +82,8 @@ fn event(
     let mut attributes = Attributes(attributes);
     check(&mut attributes, domain, &mut findings);
     let name = attributes.take("type");
-    let event =
-        given::event(name.as_deref().map(|name| name.strip_prefix(NAMESPACE).unwrap_or(name)), &mut findings);
+    let name = name.as_deref().map(|name| name.strip_prefix(NAMESPACE).unwrap_or(name));
+    let event = given::event("/type", name, &mut findings);
     let own = attributes.take("id");
     if own.is_none() {
         findings.push(finding("/id", "it is missing", "an id of its own for each event, e.g. a UUID"));

@@ -120,7 +120,7 @@ pub(super) fn read(query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Res
         let data = written.data.as_ref().map(|data| data.get().to_owned()).unwrap_or_default();
         (written, data)
     };
-    let event = event(written.event.as_deref(), &mut findings);
+    let event = event("/event", written.event.as_deref(), &mut findings);
     let given = Given {
         event: event.unwrap_or(EventType::Ready),
         rollout: named("/rollout", written.rollout, &mut findings),
@@ -147,7 +147,8 @@ pub(super) fn id(headers: &HeaderMap, own: Option<String>, findings: &mut Vec<Fi
     named("/id", own.or(key), findings)
 }
 
-pub(super) fn event(name: Option<&str>, findings: &mut Vec<Finding>) -> Option<EventType> {
+/// The event of a name that stands at `pointer`.
+pub(super) fn event(pointer: &str, name: Option<&str>, findings: &mut Vec<Finding>) -> Option<EventType> {
     let event = name.and_then(EventType::from_short).filter(|event| event.speaker() == Speaker::Service);
     if event.is_none() {
         let said = EventType::ALL.iter().filter(|event| event.speaker() == Speaker::Service);
@@ -156,7 +157,7 @@ pub(super) fn event(name: Option<&str>, findings: &mut Vec<Finding>) -> Option<E
             Some(name) => format!("{name:?} is not an event that a service says"),
             None => "the event is missing".to_owned(),
         };
-        findings.push(finding("/event", &message, &format!("one of {}", names.join(", "))));
+        findings.push(finding(pointer, &message, &format!("one of {}", names.join(", "))));
     }
     event
 }

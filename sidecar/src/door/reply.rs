@@ -1,6 +1,7 @@
 //! What the door answers.
 
 use axum::Json;
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use pavane_bus::wire::Finding;
@@ -131,6 +132,17 @@ pub(super) fn batch(replies: Vec<Reply>) -> Response {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
     }
     response
+}
+
+/// The answer where there is no page, or none that is asked so: what there is.
+pub(super) async fn no_page(asked: Request) -> Reply {
+    let detail = format!(
+        "the sidecar does not answer {} {}; it answers POST /v1/events, POST /v1/progress, POST /v1/service/drain, \
+         GET /v1/service/readyz, GET /healthz, GET /readyz and GET /metrics",
+        asked.method(),
+        asked.uri().path()
+    );
+    Reply::problem(StatusCode::NOT_FOUND, detail)
 }
 
 /// What is otherwise a little later.

@@ -50,6 +50,16 @@ async fn what_breaks_the_contract_is_refused_with_every_pointer() {
 
     let (status, answer) = post(&sidecar, "", r#"{"event":"RolloutAborted"}"#).await;
     assert_eq!((status, &answer["errors"][0]["pointer"]), (422, &json!("/event")), "a service is no person");
+    let media = [("content-type", "application/cloudevents+json")];
+    let whole = r#"{"specversion":"1.0","id":"w-1","source":"/ci","type":"Readyy","data":{}}"#;
+    let (status, answer) = send(&sidecar, "", &media, whole).await;
+    assert_eq!((status, &answer["errors"][0]["pointer"]), (422, &json!("/type")), "as it is called there");
+    let (status, answer) = send(&sidecar, "/Ready", &[("content-type", "application/json")], "{}").await;
+    let detail = answer["detail"].as_str().unwrap();
+    assert!(
+        status == 404 && detail.contains("POST /v1/events/Ready; it answers POST /v1/events,"),
+        "{answer}"
+    );
     let long = format!(r#"{{"event":"Ready","data":{{"detail":"{}"}}}}"#, "x".repeat(70_000));
     assert_eq!(post(&sidecar, "", &long).await.0, 413);
     let (low, high) =
@@ -94,7 +104,8 @@ async fn without_kafka_the_door_says_when_to_ask_again_and_the_sidecar_stays_rea
     assert_eq!(answer.status(), 503);
     assert_eq!(answer.headers()["retry-after"], "2");
     assert_eq!(answer.headers()["content-type"], "application/problem+json");
-    assert_eq!(sidecar.until_answers("/readyz").await, "ready\nrollback authority: off\n");
+    let page = sidecar.until_answers("/readyz").await;
+    assert!(page.starts_with("ready\nrollback authority: off\nblind: "), "{page}");
     sidecar.stop().await;
 }
 

@@ -13,5 +13,7 @@ mod phases;
 mod process;
 mod reactions;
 mod readiness;
+mod secrets;
 mod shop;
+mod sight;
 mod strangers;

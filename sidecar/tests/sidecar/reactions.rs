@@ -174,33 +174,6 @@ async fn a_pause_keeps_the_hook_waiting_until_it_is_lifted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_said_while_the_broker_was_away_survives_a_crash_and_comes_once() {
-    let (mut shop, service) = (Shop::open().await, Workload::start().await);
-    service.with(|state| state.hangs.send_replace(true));
-    let config = shop.config(&service);
-    let sidecar = shop.sidecar(config.clone()).await;
-    let rollout = shop.start(&plan()).await;
-    shop.say("/db", &rollout, DB, Ready::default()).await;
-    service.until("the hook", |state| !state.upgrades.is_empty()).await;
-    shop.embedded.broker().set_reachable(false).unwrap();
-    service.with(|state| state.hangs.send_replace(false));
-    sidecar.until_shows("pavane_sidecar_outbox_depth 1").await;
-    sidecar.kill().await;
-
-    shop.embedded.broker().set_reachable(true).unwrap();
-    let again = shop.sidecar(config).await;
-    let complete = shop.until("user-service", EventType::DeploymentComplete).await;
-    all_is_read(&shop).await;
-    again.stop().await;
-    shop.until("user-service", EventType::DeploymentStarted).await;
-    let id = &complete.event.envelope.id;
-    let same =
-        |record: &&pavane_events::Record| record.event.body.event_type() == EventType::DeploymentComplete;
-    assert!(shop.seen.iter().filter(same).all(|record| record.event.envelope.id == *id), "{:?}", shop.told());
-    assert_eq!(service.with(|state| state.upgrades.len()), 1);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_is_a_hook_like_any_other() {
     let mut shop = Shop::open().await;
     let dir = shop.dir.path().to_owned();
@@ -274,7 +247,7 @@ fn addressed(decision: i64, expected: Option<&str>) -> RollbackRequested {
 }
 
 /// Waits until the sidecar has read all that stands on the log, as its heartbeat says.
-async fn all_is_read(shop: &Shop) {
+pub(crate) async fn all_is_read(shop: &Shop) {
     let reader = shop.bus.reader(&crate::shop::domain(), pavane_bus::Policy::Structural).await.unwrap();
     let (_, end) = reader.bounds().await.unwrap();
     let mut beats = shop.bus.heartbeats().await.unwrap();

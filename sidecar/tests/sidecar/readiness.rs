@@ -55,7 +55,7 @@ async fn the_page_is_damped_and_comes_back_at_the_stricter_bound() {
     let (shop, service, peers) = (Shop::open().await, Workload::start().await, Peers::start().await);
     let ready = format!(
         "ready:\n  all:\n    - {{ name: jobs, queue: {{ http: \"{}/queue\", field: /depth }}, at_most: 100, \
-         back_at: 50, every: 10ms, failures: 3 }}\n",
+         back_at: 50, every: 10ms, timeout: 40s, failures: 3 }}\n",
         peers.page
     );
     let sidecar = shop.sidecar(with(&shop, &service, &ready)).await;
@@ -95,8 +95,8 @@ async fn the_page_is_damped_and_comes_back_at_the_stricter_bound() {
 async fn a_deployment_is_complete_when_the_checks_hold_and_fails_when_they_cease_to() {
     let (mut shop, service, peers) = (Shop::open().await, Workload::start().await, Peers::start().await);
     let ready = format!(
-        "ready:\n  within: 30s\n  healthy_for: 300ms\n  all:\n    - {{ name: jobs, queue: {{ http: \"{}/queue\", \
-         field: /depth }}, at_most: 100, every: 10ms, failures: 3 }}\n",
+        "ready:\n  within: 5m\n  healthy_for: 300ms\n  all:\n    - {{ name: jobs, queue: {{ http: \"{}/queue\", \
+         field: /depth }}, at_most: 100, every: 10ms, timeout: 40s, failures: 3 }}\n",
         peers.page
     );
     peers.depth.store(140, Ordering::SeqCst);
@@ -151,7 +151,7 @@ async fn without_a_broker_the_page_is_as_true_and_without_checks_it_says_so() {
 }
 
 /// A check that is asked often and makes up its mind soon.
-const FAST: &str = "every: 20ms, timeout: 2s, failures: 2";
+const FAST: &str = "every: 20ms, timeout: 10s, failures: 2";
 
 /// One check of each kind.
 fn every_kind(peers: &Peers) -> String {
@@ -166,7 +166,7 @@ fn every_kind(peers: &Peers) -> String {
          - {{ name: jobs, queue: {{ http: \"{page}/queue\", field: /depth }}, at_most: 100, {FAST} }}\n    \
          - {{ name: files, queue: {{ exec: [cat, \"{file}\"] }}, at_most: 100, {FAST} }}\n    \
          - {{ name: lag, kafka_lag: {{ group: users, topic: pavane.lifecycle }}, at_most: 2, every: 20ms, \
-         timeout: 5s, failures: 2 }}\n    \
+         timeout: 10s, failures: 2 }}\n    \
          - {{ name: errors, prometheus: {{ url: \"{page}\", query: \"rate(errors[1m])\" }}, at_most: 0.01, {FAST} }}\n",
         page = peers.page,
         port = address("port"),

@@ -1,6 +1,7 @@
 //! A shop to try a sidecar in: the embedded broker and registry, a service, and a way to speak and to read.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -325,8 +326,13 @@ pub(crate) fn domain() -> Domain {
     Domain::new("shop").unwrap()
 }
 
+/// A port that nobody else is given: below those that the system gives to whoever asks for any, so that it is still free when
+/// the sidecar listens there, and after each restart; and each process of tests takes them from a place of its own.
 pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 100).unwrap() * 120;
+    let mut ports = std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed) % 1_000);
+    ports.find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 /// user-db.Ready → user-service.DeploymentComplete (>=2.0.0, <3)

@@ -1,18 +1,14 @@
 //! A row of lives on one journal, in a domain of its own: each ends at its place and leaves what it left to the next.
 
+mod dance;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use pavane_bus::{Item, Policy, Reader, Writer};
-use pavane_events::command::{RollbackRequested, RolloutAborted, RolloutStarted};
-use pavane_events::service::Ready;
-use pavane_events::{
-    Body, Domain, Entry, Envelope, Event, EventId, EventType, Instance, RolloutId, Service, Source, StepId,
-    Version, identity,
-};
+use pavane_events::{Domain, Entry, RolloutId};
 use tokio::time::timeout;
-use uuid::Uuid;
 
 use super::Met;
 use super::house::{House, was_killed};
@@ -21,11 +17,13 @@ use super::registry::{Between, Manner};
 use super::service::{Posts, Said, hear};
 use super::trouble::{Aim, Trouble};
 use super::turns::Turns;
-use crate::shop::{PATIENCE, PAUSE, Shop, plan};
+use crate::shop::{PATIENCE, PAUSE, Shop};
 
 /// Where a row of lives leaves its files: in memory where that can be had. A kill takes nothing of what was written, synced or
 /// not; what power takes is tried elsewhere.
 const MEMORY: &str = "/dev/shm";
+
+/// A row of lives, and what was met in it.
 pub(crate) struct Chain {
     trouble: Trouble,
     number: u32,
@@ -253,100 +251,6 @@ impl Chain {
         open.is_none_or(|open| self.ledger.end(&open.id, open.decision.is_some()).is_some())
     }
 
-    /// Begins a rollout, asks it back, or ends it, as far as the service has come.
-    async fn dance(&mut self) {
-        let Some(Rollout { id, decision, mode }) = &self.rollout else {
-            let modes = self.trouble.modes();
-            let mode = modes[self.rollouts % modes.len()];
-            self.rollouts += 1;
-            self.houses[0].forget_result();
-            self.houses[0].put("mode", &format!("{mode}\n"));
-            self.houses[0].put("version", "1.0.0\n");
-            let id = RolloutId::new(format!("r-{}", Uuid::now_v7().simple())).unwrap();
-            self.start(&id).await;
-            self.say("/db", &id, Some(("user-db", "2.0.0")), Ready::default()).await;
-            self.rollout = Some(Rollout { id, decision: None, mode });
-            return;
-        };
-        let (id, decision, mode) = (id.clone(), *decision, *mode);
-        let Some(end) = self.ledger.end(&id, decision.is_some()) else { return };
-        if self.trouble.goes_back() && decision.is_none() && end == EventType::DeploymentComplete {
-            self.ask_back(&id).await;
-            return;
-        }
-        match mode {
-            "hang" => self.met.note("a hook hung"),
-            "deaf" => self.met.note("a hook ignored SIGTERM"),
-            "away" | "child" => self.met.note("a hook forked away"),
-            "rebuild" => self.met.note("a step went the other way"),
-            _ => {}
-        }
-        self.say("/ada", &id, None, RolloutAborted::default()).await;
-        self.rollout = None;
-    }
-
-    async fn start(&self, id: &RolloutId) {
-        let plan = plan();
-        let body = RolloutStarted {
-            choreography: plan.name.clone(),
-            plan: plan.to_json(),
-            plan_digest: plan.digest(),
-            rules: 1,
-            by: "ada".to_owned(),
-            reason: String::new(),
-        };
-        self.say("/ci", id, None, body).await;
-    }
-
-    async fn ask_back(&mut self, id: &RolloutId) {
-        let request = RollbackRequested { epoch: 1, by: "ada".into(), ..RollbackRequested::default() };
-        let decision = self.say("/ada", id, None, request.clone()).await;
-        let addressed = RollbackRequested {
-            step: Some(StepId::new("users").unwrap()),
-            service: Some(Service::new("user-service").unwrap()),
-            expected: Some(Version::new("2.0.0").unwrap()),
-            target: Some(Version::new("1.0.0").unwrap()),
-            decision: Some(decision),
-            ..request
-        };
-        let source = identity::sentinel_source(&self.domain);
-        let event = self.event(source.as_str(), id, None, addressed.clone());
-        self.writer.append(&event).await.unwrap();
-        self.met.note("asked back");
-        if self.trouble == Trouble::ReplacedSentinel {
-            // The one that comes says what the one that goes has said, under the same name, and once under another.
-            self.writer.append(&event).await.unwrap();
-            self.say(source.as_str(), id, None, addressed).await;
-            self.met.note("asked back by another sentinel too");
-        }
-        if let Some(rollout) = &mut self.rollout {
-            rollout.decision = Some(decision);
-        }
-    }
-
-    async fn say(
-        &self,
-        source: &str,
-        id: &RolloutId,
-        by: Option<(&str, &str)>,
-        body: impl Into<Body>,
-    ) -> i64 {
-        let event = self.event(source, id, by, body);
-        self.writer.append(&event).await.unwrap().offset
-    }
-
-    fn event(&self, source: &str, id: &RolloutId, by: Option<(&str, &str)>, body: impl Into<Body>) -> Event {
-        let event = EventId::new(Uuid::now_v7().to_string()).unwrap();
-        let mut envelope = Envelope::new(self.domain.clone(), Source::new(source).unwrap(), event);
-        envelope.rollout = Some(id.clone());
-        if let Some((service, version)) = by {
-            envelope.service = Some(Service::new(service).unwrap());
-            envelope.instance = Some(Instance::new(format!("{service}-0")).unwrap());
-            envelope.version = Some(Version::new(version).unwrap());
-        }
-        Event { envelope, body: body.into() }
-    }
-
     /// A life that fetches what it needs of the registry.
     async fn fetch(&mut self) {
         let life = self.houses[0].start("");
@@ -390,7 +294,9 @@ impl Chain {
         loop {
             self.read().await;
             let _result = self.houses[0].tell_result(&self.client).await;
-            if self.has_ended() && self.ledger.missing().is_empty() {
+            // What a killed life left running is ended by the one that follows, in its own time.
+            let is_quiet = self.houses[0].left().is_empty();
+            if self.has_ended() && self.ledger.missing().is_empty() && is_quiet {
                 break;
             }
             if turns.is_over(false) {

@@ -4,11 +4,10 @@ use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::trouble::Trouble;
-use crate::process::lives;
-use crate::shop::PATIENCE;
+use crate::process::{lives, works_in};
+use crate::shop::{PATIENCE, free_port};
 
 /// What the hook does: it writes down that it runs, and then what its mode says.
 const HOOK: &str = r#"
@@ -71,7 +70,7 @@ impl House {
         let (tcp, before) = if trouble == Trouble::WorksOn {
             let step = |way| format!("{{ exec: [sh, {place}/step.sh, {way}], timeout: 20s }}");
             let before = format!("before: [{{ run: {}, else: {} }}], ", step("hydrate"), step("rebuild"));
-            (format!("127.0.0.1:{}, ", lasting_port()), before)
+            (format!("127.0.0.1:{}, ", free_port()), before)
         } else {
             (String::new(), String::new())
         };
@@ -167,7 +166,8 @@ impl House {
     /// Hooks that hung and still do.
     pub(crate) fn left(&self) -> Vec<i32> {
         let text = std::fs::read_to_string(self.service.join("pids")).unwrap_or_default();
-        text.lines().filter_map(|line| line.parse().ok()).filter(|pid| lives(*pid)).collect()
+        let pids = text.lines().filter_map(|line| line.parse().ok());
+        pids.filter(|pid| lives(*pid) && works_in(*pid, &self.service)).collect()
     }
 }
 
@@ -192,14 +192,6 @@ impl Drop for Life {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-/// A port that nobody is given by chance between two lives.
-fn lasting_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 20_000 + u16::try_from(std::process::id() % 300).unwrap() * 32;
-    let ports = (0..).map(|_| first + NEXT.fetch_add(1, Ordering::Relaxed));
-    ports.into_iter().find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 /// Whether a process was ended by SIGKILL.
