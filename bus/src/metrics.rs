@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use opentelemetry::metrics::{Counter, Histogram};
+use opentelemetry::metrics::{Counter, Histogram, Meter};
 use opentelemetry::{KeyValue, global};
 use pavane_events::UnreadableReason;
 
@@ -44,12 +44,7 @@ impl Metrics {
                 .u64_counter("pavane_records_skipped")
                 .with_description("Records of other domains in the same partition.")
                 .build(),
-            tampered: meter
-                .u64_counter("pavane.registry.tamper")
-                .with_description(
-                    "How often the registry served another schema than the one that is known under an id.",
-                )
-                .build(),
+            tampered: tampered(&meter),
         }
     }
 
@@ -77,6 +72,16 @@ impl Metrics {
         labels.push(KeyValue::new("reason", reason.as_str()));
         self.unreadable.add(1, &labels);
     }
+}
+
+/// Begins at 0: of a series that begins with its first event nobody sees that it grew.
+fn tampered(meter: &Meter) -> Counter<u64> {
+    let tampered = meter.u64_counter("pavane.registry.tamper").with_description(
+        "How often the registry served another schema than the one that is known under an id.",
+    );
+    let tampered = tampered.build();
+    tampered.add(0, &[]);
+    tampered
 }
 
 fn labels(topic: &str, operation: &'static str) -> Vec<KeyValue> {

@@ -19,6 +19,7 @@
 //!   url: http://127.0.0.1:9090
 //! ```
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -83,11 +84,13 @@ fn config(f: &mut Fields<'_>) -> Result<Config, Reported> {
     let http = f.optional("http", Item::socket);
     let replica = f.optional("replica", Item::name::<Instance>);
     let external_url = f.optional("external_url", Item::url);
+    let meant = RefCell::default();
     let receivers = f.optional("receivers", |item| {
-        distinct(item, "receiver", |item| item.fields(receiver::receiver), |receiver| receiver.name.clone())
+        let read = |item: &Item<'_>| item.fields(|f| receiver::receiver(f, &meant));
+        distinct(item, "receiver", read, |receiver| receiver.name.clone())
     });
     let receivers = receivers.map(Option::unwrap_or_default);
-    let names: Vec<String> = receivers.iter().flatten().map(|receiver| receiver.name.clone()).collect();
+    let names: Vec<String> = meant.into_inner();
     let routes = routing::tree(f, &names);
     let known = domains.as_deref().unwrap_or_default();
     let dead_man = f.optional("dead_man", |item| item.fields(|f| dead_man::dead_man(f, known, &names)));
@@ -209,6 +212,18 @@ mod tests {
         let mut found = defects(text);
         found.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
         assert_eq!(found, codes(&expected));
+    }
+
+    #[test]
+    fn whoever_names_a_receiver_that_is_defective_is_not_told_that_there_is_none() {
+        let text = "domains: [shop]\nreceivers:\n  - name: a\n    webhook: { url: \"http://x.example/in\", \
+            secret_file: s }\nroute: { receiver: a, routes: [{ receiver: b }] }\ndead_man: { watchdog: [a] }\n";
+        let said = Config::from_yaml(text, "sentinel.yaml").expect_err("defective");
+        let said: Vec<String> =
+            said.iter().map(|defect| format!("{}: {}", defect.line, defect.message)).collect();
+        assert_eq!(said.len(), 2, "{said:#?}");
+        assert!(said[0].starts_with("4: `url` cannot be used"), "{said:#?}");
+        assert!(said[1].contains("`b`") && !said[1].contains("`a`"), "{said:#?}");
     }
 
     #[test]

@@ -152,7 +152,7 @@ impl<R: Reach> DeadMan<R> {
         if self.watchdog && well != watched.burns.is_some() {
             let alert = match watched.burns.take() {
                 Some(alert) => over(alert),
-                None => watched.burns.insert(burning(domain, &self.replica)).clone(),
+                None => watched.burns.insert(burning(domain, &self.replica, self.every)).clone(),
             };
             raise(&self.tellers, alert);
         }
@@ -184,7 +184,7 @@ impl<R: Reach> DeadMan<R> {
                 PingFailed { domain, reason, why: &why }.emit();
                 watched.missed += 1;
                 if watched.missed >= MISSED && watched.unreached.is_none() {
-                    let alert = watched.unreached.insert(unreached(domain, &self.replica, &why));
+                    let alert = watched.unreached.insert(unreached(domain, &self.replica, self.every, &why));
                     raise(&self.tellers, alert.clone());
                 }
             }
@@ -198,7 +198,7 @@ fn raise(tellers: &Tellers, alert: Alert) {
 }
 
 /// The alert that burns while the domain is seen.
-fn burning(domain: &Domain, replica: &str) -> Alert {
+fn burning(domain: &Domain, replica: &str, every: Duration) -> Alert {
     let labels = [("alertname", WATCHDOG), ("domain", domain.as_str()), ("severity", "none")];
     let annotations = [
         ("summary", format!("the sentinel sees domain {domain}")),
@@ -208,13 +208,14 @@ fn burning(domain: &Domain, replica: &str) -> Alert {
                 "This alert always burns. Whoever hears no more of it knows that nobody watches {domain}."
             ),
         ),
+        ("outlook", format!("it says this again every {every:?} while it sees {domain}")),
         ("page", page_of(WATCHDOG, "")),
     ];
     straight(&labels, annotations, replica)
 }
 
 /// The alert that nobody would miss the sentinel.
-fn unreached(domain: &Domain, replica: &str, why: &str) -> Alert {
+fn unreached(domain: &Domain, replica: &str, every: Duration, why: &str) -> Alert {
     let labels =
         [("alertname", UNREACHED), ("domain", domain.as_str()), ("replica", replica), ("severity", "ticket")];
     let annotations = [
@@ -226,6 +227,7 @@ fn unreached(domain: &Domain, replica: &str, why: &str) -> Alert {
             ),
         ),
         ("next_step", "mend the way to the address of `dead_man` in the sentinel's file".to_owned()),
+        ("outlook", format!("it pings on every {every:?}, and says so when a ping is taken")),
         ("page", page_of(UNREACHED, "")),
     ];
     straight(&labels, annotations, replica)

@@ -39,7 +39,7 @@ use crate::snapshot::keeper;
 use crate::snapshot::rack::{self, Rack};
 use crate::supervise::Tasks;
 use crate::watchdog::Watchdog;
-use crate::{dead_letters, eye, hearing, known_good, pen, repertoire, share};
+use crate::{dead_letters, eye, hearing, known_good, pen, repertoire, share, telemetry};
 
 /// How long the last appends may take when the sentinel stops.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -102,6 +102,7 @@ impl Sentinel {
     ) -> anyhow::Result<()> {
         pavane_telemetry::meter();
         let Self { config, routes, wires, metrics, listener } = self;
+        telemetry::begin(&config);
         tracing::info!(http = %listener.local_addr()?, replica = %config.replica, "the sentinel answers");
         let mut tasks = Tasks::new(stop.clone());
         tasks.spawn("connection", connection.clone().make());

@@ -4,6 +4,7 @@
 
 mod history;
 mod telling;
+mod zero;
 
 use std::fmt::Display;
 use std::sync::LazyLock;
@@ -17,10 +18,11 @@ use pavane_telemetry::opentelemetry::metrics::{Counter, Gauge};
 
 pub(crate) use history::{Kept, LogLies, NotCounted, Resumed, snapshot_took};
 pub(crate) use telling::{AttemptFailed, Delivered, GivenUp, Pending, PingFailed, ReminderFailed, pinged};
+pub(crate) use zero::begin;
 
 macro_rules! counters {
     ($($name:ident: $metric:literal, $what:literal;)*) => {$(
-        static $name: LazyLock<Counter<u64>> =
+        pub(super) static $name: LazyLock<Counter<u64>> =
             LazyLock::new(|| meter().u64_counter($metric).with_description($what).build());
     )*};
 }

@@ -4,7 +4,8 @@
 //! A real broker and registry, one sentinel as a process, receivers in this one. Rollouts of one step that nobody answers
 //! must each be told by one stall.
 //!
-//! `cargo bench -p pavane-tests --bench alerts`, or with `-- 200` for another number of rollouts in each part.
+//! `cargo bench -p pavane-tests --bench alerts`, or with `-- 200` for another number of rollouts in each part; `-- 1000 killed`
+//! plays the kills alone.
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
@@ -42,12 +43,15 @@ const RECEIVERS: usize = 10;
 const LIMIT: Duration = Duration::from_mins(5);
 
 /// How long a sentinel lives at least, and how much longer at most, in milliseconds.
-const LIFE: (u64, u64) = (3_000, 6_000);
+const LIFE: (u64, u64) = (1_000, 4_000);
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let rollouts = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(ROLLOUTS);
     let Some(services) = Services::get("the bench of alerts").await else { return Ok(()) };
+    if std::env::args().any(|argument| argument == "killed") {
+        return killed(&services, rollouts).await;
+    }
     soon(&services, rollouts).await?;
     for hangs in [false, true] {
         many(&services, rollouts, hangs).await?;

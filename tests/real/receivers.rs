@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const SCRIPT: &str = "bus/tests/stock_clients/receivers.py";
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_mins(1);
 const OLD: &str = "whsec_b2xkIHNlY3JldCBvZiB0aGUgdGVzdHMsIGdvaW5n";
 const NEW: &str = "whsec_bmV3IHNlY3JldCBvZiB0aGUgdGVzdHMsIGNvbWluZw==";
 

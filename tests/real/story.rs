@@ -19,6 +19,7 @@ use crate::story_cast::{Cast, Verdicts};
 use crate::story_claims::{
     decided_once, firing, names_all_that_one_must_know, no_alert_has_two_ids, resolved,
 };
+use crate::story_why::pavane;
 
 /// Who moves in acts 1 and 3.
 const MOVERS: [&str; 3] = ["user-service", "messaging", "matchmaking"];
@@ -92,14 +93,34 @@ async fn breaks_a_contract(stage: &Stage, cast: &mut Cast) -> Result<(String, Ve
         "the alert says why: {labels}"
     );
     ensure!(body.field == "/prerequisite", "it names the field that differs: {body:?}");
-    let told = call.body["alerts"][0]["annotations"].to_string();
-    ensure!(told.contains("/prerequisite"), "the alert names the field that differs: {told}");
+    names_what_differs(stage, &rollout, &call.body["alerts"][0]["annotations"], (schema_id, broken)).await?;
     let decided = cast.all_decide(&rollout, 1).await?;
     let calls = cast.dancers["tournament"].service.calls().await?;
     ensure!(calls == Calls::default(), "tournament could not read the event, and moved: {calls:?}");
     stage.pavane(&["abort", &rollout, "--reason", "matchmaking mends its event first"]).await?;
     cast.all_hold(&rollout, "aborted").await?;
     Ok((rollout, decided))
+}
+
+/// The alert and `pavane why` name the schema, the field that differs, and the record that is set aside.
+async fn names_what_differs(
+    stage: &Stage,
+    rollout: &str,
+    told: &Value,
+    (schema_id, broken): (u32, i64),
+) -> Result<()> {
+    let (schema, letter) = (schema_id.to_string(), broken.to_string());
+    for (field, wanted) in
+        [("schema_id", schema.as_str()), ("field", "/prerequisite"), ("dead_letter", letter.as_str())]
+    {
+        ensure!(told[field] == wanted, "the alert's {field} is not {wanted}: {told:#}");
+    }
+    let (code, why) = pavane(stage, &["why", rollout, "--output", "json"]).await?;
+    let why: Value = serde_json::from_str(&why).with_context(|| format!("failed to read: {why}"))?;
+    let seen = why["awaited"][0]["evidence"].as_array().context("what was seen")?;
+    let named = |seen: &Value| seen["schema_id"] == schema_id && seen["field"] == "/prerequisite";
+    ensure!(code == 1 && seen.iter().any(named), "why names the schema and the field: {why:#}");
+    Ok(())
 }
 
 /// Act 3: matchmaking hangs, and the sentinel that is about to say so is killed.

@@ -59,7 +59,7 @@ struct Matched {
 /// Lists what burns.
 pub async fn list(asked: &Asked, context: Context<'_>) -> Result<(), Failure> {
     let (burning, value): (Vec<Burning>, _) = get(asked, "/api/v2/alerts", &BTreeMap::new()).await?;
-    context.console.data(&picture(&burning), &value)?;
+    context.console.data(&picture(&burning, "nothing burns"), &value)?;
     if burning.is_empty() { Ok(()) } else { Err(Failure::found()) }
 }
 
@@ -74,13 +74,12 @@ pub async fn explain(
         let failed = look.matchers.iter().find(|matched| !matched.holds);
         tried::line(look.depth, &look.receiver, look.took, failed.map(|matched| matched.matcher.as_str()))
     });
-    let mut text: String = looks.collect();
-    text.push_str(&tried::told(&way.receivers));
+    let mut text = tried::way_to(&looks.collect::<String>(), &way.receivers);
     for id in &way.silenced_by {
         // writing to a text never fails
         let _ = writeln!(text, "silenced: {id}; see `pavane alerts silence list`");
     }
-    text.push_str(&picture(&way.alerts));
+    text.push_str(&picture(&way.alerts, "nothing burns that has these labels"));
     context.console.data(&text, &value)
 }
 
@@ -98,8 +97,12 @@ async fn get<T: serde::de::DeserializeOwned>(
             .help(help)
     };
     let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(unreachable)?;
-    let asked = reqwest::Url::parse_with_params(&url, query);
-    let asked = asked.map_err(|error| Failure::usage(format!("{url} is no URL: {error}")))?;
+    let parsed = if query.is_empty() {
+        reqwest::Url::parse(&url)
+    } else {
+        reqwest::Url::parse_with_params(&url, query)
+    };
+    let asked = parsed.map_err(|error| Failure::usage(format!("{url} is no URL: {error}")))?;
     let answer = client.get(asked).send().await.and_then(reqwest::Response::error_for_status);
     let value: Value = answer.map_err(unreachable)?.json().await.map_err(unreachable)?;
     let read = serde_json::from_value(value.clone()).map_err(|error| {
@@ -109,9 +112,9 @@ async fn get<T: serde::de::DeserializeOwned>(
     Ok((read, value))
 }
 
-fn picture(burning: &[Burning]) -> String {
+fn picture(burning: &[Burning], nothing: &str) -> String {
     if burning.is_empty() {
-        return "nothing burns\n".to_owned();
+        return format!("{nothing}\n");
     }
     let mut text = format!("{}\n", counted(burning.len(), "alert"));
     for alert in burning {
@@ -120,6 +123,8 @@ fn picture(burning: &[Burning]) -> String {
         let (name, severity, owner) = (label("alertname"), label("severity"), label("owner"));
         // writing to a text never fails
         let _ = writeln!(text, "\n✗ {name}  {severity}  {owner}  since {}\n  {summary}", alert.starts_at);
+        let more = alert.annotations.get("why").map(|command| format!("  `{command}` tells more\n"));
+        text.push_str(&more.unwrap_or_default());
         for Receiver { name, fate } in &alert.receivers {
             let _ = writeln!(text, "  → {name}: {fate}");
         }

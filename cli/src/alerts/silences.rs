@@ -43,7 +43,7 @@ pub async fn add(add: Add, context: Context<'_>) -> Result<(), Failure> {
     writer.put(Topic::Notifications, &key, Some(value)).await.map_err(outage::of)?;
     let human =
         format!("{} is silenced until {}\n  id {}\n", about(&silence), rfc3339(silence.ends_at), silence.id);
-    context.console.data(&human, &json!({ "silenceID": silence.id, "silence": silence }))
+    context.console.data(&human, &json!({ "silenceID": silence.id, "silence": silence.shown(now) }))
 }
 
 /// Lists the silences.
@@ -63,7 +63,8 @@ pub async fn list(context: Context<'_>) -> Result<(), Failure> {
             silence.comment
         );
     }
-    context.console.data(&text, &json!({ "silences": silences }))
+    let shown: Vec<_> = silences.iter().map(|silence| silence.shown(now)).collect();
+    context.console.data(&text, &json!({ "silences": shown }))
 }
 
 /// Takes a silence back.

@@ -70,7 +70,7 @@ fn picture(way: &Explanation) -> String {
         let failed = look.matchers.iter().find(|(_, holds)| !holds).map(|(matcher, _)| matcher.to_string());
         line(look.depth, &look.receiver, look.took, failed.as_deref())
     });
-    looks.collect::<String>() + &told(&way.receivers)
+    way_to(&looks.collect::<String>(), &way.receivers)
 }
 
 /// One route that was looked at, with the matcher that does not hold, if any.
@@ -84,10 +84,12 @@ pub(super) fn line(depth: usize, receiver: &str, took: bool, failed: Option<&str
     }
 }
 
-/// Who is told.
-pub(super) fn told(receivers: &[String]) -> String {
-    let told = if receivers.is_empty() { "nobody".to_owned() } else { receivers.join(", ") };
-    format!("told: {told}\n")
+/// The routes that were looked at, and who is told.
+pub(super) fn way_to(looks: &str, receivers: &[String]) -> String {
+    if receivers.is_empty() {
+        return "told: nobody, as no receiver is configured\n".to_owned();
+    }
+    format!("{looks}told: {}\n", receivers.join(", "))
 }
 
 fn config(file: &Path) -> Result<(Config, String), Failure> {

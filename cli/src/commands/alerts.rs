@@ -78,6 +78,13 @@ pub struct Explain {
 #[derive(Debug, Subcommand)]
 pub enum Silence {
     /// Says that alerts with these labels need not be told for a while.
+    #[command(after_help = "\
+Examples:
+  pavane alerts silence add 'rollout=\"r-42\"' --for 2h --comment \"moving the database\"
+  pavane alerts silence add 'owner=\"identity\"' 'severity!=\"page\"' --for 30m --comment \"a drill\"
+
+It is a row of pavane.notifications: every sentinel knows it at once, and it survives all of them. What was told to burn is
+told to be over, silenced or not.")]
     Add(Add),
     /// Lists the silences that count or will.
     List,

@@ -23,6 +23,8 @@ pub(crate) struct Fault {
     pub(crate) why: &'static str,
     /// Who else has a fault in this play, and may be named for it.
     pub(crate) also: &'static [&'static str],
+    /// What stands in fields of its own: the name, and how it begins. It stands in what `pavane why` says, too.
+    pub(crate) shows: &'static [(&'static str, &'static str)],
 }
 
 const USERS: &str = "users-v2.yaml";
@@ -44,6 +46,7 @@ const fn users(name: &'static str, timeline: &'static str) -> Fault {
         next,
         why,
         also: &[],
+        shows: &[],
     }
 }
 
@@ -71,6 +74,10 @@ impl Fault {
     const fn also(self, also: &'static [&'static str]) -> Self {
         Self { also, ..self }
     }
+
+    const fn shows(self, shows: &'static [(&'static str, &'static str)]) -> Self {
+        Self { shows, ..self }
+    }
 }
 
 /// The catalogue.
@@ -80,12 +87,14 @@ pub(crate) const FAULTS: &[Fault] = &[
         "- { at: 10s, publish: { service: matchmaking, event: Ready, schema: v2 } }",
     )
     .with(RATINGS)
-    .told("contract_broken", "matchmaking", "games", "say it again in the agreed schema"),
+    .told("contract_broken", "matchmaking", "games", "say it again in the agreed schema")
+    .shows(&[("schema_id", "2"), ("field", "/"), ("dead_letter", ""), ("offsets", "")]),
     users(
         "a service says its event in a new schema, and nobody waits for it: a dead letter",
         "- { at: 10s, publish: { service: messaging, event: DeploymentComplete, schema: v2 } }",
     )
-    .told("contract_broken", "messaging", "social", "say it again in the agreed schema"),
+    .told("contract_broken", "messaging", "social", "say it again in the agreed schema")
+    .shows(&[("schema_id", "2"), ("field", "/"), ("dead_letter", ""), ("offsets", "")]),
     users("an event is acknowledged and lost", "- { at: 10s, lose: { event: messaging.DeploymentComplete } }")
         .told("gap", "messaging", "social", "say it again"),
     users(
@@ -95,7 +104,8 @@ pub(crate) const FAULTS: &[Fault] = &[
     )
     .told("gap", "messaging", "social", "acknowledged and is not on the log"),
     users("an event waits in the outbox", "- { at: 10s, delay: { event: messaging.DeploymentComplete, by: 20m } }")
-        .told("undelivered", "messaging", "social", "the way from messaging-0 to Kafka"),
+        .told("undelivered", "messaging", "social", "the way from messaging-0 to Kafka")
+        .shows(&[("outbox", "messaging-0 1"), ("heartbeats", "")]),
     users("a sidecar is dead", "- { at: 10s, fail: { service: messaging, how: crash, for: 2h } }").told(
         "unreachable",
         "messaging",
@@ -120,7 +130,8 @@ pub(crate) const FAULTS: &[Fault] = &[
     )
     .told("unreachable", "messaging", "social", "look whether messaging-0 runs"),
     users("a hook fails on one of three", "- { at: 10s, fail: { service: user-service, instance: 1, how: hook } }")
-        .told("failed", "user-service", "identity", "mend user-service-"),
+        .told("failed", "user-service", "identity", "mend user-service-")
+        .shows(&[("lacking", "user-service-"), ("progress", "1 of 3 steps done (schema at offset ")]),
     users("a hook hangs, and its sidecar gives it up", "- { at: 10s, fail: { service: messaging, how: hang } }")
         .told("failed", "messaging", "social", "mend messaging-0"),
     users(
@@ -157,12 +168,9 @@ pub(crate) const FAULTS: &[Fault] = &[
         "social",
         "one sidecar for each instance name",
     ),
-    users("a service does not begin", "- { at: 10s, fail: { service: messaging, how: start } }").told(
-        "not_started",
-        "messaging",
-        "social",
-        "the upgrade has not begun on messaging-0",
-    ),
+    users("a service does not begin", "- { at: 10s, fail: { service: messaging, how: start } }")
+        .told("not_started", "messaging", "social", "the upgrade has not begun on messaging-0")
+        .shows(&[("lag", "messaging-0 "), ("lacking", "messaging-0")]),
     users(
         "a prerequisite does not begin, and all others wait for it",
         "- { at: 0s, fail: { service: user-db, how: start } }",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pavane_events::Domain;
 use pavane_rehearsal::performance::{Noted, Performance, Told};
 use pavane_rehearsal::{Piece, Sidecars, Stage, scenario};
-use pavane_sentinel_engine::diagnosis::{self, Chronicle, Diagnosis, Facts, diagnose};
+use pavane_sentinel_engine::diagnosis::{self, Awaited, Chronicle, Diagnosis, Facts, diagnose};
 use pavane_sentinel_engine::{AlertStatus, Engine, Input};
 
 use crate::faults::Fault;
@@ -84,6 +84,10 @@ impl Played {
         if !Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page).exists() {
             return Err(wrong(format!("there is no page {page}")));
         }
+        if told.annotation("outlook").is_empty() {
+            return Err(wrong("it does not say what the sentinel does".to_owned()));
+        }
+        shows(fault, told).map_err(wrong)?;
         self.blames_nobody_else(fault).map_err(wrong)?;
         self.why(fault, place).map_err(wrong)
     }
@@ -116,6 +120,7 @@ impl Played {
             if told.annotation("page") != first.page.as_deref().unwrap_or_default() {
                 return Err(format!("why leads to {:?}", first.page));
             }
+            why_shows(fault, told, first)?;
         } else if !matches!(fault.alert, "Blind" | "RolloutRefused" | "VersionDrift")
             && !format!("{diagnosis:?}").contains(fault.why)
         {
@@ -147,4 +152,38 @@ impl Played {
         let facts = Facts { view: &view, chronicle: &chronicle, beats, deliveries, now };
         diagnose(&facts, &id, None)
     }
+}
+
+/// What stands apart in the alert begins as it must.
+fn shows(fault: &Fault, told: &Told) -> Result<(), String> {
+    let lacks = |(field, begins): &&(&str, &str)| {
+        let shown = told.annotation(field);
+        shown.is_empty() || !shown.starts_with(begins)
+    };
+    fault.shows.iter().find(lacks).map_or(Ok(()), |(field, begins)| {
+        Err(format!("the {field} is {:?}, which does not begin with {begins:?}", told.annotation(field)))
+    })
+}
+
+/// What stands apart in the alert stands in what `pavane why` says, too.
+fn why_shows(fault: &Fault, told: &Told, first: &Awaited) -> Result<(), String> {
+    let seen = first.evidence.iter();
+    let wanted = |field: &str| fault.shows.iter().any(|(shown, _)| *shown == field);
+    let of_instance = |by: &str, number: i64| format!("{by} {number}");
+    for (field, found) in [
+        (
+            "schema_id",
+            seen.clone().filter_map(|seen| seen.schema_id).map(|id| id.to_string()).collect::<Vec<_>>(),
+        ),
+        ("field", seen.clone().map(|seen| seen.field.clone()).collect()),
+        ("outbox", seen.clone().map(|seen| of_instance(&seen.by, seen.outbox)).collect()),
+        ("lag", seen.clone().map(|seen| of_instance(&seen.by, seen.behind)).collect()),
+        ("lacking", vec![first.lacking.join(", ")]),
+    ] {
+        let shown = told.annotation(field);
+        if wanted(field) && !found.iter().any(|found| found == shown) {
+            return Err(format!("the {field} is {shown:?} and why says {found:?}"));
+        }
+    }
+    Ok(())
 }

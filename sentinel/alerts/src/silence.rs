@@ -2,9 +2,11 @@
 
 use pavane_events::{EventId, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::Labels;
+use crate::body::rfc3339;
 use crate::matcher::{Matcher, all_match};
 
 /// How many conditions a silence may have.
@@ -99,6 +101,19 @@ impl Silence {
         } else {
             SilenceState::Expired
         }
+    }
+
+    /// The silence as Alertmanager's API shows it, with where it stands at this time.
+    pub fn shown(&self, now: Timestamp) -> Value {
+        json!({
+            "id": self.id,
+            "matchers": self.matchers,
+            "startsAt": rfc3339(self.starts_at),
+            "endsAt": rfc3339(self.ends_at),
+            "createdBy": self.created_by,
+            "comment": self.comment,
+            "status": { "state": self.state(now) },
+        })
     }
 
     /// Whether it keeps an alert with these labels from being told.

@@ -3,6 +3,7 @@
 mod about;
 mod apart;
 mod blind;
+pub(crate) mod outlook;
 mod story;
 
 use std::collections::BTreeMap;
@@ -87,7 +88,7 @@ impl Fold {
         let expects = rollout.expects(i);
         alert.say("evidence", format!("{who} said {expects} (offset {})", said.cites));
         alert.say("offsets", said.cites.to_string());
-        alert.say("outlook", format!("it keeps the word, and counts it when {missing} has come"));
+        alert.say("outlook", self.outlook_of_violation(rollout, &missing, raw));
         alert.say("missing", missing);
         self.burn(n, About::Step(i, Concern::Sequence), alert, out);
     }
@@ -218,6 +219,8 @@ impl Fold {
             rollout.id, phase.id
         );
         alert.say("next_step", next);
+        alert.say("outlook", self.outlook_of_gate(rollout, k));
+        alert.say("offsets", record.offset.to_string());
         self.burn(n, About::Phase(k, Wait::Rejected), alert, out);
     }
 

@@ -11,6 +11,7 @@ use pavane_events::control::{Sighting, SightingKind};
 use pavane_events::identity::sha256_hex;
 use pavane_events::{EventId, Heartbeat, Instance, Record, Service, Timestamp, Version};
 
+use crate::alert::outlook;
 use crate::diagnosis::words::page_of;
 use crate::effect::{Alert, AlertStatus, Effect};
 use crate::fold::Fold;
@@ -194,6 +195,7 @@ impl Fold {
         let owner = known.map_or("", |known| &known.owner).to_owned();
         for (key, text) in [
             ("next_step", next),
+            ("outlook", outlook::drifting(service, &versions)),
             ("culprit", service.to_string()),
             ("culprit_owner", owner),
             ("page", page_of("VersionDrift", "conflict")),

@@ -5,7 +5,7 @@
 use pavane_events::command::RolloutPaused;
 use pavane_events::{Record, identity};
 
-use crate::alert::{About, Concern, Matter};
+use crate::alert::{About, Concern, Matter, outlook};
 use crate::effect::{Counter, Effect};
 use crate::fold::Fold;
 use crate::rollout::{Rollout, Status};
@@ -39,7 +39,7 @@ impl Fold {
         let next =
             "`pavane rollback {0} --reason …` goes back all the same, `pavane resume {0}` goes on without";
         alert.say("next_step", next.replace("{0}", rollout.id.as_str()));
-        alert.say("outlook", "it has paused the rollout, and does not ask again for this stall".to_owned());
+        alert.say("outlook", self.outlook_of_brake(record.at));
         self.burn(n, About::Step(i, Concern::Withheld), alert, out);
     }
 
@@ -73,7 +73,7 @@ impl Fold {
         );
         alert.say("next_step", format!("bring these to one version by hand: {left}"));
         alert.say("lacking", left);
-        alert.say("outlook", "it asks for nothing more: the rollout has ended".to_owned());
+        alert.say("outlook", outlook::ended(rollout, record.at));
         if let Some(i) = rollout.first_not_back() {
             let (service, owner) = (rollout.service(i).into_owned(), rollout.plan_step(i).owner.clone());
             alert.labels.insert("service".to_owned(), service.to_string());
@@ -115,7 +115,7 @@ impl Fold {
         }
         let next = "decide what becomes of what stays: does the old version of the others run with it?";
         alert.say("next_step", next.to_owned());
-        alert.say("outlook", "it asks for nothing more: the rollout has ended".to_owned());
+        alert.say("outlook", outlook::ended(rollout, record.at));
         self.burn(n, About::Whole(Matter::Frozen), alert, out);
     }
 
@@ -151,6 +151,7 @@ impl Fold {
         );
         alert.say("offsets", record.offset.to_string());
         alert.say("next_step", format!("look which version {who} runs, and whether the others run with it"));
+        alert.say("outlook", self.outlook_of_late(rollout, i, record.at));
         self.burn(n, About::Step(i, Concern::Late), alert, out);
     }
 

@@ -9,7 +9,7 @@ use pavane_choreography::{Concurrency, Step};
 use pavane_events::command::RolloutStarted;
 use pavane_events::{Lookup, Record, RolloutId, Service, Timestamp};
 
-use crate::alert::{About, Matter};
+use crate::alert::{About, Matter, outlook};
 use crate::effect::{Counter, Effect, Ended};
 use crate::fold::{Fold, Touched};
 use crate::input::BlindCause;
@@ -199,6 +199,7 @@ impl Fold {
                 "next_step",
                 format!("wait for the end of {other_id}, or `pavane abort {other_id}`; then start it again"),
             ),
+            ("outlook", outlook::refused(id.as_str(), other_id.as_str())),
             ("why", format!("pavane why {other_id}")),
             ("culprit", service.to_string()),
             ("culprit_owner", owner.clone()),

@@ -35,6 +35,8 @@ impl Fold {
             ),
         );
         alert.say("next_step", format!("`pavane resume {}` lets it run on", rollout.id));
+        alert.say("outlook", self.outlook_of_pause(record.at));
+        alert.say("offsets", record.offset.to_string());
         self.burn(n, about, alert, out);
     }
 
@@ -71,6 +73,8 @@ impl Fold {
             format!("No rollout of {domain} begins or goes on, and nothing else of it is told."),
         );
         alert.say("next_step", "`pavane release` lets its rollouts run on".to_owned());
+        alert.say("outlook", self.outlook_of_hold(record.at));
+        alert.say("offsets", record.offset.to_string());
         alert.say("page", page_of("DomainHeld", ""));
         out.push(Effect::Raise(Box::new(alert.clone())));
         self.hold_told = Some(Box::new(alert));

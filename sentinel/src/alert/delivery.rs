@@ -30,6 +30,8 @@ pub(crate) struct Route<P> {
     pub(crate) name: String,
     pub(crate) post: P,
     slots: Semaphore,
+    /// How long to wait after the so-many-th failure; see [`schedule::wait`].
+    wait: fn(usize, Pace, f64) -> Duration,
 }
 
 /// How many attempts run at a time for one receiver.
@@ -40,7 +42,13 @@ pub(crate) type Elsewhere = Arc<AtomicBool>;
 
 impl<P: Post> Route<P> {
     pub(crate) fn new(name: String, post: P) -> Self {
-        Self { name, post, slots: Semaphore::new(SLOTS) }
+        Self { name, post, slots: Semaphore::new(SLOTS), wait: schedule::wait }
+    }
+
+    /// The same, a thousand times as soon after each failure.
+    #[cfg(test)]
+    pub(crate) fn in_haste(self) -> Self {
+        Self { wait: |failed, pace, chance| schedule::wait(failed, pace, chance) / 1_000, ..self }
     }
 
     /// Makes one attempt, when there is room for it.
@@ -69,7 +77,7 @@ impl<P: Post> Route<P> {
                 Answer::Failed { reason, why, pace } => (reason, why, pace),
             };
             failures += 1;
-            let wait = schedule::wait(failures as usize, pace, schedule::chance());
+            let wait = (self.wait)(failures as usize, pace, schedule::chance());
             if began.elapsed() + wait > GIVE_UP {
                 GivenUp { receiver: &self.name, id: &news.id, attempts: failures, why: &why }.emit();
                 return End::GivenUp;

@@ -1,5 +1,6 @@
 //! Somebody who is told, and how.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -156,9 +157,10 @@ pub struct Command {
     pub timeout: Duration,
 }
 
-/// Reads one receiver.
-pub(super) fn receiver(f: &mut Fields<'_>) -> Result<Receiver, Reported> {
+/// Reads one receiver. Its name is kept in `named` whatever else is wrong with it: who means it does not err.
+pub(super) fn receiver(f: &mut Fields<'_>, named: &RefCell<Vec<String>>) -> Result<Receiver, Reported> {
     let name = f.required("name", Item::label);
+    named.borrow_mut().extend(name.iter().cloned());
     let title = f.optional("title", |item| item.spanned(Item::text));
     let text = f.optional("text", |item| item.spanned(template));
     let kind = f.exactly_one(&[

@@ -83,6 +83,7 @@ impl House {
         let mut told = Vec::new();
         while let Ok(Raised { alert, way }) = self.raised.try_recv() {
             assert!(matches!(way, Way::Straight) && pavane_alerts::is_straight(&alert.labels));
+            assert!(alert.annotations["outlook"].contains("every 60s"), "what comes, and when: {alert:?}");
             told.push((alert.labels["alertname"].clone(), alert.status));
         }
         told

@@ -116,18 +116,7 @@ fn told(fate: &Fate, names: &Names) -> String {
 async fn silences(State(desk): State<Desk>) -> Result<Json<Vec<Value>>, Problem> {
     let now = wall();
     let silences = desk.ask(Question::Silences).await?;
-    let shown = silences.iter().map(|silence| {
-        json!({
-            "id": silence.id,
-            "matchers": silence.matchers,
-            "startsAt": rfc3339(silence.starts_at),
-            "endsAt": rfc3339(silence.ends_at),
-            "createdBy": silence.created_by,
-            "comment": silence.comment,
-            "status": { "state": silence.state(now) },
-        })
-    });
-    Ok(Json(shown.collect()))
+    Ok(Json(silences.iter().map(|silence| silence.shown(now)).collect()))
 }
 
 /// A silence as it is written.

@@ -23,11 +23,12 @@ use super::*;
 use crate::alert::signature::Secrets;
 
 mod changes;
+mod counts;
 mod phases;
 mod tamper;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(90);
 
 /// What a receiver got: headers and body.
 type Inbox = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
@@ -86,7 +87,18 @@ impl Stage {
     }
 
     async fn say(&self, rollout: &str, id: &str, service: Option<(&str, &str)>, body: impl Into<Body>) {
-        let domain = domain();
+        self.say_in("shop", rollout, id, service, body).await;
+    }
+
+    async fn say_in(
+        &self,
+        domain: &str,
+        rollout: &str,
+        id: &str,
+        service: Option<(&str, &str)>,
+        body: impl Into<Body>,
+    ) {
+        let domain = Domain::new(domain).expect("a name");
         let who = service.map_or("ci".to_owned(), |(service, instance)| format!("{service}/{instance}"));
         let source = Source::new(format!("/pavane/{domain}/{who}")).expect("a source");
         let mut envelope = Envelope::new(domain, source, EventId::new(id).expect("a name"));
@@ -373,7 +385,7 @@ async fn receiver_at(path: &str, inbox: Inbox, open: Arc<AtomicBool>) -> String 
     format!("http://{address}/in")
 }
 
-/// Waits for a condition, at most 30 s.
+/// Waits for a condition.
 async fn until(what: &str, condition: impl AsyncFn() -> bool) {
     let holds = async {
         let mut look = tokio::time::interval(Duration::from_millis(20));

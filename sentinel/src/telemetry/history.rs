@@ -11,7 +11,7 @@ use pavane_telemetry::opentelemetry::metrics::{Counter, Gauge};
 
 use super::label;
 
-static LIES: LazyLock<Counter<u64>> = LazyLock::new(|| {
+pub(super) static LIES: LazyLock<Counter<u64>> = LazyLock::new(|| {
     let lies = meter().u64_counter("pavane.sentinel.log.lies");
     lies.with_description("How often the log was not the one that was read, by cause.").build()
 });

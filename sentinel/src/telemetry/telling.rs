@@ -18,7 +18,7 @@ counters! {
     UNPINGED: "pavane.dead_man.failed", "Pings that were not taken, by reason.";
 }
 
-static PENDING: LazyLock<UpDownCounter<i64>> = LazyLock::new(|| {
+pub(super) static PENDING: LazyLock<UpDownCounter<i64>> = LazyLock::new(|| {
     let pending = meter().i64_up_down_counter("pavane.alerts.pending");
     pending.with_description("Notifications on their way, by receiver.").build()
 });

@@ -2,6 +2,7 @@
 
 use pavane_events::{Domain, EventId, Timestamp};
 
+use crate::alert::outlook;
 use crate::diagnosis::words::{page_of, spaced};
 use crate::effect::{Alert, AlertStatus};
 use crate::input::BlindCause;
@@ -29,6 +30,7 @@ pub(crate) fn blind(domain: &Domain, replica: &str, cause: BlindCause, status: A
         ("culprit", culprit.to_owned()),
         ("culprit_owner", "platform".to_owned()),
         ("next_step", next.to_owned()),
+        ("outlook", outlook::blind(cause).to_owned()),
         ("page", page_of("Blind", cause.as_str())),
     ];
     let annotations = annotations.map(|(key, text)| (key.to_owned(), text)).into();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use pavane_events::{PhaseId, identity};
 
-use crate::alert::{About, Wait, spoken};
+use crate::alert::{About, Wait, outlook, spoken};
 use crate::effect::Alert;
 use crate::fold::Fold;
 use crate::rollout::{Rollout, Status};
@@ -29,6 +29,7 @@ pub(super) fn reminder(fold: &Fold, rollout: &Rollout, about: About) -> Alert {
             let next =
                 next.replace("{service}", rollout.service(i).as_str()).replace("{step}", step.id.as_str());
             alert.say("next_step", next.replace("{id}", rollout.id.as_str()));
+            alert.say("outlook", fold.outlook_of_orphan(rollout, i));
             alert
         }
         About::Whole(_) => {
@@ -46,6 +47,8 @@ pub(super) fn reminder(fold: &Fold, rollout: &Rollout, about: About) -> Alert {
                 ),
             );
             alert.say("next_step", format!("{next}; `pavane abort {}` ends it where it stands", rollout.id));
+            let since = super::stands_since(rollout, super::time_of(fold, rollout));
+            alert.say("outlook", fold.outlook_of_standing(since));
             alert
         }
     }
@@ -128,7 +131,17 @@ fn phase(fold: &Fold, rollout: &Rollout, k: usize, wait: Wait) -> Alert {
     };
     alert.say("description", format!("Phase {} of rollout {id} {what}.", phase.id));
     alert.say("next_step", next);
+    alert.say("outlook", outlook_of_phase(fold, rollout, k, wait));
     alert
+}
+
+fn outlook_of_phase(fold: &Fold, rollout: &Rollout, k: usize, wait: Wait) -> String {
+    match wait {
+        Wait::Approval | Wait::Rejected => fold.outlook_of_gate(rollout, k),
+        Wait::Maintenance => fold.outlook_of_closed(rollout, k),
+        Wait::Cohort => outlook::unheard(rollout.plan_phase(k).id.as_str()),
+        Wait::Metric => outlook::blindfold(rollout, k),
+    }
 }
 
 /// An alert with the id that every replica gives it: of its name, and of the record at which it began to hold.
