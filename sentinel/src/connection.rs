@@ -90,26 +90,59 @@ impl Connection {
 pub(crate) struct Patience {
     doing: &'static str,
     next: Duration,
+    longest: Duration,
 }
 
 impl Patience {
     const FIRST: Duration = Duration::from_millis(500);
     const LONGEST: Duration = Duration::from_secs(10);
+    /// For what sight depends on: whoever waits is blind for as long, though the broker may be back.
+    const BRIEF: Duration = Duration::from_secs(1);
 
     pub(crate) fn new(doing: &'static str) -> Self {
-        Self { doing, next: Self::FIRST }
+        Self { doing, next: Self::FIRST, longest: Self::LONGEST }
+    }
+
+    /// Waits of a second at most.
+    pub(crate) fn brief(doing: &'static str) -> Self {
+        Self { longest: Self::BRIEF, ..Self::new(doing) }
     }
 
     /// Says what failed and waits.
     pub(crate) async fn wait(&mut self, error: &(dyn Display + Sync)) {
         let wait = self.next;
         Trouble { doing: self.doing, error, wait }.emit();
-        self.next = (wait * 2).min(Self::LONGEST);
+        self.next = (wait * 2).min(self.longest);
         tokio::time::sleep(wait).await;
     }
 
     /// It worked: the next failure waits half a second again.
     pub(crate) fn reset(&mut self) {
         self.next = Self::FIRST;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn waits(patience: &mut Patience) -> Vec<u128> {
+        let mut waits = Vec::new();
+        for _ in 0..6 {
+            let begun = tokio::time::Instant::now();
+            patience.wait(&"nobody answers").await;
+            waits.push(begun.elapsed().as_millis());
+        }
+        waits
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_sight_depends_on_is_tried_again_within_a_second_however_often_it_failed() {
+        let mut patience = Patience::brief("read the log");
+        assert_eq!(waits(&mut patience).await, [500, 1_000, 1_000, 1_000, 1_000, 1_000]);
+        let mut patience = Patience::new("write a snapshot");
+        assert_eq!(waits(&mut patience).await, [500, 1_000, 2_000, 4_000, 8_000, 10_000]);
+        patience.reset();
+        assert_eq!(waits(&mut patience).await[0], 500);
     }
 }

@@ -32,7 +32,7 @@ pub(crate) async fn watch(
     rack: std::sync::Arc<Rack>,
     to: mpsc::Sender<Happening>,
 ) -> anyhow::Result<()> {
-    let patience = Patience::new("read the log");
+    let patience = Patience::brief("read the log");
     let seen = Seen::default();
     let mut eye = Eye { domain, replica, to, patience, seen, expected: None, doubts: false, arrived: false };
     let stopped = match eye.open(&connection, &rack).await? {

@@ -16,7 +16,7 @@ pub(crate) async fn listen(
     connection: Connection,
     loops: BTreeMap<Domain, mpsc::Sender<Happening>>,
 ) -> anyhow::Result<()> {
-    let mut patience = Patience::new("read the heartbeats");
+    let mut patience = Patience::brief("read the heartbeats");
     let mut reader: Option<HeartbeatReader> = None;
     loop {
         let beat = match &mut reader {
