@@ -185,9 +185,8 @@ impl Partition {
         let may = *self.speaks.borrow() && sees && self.hands.has_set_all_aside();
         if may && self.archive.is_due(last) {
             let begun = Instant::now();
-            let fold = self.engine.snapshot();
+            let (fold, alerts) = (self.engine.folded(), self.hands.undelivered());
             telemetry::snapshot_took(&self.domain, begun.elapsed());
-            let alerts = self.hands.undelivered();
             self.archive.hand_over(begun, &self.domain, fold, alerts);
         }
     }

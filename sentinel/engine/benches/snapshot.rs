@@ -33,7 +33,9 @@ const TIMES: usize = 3;
 fn main() {
     let asked: Vec<u64> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
     let sizes = if asked.is_empty() { vec![1_000, 10_000, 100_000] } else { asked };
-    println!("open rollouts  records      bytes  bytes each  made in  restored in  log replayed in   times");
+    println!(
+        "open rollouts  records      bytes  bytes each  loop kept  made in  restored in  log replayed in   times"
+    );
     for rollouts in sizes {
         run(rollouts);
     }
@@ -48,13 +50,14 @@ fn run(rollouts: u64) {
         }
         engine
     });
-    let (made, snapshot) = quickest(|| engine.snapshot());
+    let (kept, folded) = quickest(|| engine.folded());
+    let (made, snapshot) = quickest(|| folded.snapshot());
     let (restored, again) =
         quickest(|| Engine::restore(domain(), "s".to_owned(), &snapshot).expect("it was just made"));
     assert!(again.snapshot() == snapshot, "restored is what was written");
     let each = snapshot.len() as u64 / rollouts;
     println!(
-        "{rollouts:>13} {:>8} {:>10} {each:>11} {made:>8.1?} {restored:>12.1?} {replayed:>16.1?} {:>7.1}",
+        "{rollouts:>13} {:>8} {:>10} {each:>11} {kept:>10.1?} {made:>8.1?} {restored:>12.1?} {replayed:>16.1?} {:>7.1}",
         log.len(),
         snapshot.len(),
         replayed.as_secs_f64() / restored.as_secs_f64()

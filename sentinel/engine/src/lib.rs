@@ -87,7 +87,7 @@ pub use engine::Engine;
 pub use input::{BlindCause, Input};
 pub use pavane_events::command::RULES;
 pub use rollout::Status;
-pub use snapshot::{FORMAT, SnapshotError};
+pub use snapshot::{FORMAT, Folded, SnapshotError};
 pub use step::Overriding;
 pub use view::{
     DriftView, InstanceView, PhaseStatus, PhaseView, RolloutView, StepStatus, StepView, VerdictView, View,

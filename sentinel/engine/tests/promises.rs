@@ -80,10 +80,12 @@ fn what_was_kept_and_the_rest_of_the_log_are_the_whole_log_in_bytes() {
             engine =
                 Engine::restore(floor::domain(), "another".to_owned(), &kept).expect("what was kept is read");
             assert!(engine.snapshot() == kept, "{}: it does not keep what it was given", what());
+            let folded = engine.folded();
             let next = (cut + 1 + dice.below(200)).min(history.entries.len());
             for entry in &history.entries[cut..next] {
                 let _ = engine.handle(0, Input::Read(entry.clone()));
             }
+            assert!(folded.snapshot() == kept, "{}: what was taken out reads on", what());
             cut = next;
         }
         assert!(engine.snapshot() == whole, "{}: not the whole", history.name());

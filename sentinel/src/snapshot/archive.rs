@@ -3,21 +3,23 @@
 use std::sync::Arc;
 
 use pavane_events::{Domain, Entry};
-use pavane_sentinel_engine::Alert;
+use pavane_sentinel_engine::{Alert, Folded};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::clock::wall;
 use crate::snapshot::Manifest;
-use crate::snapshot::due::Due;
+use crate::snapshot::due::{Cost, Due};
 use crate::witness::Witness;
 
 /// What was taken of a domain, to be cut into rows and written.
 pub(crate) struct Taken {
     pub(crate) domain: Domain,
-    pub(crate) fold: Vec<u8>,
+    pub(crate) fold: Folded,
     pub(crate) alerts: Vec<Alert>,
     pub(crate) manifest: Manifest,
+    /// Where it is noted how long it took.
+    pub(crate) cost: Cost,
 }
 
 /// A domain's way to its snapshots.
@@ -59,13 +61,14 @@ impl Archive {
     }
 
     /// Hands over what was taken; `begun` says since when it was.
-    pub(crate) fn hand_over(&mut self, begun: Instant, domain: &Domain, fold: Vec<u8>, alerts: Vec<Alert>) {
+    pub(crate) fn hand_over(&mut self, begun: Instant, domain: &Domain, fold: Folded, alerts: Vec<Alert>) {
         self.due.made(begun);
         let Some(last) = self.last.clone() else { return };
         let (partition, partitions) = self.place;
         let (parts, sha256, replica, at) = (0, String::new(), self.replica.to_string(), wall());
         let manifest = Manifest { last, partition, partitions, parts, sha256, replica, at };
         // Whoever writes ends only with the process; then the next one starts from an older snapshot.
-        let _full = self.to.try_send(Taken { domain: domain.clone(), fold, alerts, manifest });
+        let (domain, cost) = (domain.clone(), self.due.cost());
+        let _full = self.to.try_send(Taken { domain, fold, alerts, manifest, cost });
     }
 }

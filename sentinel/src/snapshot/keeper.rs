@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pavane_bus::{Error, Topic};
 use pavane_events::Domain;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::connection::{Connection, Patience};
 use crate::snapshot::Snapshot;
@@ -19,8 +20,13 @@ pub(crate) async fn write(
     mut taken: mpsc::Receiver<Taken>,
 ) -> anyhow::Result<()> {
     let mut keeper = Keeper { connection, patience: Patience::new("write a snapshot") };
-    while let Some(Taken { domain, fold, alerts, manifest }) = taken.recv().await {
-        let cut = move || Snapshot::new(domain, &fold, alerts, manifest);
+    while let Some(Taken { domain, fold, alerts, manifest, cost }) = taken.recv().await {
+        let cut = move || {
+            let begun = Instant::now();
+            let snapshot = Snapshot::new(domain, &fold.snapshot(), alerts, manifest);
+            cost.note(begun.elapsed());
+            snapshot
+        };
         let snapshot = tokio::task::spawn_blocking(cut).await?;
         for (key, value) in snapshot.rows() {
             keeper.put(&key, Some(value)).await?;
