@@ -5,8 +5,10 @@
 //! | [`line`](mod@line) [`range`] | a record as one line of a file, and back |
 //! | [`source`] | where records come from: a log, or a file |
 //! | [`court`] | the sentinel's engine, reading along, and what it says of each record |
+//! | [`asked`] | what somebody asks for by its name, and nobody bears |
 //! | [`comparison`] `other` `life` `outcome` | the same facts judged by another plan, and the difference |
 
+pub mod asked;
 pub mod comparison;
 pub mod court;
 mod life;

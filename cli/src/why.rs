@@ -6,5 +6,5 @@ mod path;
 mod sheet;
 
 pub use gather::{Gathered, gather};
-pub use lookup::unknown;
+pub use lookup::{near, unknown};
 pub use sheet::sheet;

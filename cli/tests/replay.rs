@@ -47,8 +47,13 @@ fn a_range_says_what_is_printed_and_a_rollout_whose() {
     let wanted: Vec<&Value> =
         all.iter().filter(|line| offset(line).is_some_and(|at| (62..66).contains(&at))).collect();
     assert!(wanted.len() > 2 && late.iter().filter(|line| offset(line).is_some()).eq(wanted), "{late:#?}");
-    let nobody = json(&replay(&["--file", &file, "--output", "json", "--rollout", "other"]));
-    assert_eq!(nobody.len(), 1, "the sum alone: {nobody:#?}");
+    let nobody = replay(&["--file", &file, "--rollout", "furst"]);
+    assert_eq!((nobody.status.code(), text(&nobody.stdout).as_str()), (Some(1), ""));
+    let said = text(&nobody.stderr);
+    assert!(
+        said.contains("nothing that was read is of rollout furst") && said.contains("did you mean first?"),
+        "{said}"
+    );
     let soon = json(&replay(&["--file", &file, "--output", "json", "--to", "2026-01-05T10:01:00Z"]));
     assert!(soon.iter().all(|line| line["event"] != "RolloutStalled") && soon.len() < all.len(), "{soon:#?}");
 }
@@ -126,7 +131,10 @@ fn what_rests_on_a_rollback_that_another_plan_does_not_ask_for_is_marked_as_unkn
     let json = json(&replay(&["--file", &file, "--plan", &patient, "--output", "json"]));
     assert!(json[0]["rollouts"][0]["unknown_from"].is_i64(), "{json:#?}");
     let unknown = other(&folder, "users-v2.yaml", "name: users-v2", "name: users-v9");
-    assert_eq!(replay(&["--file", &file, "--plan", &unknown]).status.code(), Some(0), "nobody danced that");
+    let nobody = replay(&["--file", &file, "--plan", &unknown]);
+    assert_eq!(nobody.status.code(), Some(0), "nobody danced that");
+    let said = text(&nobody.stderr);
+    assert!(said.contains("nothing was compared") && said.contains("danced there: users-v2"), "{said}");
     let named = replay(&["--file", &file, "--plan", &unknown, "--rollout", "first"]);
     assert!(text(&named.stdout).contains("of 1 rollout"), "{}", text(&named.stdout));
 }

@@ -30,11 +30,11 @@ Examples:
   pavane apply users-v2.yaml
   pavane apply --dry-run choreographies/*.yaml
 
-Each choreography is created, changed, reworded (the same plan from another text) or unchanged.
-With --dry-run nothing is written; where Kafka is known, what would happen is told, else the
+Each choreography is created, changed, reworded (the same plan from another text) or unchanged. \
+With --dry-run nothing is written; where Kafka is known, what would happen is told, else the \
 files alone are checked.
 
-Exit codes: 0 published, or with --dry-run sound; 2 usage, 3 a file cannot be read or is not sound,
+Exit codes: 0 published, or with --dry-run sound; 2 usage, 3 a file cannot be read or is not sound, \
 4 Kafka or the registry cannot be reached.")]
 pub struct Apply {
     /// The choreographies.

@@ -30,7 +30,7 @@ Examples:
   pavane status r-42                         which gate is open, and whom it waits for
   pavane approve r-42 rest --reason 'error rate is flat'
 
-Exit codes: 0 it counts; 1 it does not, and why (nothing was said where that is plain from the log);
+Exit codes: 0 it counts; 1 it does not, and why (nothing was said where that is plain from the log); \
 2 usage, 4 Kafka or the registry cannot be reached.")]
 pub struct Approve {
     /// The rollout.
@@ -54,7 +54,7 @@ pub struct Approve {
 Examples:
   pavane reject r-42 rest --reason 'error rate has doubled'
 
-Exit codes: 0 it counts; 1 it does not, and why (nothing was said where that is plain from the log);
+Exit codes: 0 it counts; 1 it does not, and why (nothing was said where that is plain from the log); \
 2 usage, 4 Kafka or the registry cannot be reached.")]
 pub struct Reject {
     /// The rollout.

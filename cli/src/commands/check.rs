@@ -29,15 +29,15 @@ Examples:
   pavane check --notes                              what is worth knowing, in full
   pavane check --explain PAV104                     what a code means and what to do
 
-Read are choreographies with their tests, scenarios, sidecar files, sentinel files, and
+Read are choreographies with their tests, scenarios, sidecar files, sentinel files, and \
 schemas/services/<service>/<Event>.avsc.
-Other files are left alone; one that is named here must be one of these. A .pavaneignore in a folder
+Other files are left alone; one that is named here must be one of these. A .pavaneignore in a folder \
 takes out what must not be read there or below, a rule a line: `old.yaml`, `*/tests/`, `/a/**/b-*.yaml`.
 
 A finding other than an error in the file itself passes with a comment in its line, or above it:
   within: 5s   # pavane: allow PAV421: the hook is quicker than it may be
 
-Exit codes: 0 nothing must be mended, 1 something must, 2 usage, or nothing to check,
+Exit codes: 0 nothing must be mended, 1 something must, 2 usage, or nothing to check, \
 3 a file or folder cannot be read.")]
 pub struct Check {
     /// Files and folders.

@@ -26,7 +26,7 @@ Examples:
   pavane diff --rollout R                         what R dances, and what is published
   pavane diff --rollout R users-v2.yaml           what R dances, and the file
 
-Exit codes: 0 both mean the same, 1 they differ, 2 usage, 3 a file cannot be read or is not sound,
+Exit codes: 0 both mean the same, 1 they differ, 2 usage, 3 a file cannot be read or is not sound, \
 4 Kafka or the registry cannot be reached.")]
 pub struct Diff {
     /// The old file and the new one, or the new one alone.

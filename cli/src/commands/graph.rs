@@ -30,7 +30,7 @@ Examples:
   pavane graph deploy/ --output json                    nodes, edges, teams, critical path
   pavane graph --observed --file shop.jsonl             and who really moved on whose word
 
-Exit codes: 0 drawn, 2 usage, 3 a file cannot be read or is not sound, 4 Kafka or the registry cannot be
+Exit codes: 0 drawn, 2 usage, 3 a file cannot be read or is not sound, 4 Kafka or the registry cannot be \
 reached.")]
 pub struct Graph {
     /// Choreographies, and folders that hold some.

@@ -33,7 +33,7 @@ Examples:
 
 What stands in parentheses is not written there: it is a default, or taken from the whole.
 
-Exit codes: 0 shown, 1 nothing is published under the name, 2 usage, 3 a file cannot be read or is not
+Exit codes: 0 shown, 1 nothing is published under the name, 2 usage, 3 a file cannot be read or is not \
 sound, 4 Kafka or the registry cannot be reached.")]
 pub struct Show {
     /// A file, or the name of a published choreography.

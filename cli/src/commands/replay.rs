@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use pavane_bus::Raw;
 use pavane_events::{Domain, Entry, RolloutId};
-use pavane_sentinel_engine::Engine;
+use pavane_sentinel_engine::{Engine, View};
 use serde_json::json;
 
 use crate::commands::Context;
@@ -17,7 +17,8 @@ use crate::document;
 use crate::exit::Exit;
 use crate::failure::{Failure, counted};
 use crate::outage;
-use crate::replay::comparison::{Compared, Comparison};
+use crate::replay::asked::{self, Asked};
+use crate::replay::comparison::Comparison;
 use crate::replay::court::{Court, Told};
 use crate::replay::line;
 use crate::replay::range::Place;
@@ -39,11 +40,11 @@ Examples:
   pavane replay --file shop.jsonl                               the same verdicts, without Kafka
   pavane replay --plan users-v2.yaml --from 2026-01-01          what a changed plan would have decided
 
-With --plan the facts of services and people are replayed and judged by the other plan; what rests on a decision
-that was taken in one of the two alone is marked as unknown. How, is in docs/operations.md.
+With --plan the facts of services and people are replayed and judged by the other plan; what rests \
+on a decision that was taken in one of the two alone is marked as unknown. How, is in docs/operations.md.
 
-Exit codes: 0 done, 1 something was said as a verdict that the log did not accept, or another plan would have
-decided otherwise, 2 usage, 3 a file or a topic is
+Exit codes: 0 done, 1 something was said as a verdict that the log did not accept, another plan would \
+have decided otherwise, or nothing is of a rollout that --rollout names, 2 usage, 3 a file or a topic is \
 not as it must be, 4 Kafka or the registry cannot be reached.")]
 pub struct Replay {
     /// Read a file that --export wrote, instead of the domain's log.
@@ -78,7 +79,7 @@ impl Replay {
         }
         let mut comparison = self.comparison(&domain)?;
         let mut export = self.export(&records)?;
-        let mut progress = Progress::default();
+        let (mut progress, mut asked) = (Progress::default(), Asked::new(&self.rollout));
         while let Some((entry, raw)) = records.next().await? {
             if self.to.is_some_and(|to| to.is_reached(&entry)) {
                 break;
@@ -86,6 +87,7 @@ impl Replay {
             if let Some(export) = &mut export {
                 export.put(&entry, raw.as_ref())?;
             }
+            asked.read(&entry);
             if entry.offset() <= court.position() {
                 continue;
             }
@@ -101,8 +103,9 @@ impl Replay {
         }
         progress.tell(1, 1);
         export.map_or(Ok(()), Export::end)?;
+        asked.all_found(&court.view())?;
         match comparison {
-            Some(comparison) => Self::compare(console, &comparison.conclude(&court.view())?),
+            Some(comparison) => Self::compare(console, comparison, &court.view()),
             None => Self::conclude(console, &court),
         }
     }
@@ -113,8 +116,12 @@ impl Replay {
         Ok(Some(Comparison::new(domain.clone(), plan, self.rollout.iter().cloned().collect())))
     }
 
-    fn compare(console: &Console, compared: &Compared) -> Result<(), Failure> {
-        console.data(&compared.to_text(), compared)?;
+    fn compare(console: &Console, comparison: Comparison, then: &View) -> Result<(), Failure> {
+        let compared = comparison.conclude(then)?;
+        console.data(&compared.to_text(), &compared)?;
+        if let Some(nobody) = asked::nobody(&compared, then) {
+            console.warn(&nobody);
+        }
         if compared.rollouts.iter().all(|one| one.changes.is_empty()) {
             Ok(())
         } else {

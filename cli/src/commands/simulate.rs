@@ -42,7 +42,7 @@ Examples:
   pavane simulate users-v2.yaml --explore --pairs          every fault at every step, and pairs of them
   pavane simulate users-v2.yaml --explore --save found/    a scenario file for each thing that is found
 
-Exit codes: 0 all is as expected, 1 something is not, 2 usage, 3 a file cannot be read or is not sound.
+Exit codes: 0 all is as expected, 1 something is not, 2 usage, 3 a file cannot be read or is not sound. \
 The language of scenarios is in docs/plans.md; `pavane test` runs those that stand beside the plans.")]
 pub struct Simulate {
     /// A choreography, or a scenario that names one.

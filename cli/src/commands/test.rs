@@ -28,7 +28,7 @@ Examples:
   pavane test choreographies/ --runs 100        a hundred seeds of each
   pavane test --format junit > scenarios.xml    for CI
 
-Exit codes: 0 all is as expected, 1 something is not, 2 usage, 3 a file cannot be read or is not sound,
+Exit codes: 0 all is as expected, 1 something is not, 2 usage, 3 a file cannot be read or is not sound, \
 or there is no scenario.
 The language of scenarios is in docs/plans.md.")]
 pub struct Test {

@@ -21,9 +21,9 @@ Examples:
   pavane why r-42 --step messaging    why does this step not go on
   pavane why r-42 --output json       the same for programs; the shape is in docs/operations.md
 
-Exit codes: 0 nothing is missing (it completed, or all that is awaited is within its window), 1 something is: a
-step stands still or is over its window, the rollout is held, paused, queued or awaits an approval, or it ended
-otherwise than completed; also when there is no such rollout. 2 usage, 3 a topic is not as it must be, 4 Kafka or
+Exit codes: 0 nothing is missing (it completed, or all that is awaited is within its window), 1 something is: a \
+step stands still or is over its window, the rollout is held, paused, queued or awaits an approval, or it ended \
+otherwise than completed; also when there is no such rollout. 2 usage, 3 a topic is not as it must be, 4 Kafka or \
 the registry cannot be reached.")]
 pub struct Why {
     /// The rollout.

@@ -2,6 +2,7 @@
 
 use pavane_choreography::yaml::nearest;
 use pavane_events::RolloutId;
+use pavane_sentinel_engine::View;
 
 use super::Gathered;
 use crate::exit::Exit;
@@ -25,8 +26,13 @@ pub fn unknown(gathered: &Gathered, id: &RolloutId) -> Failure {
             seen.service, seen.event, seen.offset
         );
     }
-    let names: Vec<&str> = gathered.view.rollouts.iter().map(|rollout| rollout.id.as_str()).collect();
-    let help = match nearest(id.as_str(), &names) {
+    Failure::new(Exit::Findings, what).help(near(id, &gathered.view))
+}
+
+/// Which rollout was probably meant.
+pub fn near(id: &RolloutId, view: &View) -> String {
+    let names: Vec<&str> = view.rollouts.iter().map(|rollout| rollout.id.as_str()).collect();
+    match nearest(id.as_str(), &names) {
         Some(near) => format!("did you mean {near}?"),
         None if names.is_empty() => {
             "no rollout has started in this domain; another one is named by --domain".to_owned()
@@ -35,6 +41,5 @@ pub fn unknown(gathered: &Gathered, id: &RolloutId) -> Failure {
             let newest: Vec<&str> = names.into_iter().take(NEWEST).collect();
             format!("the newest are {}; `pavane status` lists them", newest.join(", "))
         }
-    };
-    Failure::new(Exit::Findings, what).help(help)
+    }
 }

@@ -33,10 +33,10 @@ Examples:
   pavane schemas check --mode backward-transitive schemas/orders
   pavane schemas check --format markdown >> \"$GITHUB_STEP_SUMMARY\"
 
-Without --base it is the first that Git knows of origin/HEAD, origin/main, origin/master, main, master; else the
+Without --base it is the first that Git knows of origin/HEAD, origin/main, origin/master, main, master; else the \
 last commit. `pavane check --explain PAV530` tells what a code means.
 
-Exit codes: 0 nothing breaks, 1 something does, 2 usage, or no schema here, 3 a file, the base or Git cannot
+Exit codes: 0 nothing breaks, 1 something does, 2 usage, or no schema here, 3 a file, the base or Git cannot \
 be read, 4 the registry cannot be reached.")]
 pub struct Check {
     /// Schemas, and folders with schemas; all folders `schemas` of the checkout when none is named.

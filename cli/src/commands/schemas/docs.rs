@@ -30,7 +30,7 @@ Examples:
   pavane schemas docs --format html > events.html
   pavane schemas docs --registry http://registry:8080/apis/ccompat/v7 --kafka broker:9092
 
-Exit codes: 0 written, 2 usage, or no event is known, 3 a file or folder cannot be read, 4 Kafka or the registry
+Exit codes: 0 written, 2 usage, or no event is known, 3 a file or folder cannot be read, 4 Kafka or the registry \
 cannot be reached.")]
 pub struct Docs {
     /// Files and folders: schemas, sidecar files, choreographies.

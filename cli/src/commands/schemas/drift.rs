@@ -29,10 +29,10 @@ Examples:
   pavane schemas drift --file shop.jsonl --output json   a file that `pavane replay --export` wrote
   pavane graph --observed --file shop.jsonl              the same as a picture
 
-A finding that is meant passes with a comment beside what it is about, or with --allow; `pavane check --explain
+A finding that is meant passes with a comment beside what it is about, or with --allow; `pavane check --explain \
 PAV544` tells what a code means.
 
-Exit codes: 0 nothing differs that must be mended, 1 something does, 2 usage, or nothing is declared here,
+Exit codes: 0 nothing differs that must be mended, 1 something does, 2 usage, or nothing is declared here, \
 3 a file cannot be read or is not sound, 4 Kafka or the registry cannot be reached.")]
 pub struct Drift {
     /// Files and folders that declare: choreographies, sidecar files, schemas.

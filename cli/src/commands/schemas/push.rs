@@ -33,7 +33,7 @@ Examples:
   pavane schemas push --dry-run        ask the registry, change nothing
   pavane schemas push --from-here      a service's own schemas from a desk: everybody sees by whom
 
-Exit codes: 0 all are in the registry, 1 some are refused, 2 usage, or services' own schemas outside CI,
+Exit codes: 0 all are in the registry, 1 some are refused, 2 usage, or services' own schemas outside CI, \
 3 a file or folder cannot be read, 4 Kafka or the registry cannot be reached.")]
 pub struct Push {
     /// A folder with services/<service>/<Event>.avsc; `schemas` when it is there.
