@@ -1,6 +1,7 @@
 //! Compares what the broker says of the topics with what the log needs.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigSource, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
@@ -9,6 +10,10 @@ use rdkafka::types::RDKafkaErrorCode;
 use super::Topic;
 use crate::client::{self, Purpose};
 use crate::{Error, Settings, witness};
+
+/// How long a broker of several may take to learn of a topic, and how often they are asked meanwhile.
+const LEARNED: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// The client that asks and changes.
 pub(crate) type Admin = AdminClient<DefaultClientContext>;
@@ -65,10 +70,23 @@ pub async fn verify_topics(settings: &Settings) -> Result<Vec<String>, Error> {
     }
 }
 
-/// Finds out what there is, and refuses topics of a real broker that are missing or set up otherwise.
+/// Finds out what there is, and refuses topics of a real broker that are missing or set up otherwise. Of several brokers, one
+/// may not have learned of a new topic yet that another has made.
 pub(crate) async fn survey(settings: &Settings) -> Result<Survey, Error> {
-    let admin = admin(settings)?;
-    let layout = layout(settings).await?;
+    let (admin, begun) = (admin(settings)?, Instant::now());
+    loop {
+        let layout = layout(settings).await?;
+        let several = layout.brokers > 1;
+        match Box::pin(looked_at(settings, &admin, &layout)).await {
+            Err(Error::TopicMissing { .. }) if several && begun.elapsed() < LEARNED => {
+                tokio::time::sleep(AGAIN).await;
+            }
+            found => return found,
+        }
+    }
+}
+
+async fn looked_at(settings: &Settings, admin: &Admin, layout: &Layout) -> Result<Survey, Error> {
     let (mut partitions, mut warnings) = (BTreeMap::new(), Vec::new());
     let clock = layout.clock(settings);
     for topic in Topic::ALL {
@@ -78,7 +96,7 @@ pub(crate) async fn survey(settings: &Settings) -> Result<Survey, Error> {
         };
         partitions.insert(topic, shape.partitions);
         if clock == Clock::Broker {
-            compare(topic, &name, &describe(settings, &admin, &name).await?)?;
+            compare(topic, &name, &describe(settings, admin, &name).await?)?;
             warnings.extend(few_copies(&name, shape.replication));
         }
     }
