@@ -75,6 +75,8 @@ mod story_migration;
 mod story_newer_rules;
 #[path = "real/story_restart.rs"]
 mod story_restart;
+#[path = "real/story_short.rs"]
+mod story_short;
 #[path = "real/story_snapshot.rs"]
 mod story_snapshot;
 #[path = "real/story_starved.rs"]

@@ -42,7 +42,12 @@ pub(crate) struct Findings {
     pub(crate) broken: Vec<String>,
     /// How long after deadline and grace each stall was accepted, in milliseconds.
     overshoot: Vec<Millis>,
+    /// How long after that and after whoever judges could see, where nobody could at the deadline.
+    in_sight: Vec<Millis>,
 }
+
+/// A time in which nothing could be judged: from the last record before a silence until the silence was explained.
+type Blindness = (Timestamp, Timestamp);
 
 /// The rollouts of the load about which something is still to be said.
 fn unsettled(entries: &[Entry], ledger: &Ledger) -> Vec<RolloutId> {
@@ -75,9 +80,9 @@ pub(crate) async fn settle(stage: &Stage, log: &Log, ledger: &Ledger) -> Finding
 /// Holds the log and the deliveries against what was promised.
 fn judge(entries: &[Entry], ledger: &Ledger, deliveries: &[Delivery]) -> Findings {
     let mut found = Findings { rollouts: ledger.rollouts.len(), ..Findings::default() };
-    let stories = stories(entries);
+    let (stories, blind) = (stories(entries), blindness(entries));
     for (id, story) in stories.iter().filter(|(id, _)| ledger.rollouts.contains(id)) {
-        just(id, story, &mut found);
+        just(id, story, &blind, &mut found);
         told(id, story, deliveries, &mut found);
     }
     for id in unsettled(entries, ledger) {
@@ -93,7 +98,7 @@ fn judge(entries: &[Entry], ledger: &Ledger, deliveries: &[Delivery]) -> Finding
 }
 
 /// No stall above its event, and none before its window and the grace have passed.
-fn just(id: &RolloutId, story: &Story, found: &mut Findings) {
+fn just(id: &RolloutId, story: &Story, blind: &[Blindness], found: &mut Findings) {
     let Some(started) = story.started else { return };
     for (accepted, at) in &story.stalls {
         found.stalls += 1;
@@ -113,6 +118,9 @@ fn just(id: &RolloutId, story: &Story, found: &mut Findings) {
             found.broken.push(format!("false: {id} stalls {over} ms after deadline and grace"));
         }
         found.overshoot.push(over);
+        let due = started.plus(WITHIN + GRACE);
+        let sees = blind.iter().filter(|(from, to)| (*from..=*to).contains(&due)).map(|(_, to)| *to).max();
+        found.in_sight.push(at.since(sees.unwrap_or(due)));
     }
 }
 
@@ -149,6 +157,17 @@ fn said_once(entries: &[Entry], found: &mut Findings) {
         }
     }
     found.commands = by_id.len();
+}
+
+/// When nobody could judge, by what was found about each silence.
+fn blindness(entries: &[Entry]) -> Vec<Blindness> {
+    let at: BTreeMap<i64, Timestamp> = entries.iter().map(|entry| (entry.offset(), entry.at())).collect();
+    let explained = entries.iter().filter_map(record_of).filter_map(|record| {
+        let Body::ClockStepped(said) = &record.event.body else { return None };
+        let before = at.range(..said.leap).next_back().map(|(_, at)| *at);
+        before.zip(at.get(&said.accepted).copied())
+    });
+    explained.collect()
 }
 
 fn stories(entries: &[Entry]) -> BTreeMap<RolloutId, Story> {
@@ -204,16 +223,14 @@ impl Findings {
         ] {
             writeln!(text, "  {} {name}, of {of}", count(kind)).expect("a text grows");
         }
-        let mut over = self.overshoot.clone();
-        over.sort_unstable();
-        if let Some(max) = over.last() {
-            let of = |percent: usize| over[(over.len() * percent / 100).min(over.len() - 1)];
-            let (p50, p99) = (of(50), of(99));
-            writeln!(
-                text,
-                "  accepted p50 {p50} ms, p99 {p99} ms, at most {max} ms after deadline and grace"
-            )
-            .expect("a text grows");
+        for (lateness, after) in [
+            (&self.overshoot, "deadline and grace"),
+            (&self.in_sight, "that, and after a silence of the log was explained"),
+        ] {
+            if let Some((p50, p99, max)) = spread(lateness) {
+                writeln!(text, "  accepted p50 {p50} ms, p99 {p99} ms, at most {max} ms after {after}")
+                    .expect("a text grows");
+            }
         }
         text
     }
@@ -227,4 +244,12 @@ impl Findings {
         ensure!(self.stalls > 0, "nothing was at stake: {text}");
         Ok(())
     }
+}
+
+/// The middle, the 99th of a hundred, and the most.
+fn spread(values: &[Millis]) -> Option<(Millis, Millis, Millis)> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    let of = |percent: usize| sorted.get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1)));
+    Some((*of(50)?, *of(99)?, *sorted.last()?))
 }

@@ -36,7 +36,8 @@ async fn play(stage: &Stage, cluster: &mut Cluster) -> Result<()> {
     let second = second.await?;
     pass(&scene.log, &scene.load, 3_000).await.context("under another leader")?;
 
-    // one copy alone acknowledges nothing
+    // one copy alone acknowledges nothing; who is blind still is not told of again
+    scene.ready().await?;
     let told = blind(stage).len();
     cluster.process(second).signal(Signal::Kill)?;
     wait::until("blindness", SOON, async || (blind(stage).len() > told).then_some(())).await?;

@@ -40,6 +40,26 @@ async fn a_log_that_was_made_anew_while_nobody_looked_is_known_by_its_records() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_ends_before_what_was_read_of_it_is_said_and_nothing_is_decided() {
+    let Some(stage) = set("shorter").await else { return };
+    async {
+        let (mut sentinel, _) = watched(&stage, "10m").await?;
+        sentinel.process.signal(Signal::Kill)?;
+        Broker::of(&stage)?.replace(&stage).await?;
+        // one record stands there, and a snapshot tells of more
+        let rollout = start(&stage, "short", "music", "1s").await?;
+        sentinel = Sentinel::start(&stage, "sentinel-b").await?;
+        blind(&stage, &sentinel, &["log_rewound"]).await?;
+        nothing_is_decided(&stage, &sentinel, &rollout).await?;
+        ensure!(!sentinel.is_ready().await, "it must not say that it sees");
+        sentinel.process.signal(Signal::Kill)?;
+        begins_anew(&stage).await
+    }
+    .await
+    .unwrap_or_else(|error: anyhow::Error| panic!("{error:?}"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_is_made_anew_under_its_reader_is_not_read_on() {
     let Some(stage) = set("under").await else { return };
     async {

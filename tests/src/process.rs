@@ -5,7 +5,7 @@
 //! SIGKILL), the pipe closes, and the guard kills the group and removes the child's folder.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -21,6 +21,9 @@ looks=0
 while kill -s 0 -- "-$1" && [ $looks -lt 100 ]; do looks=$((looks + 1)); sleep 0.05; done
 [ -z "$2" ] || rm -rf -- "$2"
 "#;
+
+/// How many bytes of a log are read: some files have no end.
+const MOST: u64 = 64 * 1024 * 1024;
 
 /// A running child with its output in a file.
 #[derive(Debug)]
@@ -80,11 +83,14 @@ impl Process {
         self.child.try_wait().with_context(|| format!("failed to look after {}", self.name))
     }
 
-    /// Everything that it has written so far.
+    /// Everything that it has written so far, where that is no more than a log can be.
     pub fn output(&self) -> String {
-        let bytes =
-            std::fs::read(&self.log).unwrap_or_else(|error| format!("(no log: {error})").into_bytes());
-        String::from_utf8_lossy(&bytes).into_owned()
+        let mut bytes = Vec::new();
+        let read = File::open(&self.log).and_then(|log| log.take(MOST).read_to_end(&mut bytes));
+        read.map_or_else(
+            |error| format!("(no log: {error})"),
+            |_| String::from_utf8_lossy(&bytes).into_owned(),
+        )
     }
 
     /// An error when the process has ended, with the end of what it wrote.

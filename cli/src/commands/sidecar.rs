@@ -50,7 +50,7 @@ impl Sidecar {
             return if code == 0 { Ok(()) } else { std::process::exit(i32::from(code)) };
         }
         let stop = interrupt::token()?;
-        let ended = pavane_sidecar::run_with(config, settings, stop).await;
+        let ended = Box::pin(pavane_sidecar::run_with(config, settings, stop)).await;
         ended.map_err(|error| shell::ended("the sidecar", error))
     }
 }

@@ -1,5 +1,7 @@
 //! A sentinel as a process, asked as an operator asks: over HTTP.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
@@ -60,6 +62,17 @@ impl Sentinel {
         let http = format!("127.0.0.1:{port}");
         let text = Self::file(stage, replica, &http)?;
         Self::launch(stage, replica, replica, &http, &text, way).await
+    }
+
+    /// Starts a sentinel by the demo's file whose own words nobody takes: where they go, the disk is full.
+    pub async fn start_unheard(stage: &Stage, replica: &str) -> Result<Self> {
+        let [port] = place::free_ports();
+        let http = format!("127.0.0.1:{port}");
+        let config = stage.write(&format!("{replica}.yaml"), &Self::file(stage, replica, &http)?)?;
+        let mut command = Program::Sentinel.command().await?;
+        stage.direct(&mut command).args(["--config", &config]);
+        let process = Process::start(replica, &mut command, Path::new("/dev/full"), None)?;
+        Ok(Self { process, replica: replica.to_owned(), url: format!("http://{http}") })
     }
 
     /// Starts a sentinel of the stage's domain by these lines of its file: receivers, routes and whatever else.
