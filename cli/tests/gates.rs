@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::stage::{Dev, interrupt, json, text};
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_mins(2);
 
 const PLAN: &str = "\
 apiVersion: pavane/v1

@@ -141,7 +141,7 @@ mod tests {
 
     use super::*;
 
-    const SOON: Duration = Duration::from_secs(20);
+    const SOON: Duration = Duration::from_mins(1);
 
     #[tokio::test]
     async fn whoever_does_not_bring_the_head_of_a_request_is_cut_off() {

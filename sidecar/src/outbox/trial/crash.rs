@@ -171,7 +171,7 @@ async fn run(folder: &Path) {
     while let Some(said) = saying.join_next().await {
         said.unwrap();
     }
-    assert_eq!(outbox.drain(Duration::from_secs(20)).await, 0);
+    assert_eq!(outbox.drain(Duration::from_mins(1)).await, 0);
     drop(closer);
 }
 
