@@ -25,7 +25,7 @@ steps:
 ";
 
 /// What burns is told to Alertmanager again every minute.
-const AGAIN: Duration = Duration::from_secs(90);
+const AGAIN: Duration = Duration::from_mins(4);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn alertmanager_and_prometheus_hear_of_a_stall_and_of_a_sentinel_that_is_gone() {

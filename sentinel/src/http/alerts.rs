@@ -221,3 +221,53 @@ async fn explain(
     let (receivers, routes) = (json!(receivers), json!(looks));
     Ok(Json(json!({ "receivers": receivers, "routes": routes, "silencedBy": silences, "alerts": burning })))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_programs_of_this_machine_write_silences() {
+        let elsewhere = Some("https://evil.example");
+        for (from, host, origin, is_ours) in [
+            ("127.0.0.1:40000", "127.0.0.1:3651", None, true),
+            ("[::1]:40000", "[::1]:3651", None, true),
+            ("[::ffff:127.0.0.1]:40000", "localhost:3651", None, true),
+            ("10.0.0.7:40000", "127.0.0.1:3651", None, false),
+            ("192.168.1.9:40000", "sentinel:3651", None, false),
+            // a page in a browser of this machine: by a name that leads here, or from elsewhere
+            ("127.0.0.1:40000", "evil.example:3651", None, false),
+            ("127.0.0.1:40000", "localhost:3651", elsewhere, false),
+            ("127.0.0.1:40000", "", None, false),
+        ] {
+            let value = header::HeaderValue::from_static;
+            let mut headers = HeaderMap::from_iter([(header::HOST, value(host))]);
+            headers.extend(origin.map(|origin| (header::ORIGIN, value(origin))));
+            let found = of_this_machine(from.parse().expect("an address"), &headers);
+            assert_eq!(found.is_ok(), is_ours, "{from} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_silence_that_is_written_over_http_must_say_all_and_end_later() {
+        let now = Timestamp(1_795_269_600_000);
+        let written = |ends_at: &str, comment: &str| Written {
+            id: None,
+            matchers: vec![Matcher::equal("rollout", "r-42")],
+            starts_at: "2026-11-21T14:00:00Z".to_owned(),
+            ends_at: ends_at.to_owned(),
+            created_by: "anna".to_owned(),
+            comment: comment.to_owned(),
+        };
+        let silence = checked(written("2026-11-21T15:00:00Z", "known"), now).expect("it may be written");
+        let shown = silence.shown(now);
+        assert_eq!(shown["endsAt"], "2026-11-21T15:00:00Z", "{shown}");
+        assert_eq!((&shown["createdBy"], &shown["status"]["state"]), (&"anna".into(), &"active".into()));
+        assert_eq!(silence.shown(silence.ends_at)["status"]["state"], "expired");
+        for (ends_at, comment) in
+            [("2026-11-21T13:00:00Z", "known"), ("2026-11-21T15:00:00Z", " "), ("tomorrow", "known")]
+        {
+            assert!(checked(written(ends_at, comment), now).is_err(), "{ends_at:?} {comment:?}");
+        }
+    }
+}

@@ -43,9 +43,31 @@ enum Manner {
     Closes,
     /// It answers with this, and nothing else.
     Answers(&'static str),
+    /// It speaks something else.
+    Babbles,
     /// Nothing listens until all others have everything.
     Down,
 }
+
+/// What the receivers do, each in its manner.
+const MANNERS: [Manner; 15] = [
+    Manner::Takes,
+    Manner::Hangs,
+    Manner::NeverAnswers,
+    Manner::DripsItsHead,
+    Manner::DripsARefusal,
+    Manner::DripsItsThanks,
+    Manner::CutsOff,
+    Manner::Closes,
+    Manner::Answers("429 Too Many Requests\r\nretry-after: 1"),
+    Manner::Answers("500 Internal Server Error"),
+    // what only a person can mend is tried again, too, and no redirect is followed
+    Manner::Answers("302 Found\r\nlocation: /elsewhere"),
+    Manner::Answers("404 Not Found"),
+    Manner::Answers("410 Gone"),
+    Manner::Babbles,
+    Manner::Down,
+];
 
 impl Manner {
     /// Whether it lets attempts run into their limit.
@@ -83,6 +105,7 @@ impl House {
             | Manner::DripsItsThanks
             | Manner::CutsOff
             | Manner::Answers(_)
+            | Manner::Babbles
             | Manner::Down => {}
         }
         let (line, request) = read(&mut stream).await;
@@ -96,6 +119,7 @@ impl House {
             Manner::CutsOff | Manner::Closes => return,
             Manner::Takes | Manner::Down => ("HTTP/1.1 204 No Content\r\n\r\n".to_owned(), false),
             Manner::Answers(status) => (format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n"), false),
+            Manner::Babbles => ("220 mail.example ready\r\n\r\n".to_owned(), false),
             Manner::DripsItsHead => ("HTTP/1.1 200 OK\r\nx: ".to_owned(), true),
             Manner::DripsARefusal => (format!("HTTP/1.1 503 Busy\r\nretry-after: 1\r\n{long}"), true),
             Manner::DripsItsThanks => (format!("HTTP/1.1 200 OK\r\n{long}"), true),
@@ -135,11 +159,7 @@ impl Remind for Webhook {
 }
 
 /// A receiver, and what calls it. What is down listens when `up` says so; its port is its own from the start.
-async fn house(
-    manner: Manner,
-    secret: &std::path::Path,
-    mut up: watch::Receiver<bool>,
-) -> (Arc<House>, Webhook) {
+fn house(manner: Manner, secret: &std::path::Path, mut up: watch::Receiver<bool>) -> (Arc<House>, Webhook) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
     let url = format!("http://{}/in", socket.local_addr().expect("an address"));
@@ -170,27 +190,10 @@ async fn house(
 async fn receivers_that_are_down_hang_drip_cut_off_or_refuse_get_everything_in_the_end() {
     let mut secret = tempfile::NamedTempFile::new().expect("a file");
     writeln!(secret, "{SECRET}").expect("written");
-    let manners = [
-        Manner::Takes,
-        Manner::Hangs,
-        Manner::NeverAnswers,
-        Manner::DripsItsHead,
-        Manner::DripsARefusal,
-        Manner::DripsItsThanks,
-        Manner::CutsOff,
-        Manner::Closes,
-        Manner::Answers("429 Too Many Requests\r\nretry-after: 1"),
-        Manner::Answers("500 Internal Server Error"),
-        // what only a person can mend is tried again, too, and no redirect is followed
-        Manner::Answers("302 Found\r\nlocation: /elsewhere"),
-        Manner::Answers("404 Not Found"),
-        Manner::Answers("410 Gone"),
-        Manner::Down,
-    ];
     let (mut houses, mut routes) = (Vec::new(), Vec::new());
     let up = watch::Sender::new(false);
-    for (n, manner) in manners.into_iter().enumerate() {
-        let (house, webhook) = house(manner, secret.path(), up.subscribe()).await;
+    for (n, manner) in MANNERS.into_iter().enumerate() {
+        let (house, webhook) = house(manner, secret.path(), up.subscribe());
         houses.push(house);
         routes.push(Route::new(format!("r{n}"), webhook).in_haste());
     }
