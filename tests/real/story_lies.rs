@@ -2,15 +2,23 @@
 //! another way than the log, by the name of the lie, and no verdict comes of it.
 
 use anyhow::{Context, Result, ensure};
+use pavane_events::RolloutId;
+use pavane_events::command::DomainReleased;
 use pavane_tests::process::Signal;
-use pavane_tests::real::Services;
+use pavane_tests::real::jdk::Jdk;
+use pavane_tests::real::kafka::Kafka;
+use pavane_tests::real::{Services, cache};
 use pavane_tests::stage::sentinel::{Sentinel, verdicts};
 use pavane_tests::stage::{SOON, Stage};
 use pavane_tests::wait;
 use serde_json::Value;
 
 use crate::broker::{Broker, kept};
+use crate::storm_load::{append, event};
 use crate::story_snapshot::start;
+
+/// How many records are lost with a disk that was restored.
+const LOST: usize = 50;
 
 /// Blind for longer than any window here is open.
 const LONG: f64 = 12.0;
@@ -54,6 +62,39 @@ async fn a_log_that_ends_before_what_was_read_of_it_is_said_and_nothing_is_decid
         ensure!(!sentinel.is_ready().await, "it must not say that it sees");
         sentinel.process.signal(Signal::Kill)?;
         begins_anew(&stage).await
+    }
+    .await
+    .unwrap_or_else(|error: anyhow::Error| panic!("{error:?}"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_is_restored_from_a_backup_under_its_reader_is_not_read_on() {
+    let test = "a_broker_that_is_restored_from_a_backup_under_its_reader_is_not_read_on";
+    let Some(services) = Services::get(test).await else { return };
+    // one that may be killed: the shared broker serves other tests
+    let jdk = Jdk::find().unwrap();
+    let mut kafka = Kafka::start(&jdk, &cache::kafka().unwrap()).await.unwrap();
+    let services = Services { kafka: kafka.address(), ..services };
+    let stage = Stage::set("restored", "shop", &services).await.unwrap();
+    async {
+        let (sentinel, _) = watched(&stage, "10m").await?;
+        kafka.back_up()?;
+        // more than anybody says until it is noticed, so that the log ends before what was read
+        let writer = stage.bus().await?.writer().await?;
+        let nobody = RolloutId::new("none")?;
+        for n in 0..LOST {
+            let said = DomainReleased { by: "ann".to_owned(), reason: "nothing is held".to_owned() };
+            let mut released = event(stage.domain(), &nobody, "cli/ann", format!("released-{n}"), said)?;
+            released.envelope.rollout = None;
+            append(&writer, &released).await;
+        }
+        let lost = start(&stage, "lost", "music", "10m").await?;
+        sentinel.wait_status(&lost, "open").await.context("what will be lost is read")?;
+        kafka.process().signal(Signal::Kill)?;
+        kafka.restore().await?;
+        blind(&stage, &sentinel, &["log_rewound", "history_lost"]).await?;
+        let after = start(&stage, "after", "mail", "1s").await?;
+        nothing_is_decided(&stage, &sentinel, &after).await
     }
     .await
     .unwrap_or_else(|error: anyhow::Error| panic!("{error:?}"));

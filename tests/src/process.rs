@@ -60,12 +60,17 @@ impl Process {
 
     /// Starts the command in the place of the child, which was killed: its folder stays, its output goes on.
     pub fn replace(&mut self, command: &mut Command) -> Result<()> {
-        self.child.wait().with_context(|| format!("failed to wait for the end of {}", self.name))?;
+        self.gone()?;
         // the old guard must not remove the folder of the new child
         self.guard.kill().and_then(|()| self.guard.wait()).context("failed to relieve the guard")?;
         let out = File::options().append(true).open(&self.log).context("failed to open the log again")?;
         (self.child, self.guard) = spawn(&self.name, command, out, self.folder.as_deref())?;
         Ok(())
+    }
+
+    /// Waits until the child, which was killed, has ended.
+    pub fn gone(&mut self) -> Result<()> {
+        self.child.wait().map(drop).with_context(|| format!("failed to wait for the end of {}", self.name))
     }
 
     /// The id of the process.

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use super::cache;
 use super::jdk::Jdk;
-use crate::process::Process;
+use crate::process::{Process, Signal};
 use crate::{place, wait};
 
 /// How long a broker may take to start on two busy cores.
@@ -18,6 +18,9 @@ pub(super) const START: Duration = Duration::from_mins(2);
 
 /// Any 22 characters of base64 that make a UUID.
 pub(super) const CLUSTER: &str = "cGF2YW5lLXRlc3RzLTAwMQ";
+
+/// Where a broker's backup lies, beside its data.
+const BACKUP: &str = "backup";
 
 /// A running broker.
 #[derive(Debug)]
@@ -72,9 +75,30 @@ impl Kafka {
 
     /// Starts it again after it was killed: at the same port, with what it had written.
     pub async fn start_again(&mut self) -> Result<()> {
-        let mut command = command(&self.java, &self.class_path, &self.folder);
-        self.process.replace(command.arg("kafka.Kafka").arg(self.folder.join("server.properties")))?;
+        self.begin_again()?;
         self.up().await
+    }
+
+    /// Copies all that it holds, as a backup of the machine's disk does; it stands still meanwhile.
+    pub fn back_up(&self) -> Result<()> {
+        self.process.signal(Signal::Stop)?;
+        let copied = cache::run(Command::new("cp").args(["-a", "data", BACKUP]).current_dir(&self.folder));
+        self.process.signal(Signal::Continue)?;
+        copied
+    }
+
+    /// Starts it again, when it was killed, with what it held when it was backed up.
+    pub async fn restore(&mut self) -> Result<()> {
+        let (data, backup) = (self.folder.join("data"), self.folder.join(BACKUP));
+        self.process.gone()?;
+        let restored = std::fs::remove_dir_all(&data).and_then(|()| std::fs::rename(&backup, &data));
+        restored.with_context(|| format!("failed to restore {}", data.display()))?;
+        self.start_again().await
+    }
+
+    fn begin_again(&mut self) -> Result<()> {
+        let mut command = command(&self.java, &self.class_path, &self.folder);
+        self.process.replace(command.arg("kafka.Kafka").arg(self.folder.join("server.properties")))
     }
 
     async fn up(&mut self) -> Result<()> {
