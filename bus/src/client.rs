@@ -62,6 +62,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("reconnect.backoff.max.ms", "1000"),
     ("receive.message.max.bytes", "8388608"),
     ("message.max.bytes", "2097152"),
+    // what the library would gather for the operators of the broker takes 0.4 MB a client, asked for or not
+    ("enable.metrics.push", "false"),
 ];
 const DEFAULTS_TO_APPEND: &[(&str, &str)] = &[
     ("linger.ms", "0"),
@@ -120,7 +122,11 @@ pub(crate) fn config(settings: &Settings, purpose: Purpose, client_id: &str) -> 
         config.set(key, value);
     }
     for (key, value) in user {
-        config.set(canonical(&key), value);
+        let key = canonical(&key);
+        // who does not append is spared what is about that, of which the library would warn at each start
+        if purpose == Purpose::Append || DEFAULTS_TO_APPEND.iter().all(|(name, _)| *name != key) {
+            config.set(key, value);
+        }
     }
     config.set("bootstrap.servers", &settings.kafka).set("client.id", client_id);
     for (key, value) in &required {
@@ -278,6 +284,17 @@ mod tests {
             for (key, value) in given {
                 assert_eq!(native.get(key).expect("known"), value, "{purpose:?} {key}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_about_appending_goes_to_who_appends_alone() {
+        let mut settings = Settings::new("127.0.0.1:1", "http://registry");
+        settings.client.insert("compression.type".to_owned(), "none".to_owned());
+        for (purpose, found) in [(Purpose::Append, Some("none")), (Purpose::Read, None), (Purpose::Own, None)]
+        {
+            let config = config(&settings, purpose, "test").expect("taken");
+            assert_eq!(config.get("compression.codec"), found, "{purpose:?}");
         }
     }
 

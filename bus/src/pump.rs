@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -25,8 +25,9 @@ use crate::{Bus, Error};
 /// the channel, and as many beside it.
 const TOGETHER: usize = 256;
 const BYTES: usize = 262_144;
-/// How long the thread waits for a record before it looks for orders.
-const POLL: Duration = Duration::from_millis(50);
+/// How long the thread waits for a record before it looks for orders. The first order, before which there is nothing to
+/// read, is not kept waiting.
+const POLL: Duration = Duration::from_millis(250);
 
 /// How long a broker keeps a question for records before it answers that there are none. A real one answers as soon as
 /// there is one, so a long wait costs nothing; the embedded one answers at the end of the wait.
@@ -187,15 +188,16 @@ impl Worker {
         let mut generation = 0;
         loop {
             let mut pumped = VecDeque::new();
-            match self.inbox.try_recv() {
+            match self.inbox.recv_timeout(if generation == 0 { POLL } else { Duration::ZERO }) {
                 Ok(order) => {
                     generation = order.generation;
                     pumped.extend(self.assign(&order.starts).err().map(Pumped::Failed));
                 }
-                Err(TryRecvError::Empty) => {}
-                Err(TryRecvError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
             }
-            self.fill(&mut pumped);
+            let waits = generation > 0 && pumped.is_empty();
+            self.fill(&mut pumped, if waits { POLL } else { Duration::ZERO });
             if !pumped.is_empty() && self.outbox.blocking_send(Batch { generation, pumped }).is_err() {
                 return;
             }
@@ -203,8 +205,8 @@ impl Worker {
     }
 
     /// Waits for one record, and adds what is at hand with it.
-    fn fill(&self, pumped: &mut VecDeque<Pumped>) {
-        let (mut wait, mut bytes) = (if pumped.is_empty() { POLL } else { Duration::ZERO }, 0);
+    fn fill(&self, pumped: &mut VecDeque<Pumped>, mut wait: Duration) {
+        let mut bytes = 0;
         while pumped.len() < TOGETHER && bytes < BYTES {
             let next = match self.consumer.poll(wait) {
                 None => return,
