@@ -1,13 +1,15 @@
 //! Brings the parts of a sidecar together: journal, door, way to the log, loop.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pavane_bus::{Bus, Settings as BusSettings};
 use pavane_sidecar_engine::{AUTHORITY, Engine, Settings};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -32,6 +34,11 @@ use crate::strain;
 use crate::telemetry;
 use crate::twin;
 use crate::vigil::Vigil;
+
+/// How long a journal may be another process's before its instance counts as taken.
+const TAKEN: Duration = Duration::from_secs(10);
+/// How often it is looked meanwhile.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Runs a sidecar on a connection that stands, until it is stopped. Telemetry is the caller's to set up.
 pub async fn run(config: Config, bus: Bus, stop: CancellationToken) -> anyhow::Result<()> {
@@ -62,7 +69,7 @@ pub(crate) async fn work(
     stop: CancellationToken,
 ) -> Result<(), Error> {
     let own = format!("{}/{}/{}", config.domain, config.service, config.instance);
-    let (journal, mut recalled) = Journal::open(&config.journal, &own)?;
+    let (journal, mut recalled) = claim(&config.journal, &own).await?;
     let (config, boot) = (Arc::new(config), Uuid::now_v7().to_string());
     let roster = Roster::beside(&config.journal);
     end_orphans(&roster).await?;
@@ -193,6 +200,18 @@ fn weigh(config: &Config, way: &Way, door: &Door, parts: &mut JoinSet<(&'static 
     parts.spawn(async { ("its scales", weighing.await) });
 }
 
+/// Opens the journal, and waits a while for it where it is taken: a sidecar that is killed in the midst of beginning a hook
+/// leaves it open in the child, until the child has become the hook.
+async fn claim(path: &Path, own: &str) -> Result<(Journal, Recalled), Error> {
+    let begun = Instant::now();
+    loop {
+        match Journal::open(path, own) {
+            Err(Error::JournalTaken { .. }) if begun.elapsed() < TAKEN => sleep(LOOK).await,
+            opened => return opened,
+        }
+    }
+}
+
 /// Ends what a sidecar that was killed left running, before anything is decided about it.
 async fn end_orphans(roster: &Roster) -> Result<(), Error> {
     let orphans = roster.end_orphans().await.map_err(Error::Roster)?;
@@ -214,5 +233,25 @@ fn settings(config: &Config, boot: &str) -> Settings {
         partition: 0,
         seed: seed.0 ^ seed.1,
         reactions: config.reactions.iter().map(|reaction| reaction.terms.clone()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_journal_that_is_taken_is_waited_for_and_in_the_end_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let first = Journal::open(&path, "shop/a/a-0").unwrap();
+        let refused = claim(&path, "shop/a/a-0").await.unwrap_err();
+        assert!(matches!(refused, Error::JournalTaken { .. }), "{refused}");
+        let freed = async {
+            sleep(TAKEN / 2).await;
+            drop(first);
+        };
+        let (second, ()) = tokio::join!(claim(&path, "shop/a/a-0"), freed);
+        second.unwrap();
     }
 }

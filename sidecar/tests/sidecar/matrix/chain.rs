@@ -42,6 +42,19 @@ pub(crate) struct Chain {
     _folder: tempfile::TempDir,
 }
 
+/// A reader of a domain; a broker that is busy with many may let the question for it run out of time.
+async fn reader(shop: &Shop, domain: &Domain) -> Reader {
+    let opening = async {
+        loop {
+            match shop.bus.reader(domain, Policy::Structural).await {
+                Err(error) if error.is_transient() => {}
+                opened => return opened.unwrap(),
+            }
+        }
+    };
+    timeout(PATIENCE, opening).await.expect("it can be read")
+}
+
 struct Rollout {
     id: RolloutId,
     /// Where the person's decision to go back stands, once it does.
@@ -67,7 +80,7 @@ impl Chain {
             trouble,
             number,
             writer: shop.writer.clone(),
-            reader: shop.bus.reader(&domain, Policy::Structural).await.unwrap(),
+            reader: reader(shop, &domain).await,
             domain,
             between,
             houses,
@@ -86,13 +99,13 @@ impl Chain {
     pub(crate) async fn live(mut self, runs: Vec<u32>) -> Met {
         self.fetch().await;
         for run in runs {
-            let limit = 3 * PATIENCE;
+            let limit = 2 * PATIENCE;
             let aim = self.trouble.aim(run);
             let lived = timeout(limit, self.run(run, &aim)).await;
             lived
                 .unwrap_or_else(|_| panic!("{} never came to {aim:?}: {}", self.place(run), self.alone(run)));
         }
-        let ended = timeout(3 * PATIENCE, self.end()).await;
+        let ended = timeout(2 * PATIENCE, self.end()).await;
         ended.unwrap_or_else(|_| {
             panic!("{}: never on the log: {:?}", self.trouble.name(), self.ledger.missing())
         });
