@@ -362,6 +362,9 @@ impl Play {
 
     /// The process dies and starts again; what it reads from where it must is all it needs.
     fn crash(&mut self) {
+        // A hook that works on is asked for its end; where the answer dies with the process, it is asked once more.
+        let works = self.stage.memory.jobs.values().any(|job| matches!(job.stage, JobStage::Working { .. }));
+        self.again += u32::from(works && self.asked == Some("hook"));
         self.asked = None;
         self.inputs.clear();
         self.effects.clear();
