@@ -83,10 +83,11 @@ pub fn claim_id(rollout: &RolloutId, service: &Service, reaction: &str, attempt:
 }
 
 fn computed(hash: &[u8; 32]) -> EventId {
-    let digit = |i: usize| DIGITS[usize::from(hash[i / 2] >> (4 * (1 - i % 2)) & 15)];
-    let text: [u8; 32] = std::array::from_fn(digit);
-    let text = std::str::from_utf8(&text).expect("hexadecimal is ASCII");
-    EventId::new(text).expect("hexadecimal is a name")
+    let mut text = [0; 32];
+    for (digits, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(hash) {
+        *digits = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+    }
+    EventId::sound(std::str::from_utf8(&text).expect("hexadecimal is ASCII"))
 }
 
 /// A number in decimal, without an allocation: every decision has two.
@@ -98,6 +99,11 @@ struct Decimal {
 impl Decimal {
     fn of(number: i64) -> Self {
         let (mut digits, mut start, mut left) = ([0; 20], 20, number.unsigned_abs());
+        // epochs and attempts, nearly always
+        if let 0..=9 = number {
+            digits[19] = DIGITS[(left % 10) as usize];
+            return Self { digits, start: 19 };
+        }
         while start == 20 || left > 0 {
             start -= 1;
             digits[start] = DIGITS[(left % 10) as usize];

@@ -125,7 +125,7 @@ impl Hands {
     /// Carries one order out, and gives back why the sentinel is blind when it could not.
     pub(crate) fn perform(&mut self, effect: Effect, sight: &watch::Sender<Sight>) -> Option<BlindCause> {
         match effect {
-            Effect::Append(draft) => return self.append(*draft),
+            Effect::Append(draft) => return self.append(Arc::unwrap_or_clone(draft)),
             Effect::Raise(alert) => self.tell(*alert),
             Effect::DeadLetter { offset } => self.set_aside(offset),
             Effect::Blind { cause, alert } => self.blind(cause, *alert, sight),

@@ -1,6 +1,7 @@
 //! A sentinel of the former version: the same shell in small, around an engine that knows the first rules alone. Beside this
 //! version it judges as that does; from the first rollout on that begins by newer rules it is blind, and says nothing more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -62,7 +63,7 @@ async fn run(
             let Effect::Append(draft) = effect else { continue };
             ids += 1;
             // what the broker does not take is said again by the engine
-            drop(writer.append(&event(&domain, *draft, REPLICA, ids)?).await);
+            drop(writer.append(&event(&domain, Arc::unwrap_or_clone(draft), REPLICA, ids)?).await);
         }
         let blind = engine.blindness();
         tell.send_if_modified(|told| std::mem::replace(told, blind) != blind);

@@ -2,6 +2,7 @@
 //! this version does not know, by schemas that the registry has taken as compatible.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -84,7 +85,7 @@ async fn run(bus: Bus, domain: Domain, schemas: Schemas, stop: CancellationToken
         for effect in effects {
             let Effect::Append(draft) = effect else { continue };
             ids += 1;
-            let event = event(&domain, *draft, REPLICA, ids)?;
+            let event = event(&domain, Arc::unwrap_or_clone(draft), REPLICA, ids)?;
             let appended = append(&writer, &schemas, &event).await?;
             written += usize::from(appended);
         }

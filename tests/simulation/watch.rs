@@ -1,6 +1,7 @@
 //! What a sentinel does in its turn: hears of the group, reads, speaks, tells people; and what becomes of its words.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use pavane_sentinel_engine::{Alert, AlertStatus, BlindCause, Effect, Input};
 
@@ -155,8 +156,12 @@ impl World {
             let more = match effect {
                 Effect::Append(draft) => {
                     let id = self.fresh_id();
-                    let event =
-                        voice::of_sentinel(&self.partitions[p].domain, &self.sentinels[k].name, *draft, id);
+                    let event = voice::of_sentinel(
+                        &self.partitions[p].domain,
+                        &self.sentinels[k].name,
+                        Arc::unwrap_or_clone(draft),
+                        id,
+                    );
                     let fits = self.sentinels[k].watches[p].order(self.now, event);
                     self.begin_write(k, p);
                     (!fits).then_some(Input::Lost(BlindCause::Broker))

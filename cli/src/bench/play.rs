@@ -4,6 +4,7 @@
 //! alerts are made. Time is the log's and jumps from one moment at which something happens to the next.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use pavane_events::{Entry, Event, EventId, Millis, Timestamp};
 use pavane_sentinel_engine::{AlertStatus, Draft, Effect, Engine, Input};
@@ -20,7 +21,7 @@ pub struct Play {
     now: i64,
     offset: i64,
     said: u64,
-    queue: VecDeque<Box<Draft>>,
+    queue: VecDeque<Arc<Draft>>,
     /// What is read back of a draft: most of its envelope is the same for all.
     back: Entry,
     effects: Vec<Effect>,
@@ -101,7 +102,7 @@ impl Play {
 
     fn read_back(&mut self) {
         while let Some(draft) = self.queue.pop_front() {
-            self.append(*draft);
+            self.append(Arc::unwrap_or_clone(draft));
             self.offset += 1;
             self.engine.read_into(self.now, &self.back, &mut self.effects);
             self.carry_out();

@@ -6,6 +6,7 @@
 //! can be known.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use pavane_choreography::Plan;
 use pavane_events::control::ProposalKind;
@@ -214,7 +215,7 @@ impl<'a> Play<'a> {
     fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), Failure> {
         for effect in effects {
             match effect {
-                Effect::Append(draft) => self.say(*draft),
+                Effect::Append(draft) => self.say(Arc::unwrap_or_clone(draft)),
                 Effect::Measure { query } => {
                     let value = self.lives.metric(Timestamp(self.now));
                     let value = value.ok_or_else(|| "no verdict quotes a value".to_owned());

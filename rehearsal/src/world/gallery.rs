@@ -1,5 +1,7 @@
 //! The gallery: how the sentinels read, look and speak, and what people are told.
 
+use std::sync::Arc;
+
 use pavane_events::{Body, Envelope, Event, Millis, identity};
 use pavane_sentinel_engine::{Alert, AlertStatus, BlindCause, Draft, Effect, Ended, Input};
 
@@ -95,7 +97,7 @@ impl World<'_> {
     fn carry_out(&mut self, k: usize, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Append(draft) => self.write(k, *draft),
+                Effect::Append(draft) => self.write(k, Arc::unwrap_or_clone(draft)),
                 Effect::Raise(alert) => {
                     let burns = alert.status == AlertStatus::Firing;
                     let changed = if burns {

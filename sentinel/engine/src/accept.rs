@@ -1,6 +1,6 @@
 //! A proposal is read back: the log accepts it where it stands, or voids it. The first accepted one of an id wins.
 
-use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use pavane_events::command::{PhaseBegun, RollbackRequested, RolloutPaused};
 use pavane_events::control::{ClockStepped, ProposalKind, Proposed};
@@ -233,11 +233,10 @@ impl Fold {
     }
 
     fn owe(&mut self, draft: Draft) {
-        let Some(id) = draft.id.clone().filter(|id| !self.has_said(id)) else { return };
-        if let Entry::Vacant(place) = self.owed.entry(id) {
-            self.decided.push(place.key().clone());
-            place.insert(Owed(Box::new(draft)));
-        }
+        let is_new = |id: &EventId| !self.has_said(id) && !self.owed.contains_key(id);
+        let Some(id) = draft.id.clone().filter(is_new) else { return };
+        self.decided.push(id.clone());
+        self.owed.insert(id, Owed(Arc::new(draft)));
     }
 }
 

@@ -3,12 +3,11 @@
 //! In an outage very many rollouts are asked about at once, so nothing here walks over all that was asked: an input costs
 //! what it touches.
 
-use std::collections::BTreeMap;
-
 use pavane_events::control::{ProposalKind, Proposed};
 use pavane_events::{Millis, StepId, Timestamp};
 
 use crate::agenda::Agenda;
+use crate::lone::Lone;
 
 /// How long a replica waits for its own record before it says it again.
 pub(crate) const AGAIN: Millis = 1_000;
@@ -28,7 +27,7 @@ struct Ask {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asked {
     /// When to ask again.
-    due: BTreeMap<Ask, Millis>,
+    due: Lone<Ask, Millis>,
     times: Agenda,
 }
 
@@ -117,11 +116,11 @@ impl Ask {
 }
 
 /// What is asked about a rollout.
-fn of(due: &BTreeMap<Ask, Millis>, n: u64) -> impl Iterator<Item = (&Ask, &Millis)> {
+fn of(due: &Lone<Ask, Millis>, n: u64) -> impl Iterator<Item = (&Ask, &Millis)> {
     due.range(Ask::first(n)..Ask::first(n + 1))
 }
 
-fn holds(due: &BTreeMap<Ask, Millis>, (at, n): (Timestamp, u64)) -> bool {
+fn holds(due: &Lone<Ask, Millis>, (at, n): (Timestamp, u64)) -> bool {
     of(due, n).any(|(_, due)| *due == at.0)
 }
 

@@ -13,8 +13,8 @@ use crate::rollout::Status;
 /// Most are counts, and they are handed over in lists: whatever is large lies apart.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// Append an event to the domain's partition.
-    Append(Box<Draft>),
+    /// Append an event to the domain's partition. Shared with the engine, which keeps what it owes until it is read back.
+    Append(Arc<Draft>),
     /// Tell people. Raised on every replica and in replay too, always with the same id and text: whoever
     /// delivers looks first at what was delivered already.
     Raise(Box<Alert>),

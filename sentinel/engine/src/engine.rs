@@ -1,6 +1,7 @@
 //! The engine: one way in, one way out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use pavane_events::control::Proposed;
 use pavane_events::{Body, Domain, Entry, Millis, Record, RolloutId, Timestamp};
@@ -9,7 +10,7 @@ use crate::agenda::Agenda;
 use crate::asked::{AGAIN, Asked};
 use crate::clock::PULSE;
 use crate::drift::Drifts;
-use crate::effect::{Counter, Effect};
+use crate::effect::{Counter, Draft, Effect};
 use crate::fold::{Fold, Touched};
 use crate::heartbeats::Heartbeats;
 use crate::input::{BlindCause, Input};
@@ -52,6 +53,9 @@ pub struct Engine {
     wanted: Vec<Proposed>,
     asked: Asked,
     saying: Saying,
+    /// What was said last, kept for its room alone: as long as one draft is there, the allocator keeps its page of drafts,
+    /// and does not put it away and fetch it again for the next one.
+    newest_said: Option<Arc<Draft>>,
     /// When a leap was first seen, by its offset, and when it was last explained.
     leaps: BTreeMap<i64, (Millis, Millis)>,
     /// Until when nothing but the rollouts themselves is due; see [`quiet`].
@@ -85,6 +89,7 @@ impl Engine {
             wanted: Vec::new(),
             asked: Asked::default(),
             saying: Saying::default(),
+            newest_said: None,
             leaps: BTreeMap::new(),
             quiet: None,
         }

@@ -1,7 +1,7 @@
 //! The state of a domain as a fold over its partition. Nothing else changes a verdict.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use pavane_events::command::{DomainHeld, RULES};
 use pavane_events::control::{DomainConfigured, Sighting, SightingKind};
@@ -19,6 +19,7 @@ use crate::effect::{Alert, Counter, Draft, Effect};
 use crate::identities::Identities;
 use crate::input::BlindCause;
 use crate::known::Services;
+use crate::lone::Lone;
 use crate::reminder::Reminders;
 use crate::rollout::Status;
 use crate::rollouts::Rollouts;
@@ -41,7 +42,7 @@ pub(crate) enum Touched {
 
 /// What was decided and must stand on the log; gone when it is read there.
 #[derive(Clone, Debug)]
-pub(crate) struct Owed(pub(crate) Box<Draft>);
+pub(crate) struct Owed(pub(crate) Arc<Draft>);
 
 /// The state of a domain.
 #[derive(Clone, Debug)]
@@ -67,7 +68,7 @@ pub(crate) struct Fold {
     pub(crate) open: usize,
     /// The rollouts that wait for others, in the order of their start.
     pub(crate) queued: BTreeSet<u64>,
-    pub(crate) owed: BTreeMap<EventId, Owed>,
+    pub(crate) owed: Lone<EventId, Owed>,
     /// What was decided since somebody looked. No part of what is judged.
     pub(crate) decided: Vec<EventId>,
     /// The alerts that burn, by rollout and what they are about.
@@ -109,7 +110,7 @@ impl Fold {
             owners: Lookup::default(),
             open: 0,
             queued: BTreeSet::new(),
-            owed: BTreeMap::new(),
+            owed: Lone::default(),
             decided: Vec::new(),
             burning: BTreeMap::new(),
             left_over: BTreeSet::new(),
@@ -194,9 +195,7 @@ impl Fold {
         }
         let envelope = &record.event.envelope;
         if envelope.source == self.sentinel {
-            if !self.owed.is_empty() {
-                self.owed.remove(&envelope.id);
-            }
+            self.owed.remove(&envelope.id);
         } else if let (Some(boot), Some(sequence)) = (&envelope.boot, envelope.sequence) {
             self.sequences.take(&envelope.source, (boot, sequence), self.offset);
         }

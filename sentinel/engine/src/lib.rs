@@ -56,6 +56,7 @@ mod judge;
 mod known;
 mod leftover;
 mod lines;
+mod lone;
 mod missing;
 mod phase;
 mod propose;

@@ -319,7 +319,7 @@ impl Rollout {
         for place in 0..self.score.dependants[i].len() {
             let d = self.score.dependants[i][place];
             if self.is_due(d) {
-                self.open(d, mark);
+                self.steps[d].anchor.get_or_insert(mark);
             } else if let Some(state) =
                 self.steps.touched_mut().get_mut(d).filter(|state| state.full.is_none())
             {

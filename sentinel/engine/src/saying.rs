@@ -21,7 +21,7 @@ impl Saying {
     /// Begins anew: all that is owed is new.
     pub(crate) fn restart(&mut self, fold: &mut Fold) {
         self.times.clear();
-        fold.decided = fold.owed.keys().cloned().collect();
+        fold.decided = fold.owed.iter().map(|(id, _)| id.clone()).collect();
     }
 
     /// What to say, in the order of the ids. It is said again after `again`; what was decided since the last call is said

@@ -342,7 +342,10 @@ impl IndexMut<usize> for Steps {
             if i >= self.touched.capacity() {
                 self.grow(i + 1);
             }
-            self.touched.resize(i + 1, StepState::UNTOUCHED);
+            // mostly one more, which is written in place
+            while self.touched.len() <= i {
+                self.touched.push(StepState::UNTOUCHED);
+            }
         }
         &mut self.touched[i]
     }

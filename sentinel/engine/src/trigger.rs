@@ -4,6 +4,7 @@
 //! What is published is no part of the log. The start is: the first one of an id wins, whoever writes it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use pavane_choreography::Plan;
 use pavane_events::command::{RULES, RolloutStarted};
@@ -64,7 +65,7 @@ impl Triggers {
             let at = self.saying.entry(id).or_insert(now + patience);
             if *at <= now {
                 *at = now + again;
-                out.push(Effect::Append(Box::new(draft)));
+                out.push(Effect::Append(Arc::new(draft)));
             }
         }
     }

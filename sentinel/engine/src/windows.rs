@@ -5,6 +5,7 @@ use pavane_events::{Millis, Timestamp};
 use crate::clock::Mark;
 use crate::reminder::UNHEARD;
 use crate::rollout::{Rollout, Status};
+use crate::step::StepState;
 
 /// When to look at a rollout again, if ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,16 @@ impl Rollout {
     /// somebody watches.
     pub(crate) fn awaits_nothing(&self) -> bool {
         !self.status.is_open() && self.phases.is_empty()
+    }
+
+    /// Whether every step is settled and a decision waits to be said: nothing can be proposed meanwhile.
+    pub(crate) fn is_decided(&self) -> bool {
+        let settled = |state: &StepState| state.is_plain() && state.full.is_some();
+        self.status == Status::Open
+            && self.pending.is_some()
+            && !self.score.has_shares
+            && self.steps.are_full()
+            && self.steps.known().iter().all(settled)
     }
 
     /// When to look again at a rollout that goes as planned: there is nothing to propose about it at `now`, nor before

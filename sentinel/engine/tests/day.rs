@@ -5,6 +5,7 @@ mod floor;
 mod history;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use floor::{Log, abort, complete, failed, plan_of, rollout_id, started, step};
 use history::dice::Dice;
@@ -262,7 +263,7 @@ impl Day {
         for effect in effects {
             if let Effect::Append(draft) = effect {
                 let id = draft.id.clone();
-                let mut event = self.event(|log| log.draft(&format!("s{k}"), *draft));
+                let mut event = self.event(|log| log.draft(&format!("s{k}"), Arc::unwrap_or_clone(draft)));
                 event.envelope.id = id.unwrap_or(event.envelope.id);
                 self.append(now, event);
             }

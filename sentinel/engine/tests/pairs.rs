@@ -7,6 +7,7 @@ mod floor;
 mod history;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use floor::{Log, abort, complete, go_back, plan_of, ready, rollout_id, step};
 use history::dice::{Dice, seeds};
@@ -145,7 +146,7 @@ impl Pair {
     fn feed(&mut self, input: Input) {
         for effect in self.engine.handle(self.log.time, input) {
             if let Effect::Append(draft) = effect {
-                self.log.draft("s1", *draft);
+                self.log.draft("s1", Arc::unwrap_or_clone(draft));
             }
         }
     }

@@ -58,10 +58,14 @@ impl Engine {
         }
         if !self.passes(n, estimate) {
             // phases are watched, and that is a matter of everything
-            if self.fold.rollouts.get(n).is_none_or(|rollout| !rollout.phases.is_empty()) {
+            let Some(rollout) = self.fold.rollouts.get(n).filter(|rollout| rollout.phases.is_empty()) else {
                 return false;
+            };
+            if rollout.is_decided() {
+                self.asked.keep(n, &[]);
+            } else {
+                self.propose(n, out);
             }
-            self.propose(n, out);
             self.plan_one(n, estimate);
         }
         if !self.fold.decided.is_empty() {

@@ -1,5 +1,7 @@
 //! What a replica says, and when: proposals, what was decided, pulses, and what it makes of a leap.
 
+use std::sync::Arc;
+
 use pavane_events::control::{ProposalKind, Proposed, Pulse, Sighting};
 use pavane_events::{Body, RolloutId, Service};
 
@@ -36,7 +38,12 @@ impl Engine {
         let (patience, again) = if self.speaks { (0, AGAIN) } else { (STANDBY, STANDBY) };
         let due = self.saying.due(&mut self.fold, self.now, patience, again);
         let owed = due.iter().filter_map(|id| self.fold.owed.get(id));
-        out.extend(owed.map(|owed| Effect::Append(owed.0.clone())));
+        out.extend(owed.map(|owed| Effect::Append(Arc::clone(&owed.0))));
+        if !due.is_empty()
+            && let Some(Effect::Append(draft)) = out.last()
+        {
+            self.newest_said = Some(Arc::clone(draft));
+        }
     }
 
     pub(super) fn pulse(&mut self, out: &mut Vec<Effect>) {
@@ -98,5 +105,5 @@ impl Engine {
 }
 
 fn append(rollout: Option<RolloutId>, body: Body) -> Effect {
-    Effect::Append(Box::new(Draft { id: None, rollout, causation: None, service: None, body }))
+    Effect::Append(Arc::new(Draft { id: None, rollout, causation: None, service: None, body }))
 }

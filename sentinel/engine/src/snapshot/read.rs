@@ -149,8 +149,7 @@ impl Reader {
             self.burning(*burning)?;
         }
         if let Some(owed) = owed {
-            let draft = draft(*owed)?;
-            self.fold.owed.extend(draft.id.clone().map(|id| (id, Owed(Box::new(draft)))));
+            self.owed(draft(*owed)?);
         }
         if let Some(early) = early {
             let early = event(&self.fold.domain, *early)?;
@@ -240,6 +239,12 @@ impl Reader {
         }
         self.fold.note_left_over(n);
         Ok(())
+    }
+
+    fn owed(&mut self, draft: Draft) {
+        if let Some(id) = draft.id.clone() {
+            self.fold.owed.insert(id, Owed(Arc::new(draft)));
+        }
     }
 
     fn sequence(&mut self, written: written::Sequence) -> Result<(), Defect> {

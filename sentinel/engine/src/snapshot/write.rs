@@ -79,7 +79,7 @@ pub(super) fn write(fold: &Fold) -> Vec<u8> {
             lines.put(&Line { burning: Some(Box::new(burns(place, *about, alert))), ..Line::default() });
         }
     }
-    for owed in owed.values() {
+    for (_, owed) in owed.iter() {
         lines.put(&Line { owed: draft(&owed.0).map(Box::new), ..Line::default() });
     }
     for record in early {

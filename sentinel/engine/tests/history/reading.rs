@@ -62,7 +62,7 @@ impl Reading {
                 }
                 Effect::Ended(ended) => self.ended.push((ended.rollout, ended.status)),
                 Effect::Raise(alert) => self.tell(*alert),
-                Effect::Append(draft) => self.ids.extend(draft.id.map(|id| format!("say {id}"))),
+                Effect::Append(draft) => self.ids.extend(draft.id.iter().map(|id| format!("say {id}"))),
                 Effect::DeadLetter { .. }
                 | Effect::Blind { .. }
                 | Effect::Sighted { .. }

@@ -1,6 +1,7 @@
 //! One domain in virtual time: a log, sentinels that lag, crash and have wrong clocks, and whoever else writes.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use pavane_choreography::Plan;
 use pavane_events::{Entry, Event, EventId, Heartbeat, Record, Timestamp, Unreadable};
@@ -229,7 +230,7 @@ impl World {
         effects.extend(one.engine.handle(own, Input::Tick));
         while let Some(effect) = effects.pop_front() {
             match effect {
-                Effect::Append(draft) => self.send(k, *draft),
+                Effect::Append(draft) => self.send(k, Arc::unwrap_or_clone(draft)),
                 Effect::Measure { query } => {
                     let value = self.dice.weighed(&[(20, Some(0.5)), (2, Some(7.0)), (2, None)]);
                     let value = value.ok_or_else(|| "no data".to_owned());

@@ -1,6 +1,8 @@
 //! What can happen: words of two services, commands of a person, time, a leap of the broker's clock, and what sentinels
 //! believe to be due.
 
+use std::sync::Arc;
+
 use pavane_choreography::{OnStall, Plan};
 use pavane_events::control::{ProposalKind, Proposed, Pulse};
 use pavane_events::{Body, Entry, Event, EventId, EventType, Record, Timestamp};
@@ -119,7 +121,7 @@ pub(crate) fn believed_at(engine: &Engine, offset: i64, at: Timestamp, ahead: i6
     let mut hear = |now: i64, input: Input| {
         for effect in engine.handle(now, input) {
             if let Effect::Append(draft) = effect {
-                drafts.push(*draft);
+                drafts.push(Arc::unwrap_or_clone(draft));
             }
         }
     };

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses what it needs")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use pavane_choreography::Plan;
 use pavane_events::{Body, Entry, EventId, EventType, ServiceRow, Timestamp};
@@ -82,7 +83,7 @@ impl Stage {
         for effect in effects {
             match effect {
                 Effect::Append(draft) => {
-                    self.log.draft("s1", *draft);
+                    self.log.draft("s1", Arc::unwrap_or_clone(draft));
                 }
                 Effect::Raise(alert) => self.alerts.push(*alert),
                 Effect::Ended(ended) => self.ended.push(ended.status),
