@@ -211,7 +211,7 @@ impl Hands {
         if !(self.live && own && self.ended.insert(ended.rollout.clone())) {
             return;
         }
-        rollout_ended(&self.domain, ended.status);
+        rollout_ended(&self.domain, ended.status, (ended.started, ended.ended));
         RootSpan {
             rollout: &ended.rollout,
             domain: &self.domain,

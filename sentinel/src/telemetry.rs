@@ -10,11 +10,11 @@ use std::fmt::Display;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use pavane_events::{Domain, UnreadableReason};
+use pavane_events::{Domain, Timestamp, UnreadableReason};
 use pavane_sentinel_engine::{BlindCause, Counter as Told, Status};
 use pavane_telemetry::meter;
 use pavane_telemetry::opentelemetry::KeyValue;
-use pavane_telemetry::opentelemetry::metrics::{Counter, Gauge};
+use pavane_telemetry::opentelemetry::metrics::{Counter, Gauge, Histogram};
 
 pub(crate) use history::{Kept, LogLies, NotCounted, Resumed, snapshot_took};
 pub(crate) use telling::{AttemptFailed, Delivered, GivenUp, Pending, PingFailed, ReminderFailed, pinged};
@@ -44,6 +44,16 @@ counters! {
 static BLIND_SECONDS: LazyLock<Counter<f64>> = LazyLock::new(|| {
     let seconds = meter().f64_counter("pavane.sentinel.blind").with_unit("s");
     seconds.with_description("Time during which the sentinel could not see.").build()
+});
+
+/// Rollouts last from seconds to a day.
+static LASTED: LazyLock<Histogram<f64>> = LazyLock::new(|| {
+    let lasted = meter().f64_histogram("pavane.rollout.duration").with_unit("s");
+    let bounds = vec![1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1_800.0, 3_600.0, 7_200.0, 21_600.0, 86_400.0];
+    lasted
+        .with_boundaries(bounds)
+        .with_description("From the start of rollouts to their end, by how they ended.")
+        .build()
 });
 
 static OPEN: LazyLock<Gauge<u64>> = LazyLock::new(|| {
@@ -77,8 +87,11 @@ fn label(name: &'static str, value: impl Display) -> KeyValue {
 }
 
 /// A rollout ended, and this replica speaks for its domain.
-pub(crate) fn rollout_ended(domain: &Domain, status: Status) {
-    ENDED.add(1, &[label("domain", domain), label("status", status.as_str())]);
+pub(crate) fn rollout_ended(domain: &Domain, status: Status, (started, ended): (Timestamp, Timestamp)) {
+    let labels = [label("domain", domain), label("status", status.as_str())];
+    ENDED.add(1, &labels);
+    let took = Duration::from_millis(u64::try_from(ended.0 - started.0).unwrap_or_default());
+    LASTED.record(took.as_secs_f64(), &labels);
 }
 
 /// The sentinel cannot see a domain.

@@ -63,6 +63,11 @@ async fn how_rollouts_end_and_whom_they_wake_is_counted_from_nothing_on() {
         counts.push(ended(&sentinel, status).await);
     }
     assert_eq!(counts, [1.0, 0.0, 0.0, 1.0], "of two, one failed");
+    for status in ["aborted", "completed"] {
+        let series =
+            format!("pavane_rollout_duration_seconds_count{{domain=\"counted\",status=\"{status}\"}}");
+        assert_eq!(number(&sentinel, &series).await, Some(1.0), "{series}");
+    }
     assert_eq!((called(&sentinel, "page").await, called(&sentinel, "ticket").await), (1.0, 0.0));
     sentinel.leave().await;
 }
