@@ -89,16 +89,18 @@ impl Fold {
     /// Of a step that has stood still for very long.
     pub(crate) fn outlook_of_orphan(&self, rollout: &Rollout, i: usize) -> String {
         let stall = rollout.steps[i].stall.as_ref();
-        let since = stall.map(|stall| moment(stall.raw, self.clock.raw()));
-        let since = since.map_or_else(String::new, |at| format!(", as it has since {at},"));
-        format!("it waits{since} and does nothing by itself: {DECIDES}")
+        self.waiting(stall.map(|stall| stall.raw))
     }
 
     /// Of a rollout none of whose clocks has run since then, in partition time.
     pub(crate) fn outlook_of_standing(&self, since: Option<Timestamp>) -> String {
-        let since = since.map(|at| moment(self.clock.unadjusted(at), self.clock.raw()));
-        let since = since.map_or_else(String::new, |at| format!(", as it has since {at},"));
-        format!("it waits{since} and does nothing by itself: {DECIDES}")
+        self.waiting(since.map(|at| self.clock.unadjusted(at)))
+    }
+
+    /// That it has waited since then and goes on to.
+    fn waiting(&self, since: Option<Timestamp>) -> String {
+        let since = since.map(|at| format!(", as it has since {},", moment(at, self.clock.raw())));
+        format!("it waits{} and does nothing by itself: {DECIDES}", since.unwrap_or_default())
     }
 
     /// When people are told that nobody looks after what stands since then.
