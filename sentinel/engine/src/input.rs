@@ -72,6 +72,22 @@ pub enum BlindCause {
 }
 
 impl BlindCause {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::NoSight,
+        Self::Broker,
+        Self::Denied,
+        Self::Registry,
+        Self::RegistryTamper,
+        Self::TopicConfig,
+        Self::HistoryLost,
+        Self::LogReplaced,
+        Self::LogRewound,
+        Self::PartitionsChanged,
+        Self::NewerVocabulary,
+        Self::NewerRules,
+    ];
+
     /// The cause in the words of alerts and labels.
     pub const fn as_str(self) -> &'static str {
         match self {

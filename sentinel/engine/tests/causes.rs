@@ -176,20 +176,7 @@ fn an_event_before_what_must_come_first_is_out_of_order_and_takes_nothing_back()
 
 #[test]
 fn who_cannot_see_tells_no_stall_at_all() {
-    for blind in [
-        BlindCause::NoSight,
-        BlindCause::Broker,
-        BlindCause::Denied,
-        BlindCause::Registry,
-        BlindCause::RegistryTamper,
-        BlindCause::TopicConfig,
-        BlindCause::HistoryLost,
-        BlindCause::LogReplaced,
-        BlindCause::LogRewound,
-        BlindCause::PartitionsChanged,
-        BlindCause::NewerVocabulary,
-        BlindCause::NewerRules,
-    ] {
+    for blind in BlindCause::ALL {
         let mut stage = Stage::new(&plan_with(OnStall::Rollback));
         stage.says("db-0", ready());
         stage.log.time += 60_000;

@@ -329,20 +329,7 @@ fn no_alert_is_left_out_of_the_table() {
 
 #[test]
 fn whatever_makes_a_sentinel_blind_it_says_what_it_does_about_it() {
-    for cause in [
-        BlindCause::NoSight,
-        BlindCause::Broker,
-        BlindCause::Denied,
-        BlindCause::Registry,
-        BlindCause::RegistryTamper,
-        BlindCause::TopicConfig,
-        BlindCause::HistoryLost,
-        BlindCause::LogReplaced,
-        BlindCause::LogRewound,
-        BlindCause::PartitionsChanged,
-        BlindCause::NewerVocabulary,
-        BlindCause::NewerRules,
-    ] {
+    for cause in BlindCause::ALL {
         let stage = blinded(cause);
         let outlook = &stage.alert("Blind").annotations["outlook"];
         // what reading on cannot heal is not tried again
