@@ -104,6 +104,7 @@ mod tests {
         tokio::time::advance(Duration::from_secs(10)).await;
         assert!(due.is_now());
     }
+
     #[tokio::test(start_paused = true)]
     async fn what_it_takes_beside_the_loop_counts_too() {
         let mut due = Due::new(MINUTE);

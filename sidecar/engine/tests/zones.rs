@@ -7,6 +7,7 @@ mod stage;
 use pavane_events::command::RollbackRequested;
 use pavane_events::service::Ready;
 use pavane_events::{StepId, Zone};
+use pavane_sidecar_engine::Reaction;
 use stage::*;
 
 const NOTHING: [&str; 0] = [];
@@ -42,39 +43,13 @@ fn what_is_said_in_another_zone_does_not_count() {
 
 #[test]
 fn each_zone_has_its_own_step() {
-    let mut plan = plan();
-    plan.steps.truncate(1);
-    for zone in ["eu", "us"] {
-        let mut users = step(&format!("users-{zone}"), "user-service.DeploymentComplete", &["schema"]);
-        users.zone = Some(Zone::new(zone).unwrap());
-        plan.steps.push(users);
-    }
-    let mut stage = Stage::new(vec![upgrade()]);
-    stage.settings.zone = Some(Zone::new("us").unwrap());
-    stage.crash();
-    stage.start_with(ROLLOUT, &plan);
-    stage.schema_ready();
-    stage.version("1.0.0");
-    stage.deliver();
+    let stage = in_us(vec![upgrade()]);
     assert_eq!(stage.calls[0].step, Some(StepId::new("users-us").unwrap()));
 }
 
 #[test]
 fn only_the_zone_whose_turn_it_is_goes_back() {
-    let mut plan = plan();
-    plan.steps.truncate(1);
-    for zone in ["eu", "us"] {
-        let mut users = step(&format!("users-{zone}"), "user-service.DeploymentComplete", &["schema"]);
-        users.zone = Some(Zone::new(zone).unwrap());
-        plan.steps.push(users);
-    }
-    let mut stage = Stage::new(vec![upgrade(), revert()]);
-    stage.settings.zone = Some(Zone::new("us").unwrap());
-    stage.crash();
-    stage.start_with(ROLLOUT, &plan);
-    stage.schema_ready();
-    stage.version("1.0.0");
-    stage.deliver();
+    let mut stage = in_us(vec![upgrade(), revert()]);
     let decision = i64::try_from(stage.log.len()).unwrap();
     stage.command(ROLLOUT, go_back());
     let turn =
@@ -96,6 +71,25 @@ fn instances_of_another_zone_stand_in_another_line() {
     stage.version("1.0.0");
     stage.in_zone("us", "user-service", "user-service-1", announced());
     assert_eq!(stage.deliver()[1], "hook user-db.Ready #1");
+}
+
+/// A service in the zone us, with its hook called; in eu it has a step of its own.
+fn in_us(reactions: Vec<Reaction>) -> Stage {
+    let mut plan = plan();
+    plan.steps.truncate(1);
+    for zone in ["eu", "us"] {
+        let mut users = step(&format!("users-{zone}"), "user-service.DeploymentComplete", &["schema"]);
+        users.zone = Some(Zone::new(zone).unwrap());
+        plan.steps.push(users);
+    }
+    let mut stage = Stage::new(reactions);
+    stage.settings.zone = Some(Zone::new("us").unwrap());
+    stage.crash();
+    stage.start_with(ROLLOUT, &plan);
+    stage.schema_ready();
+    stage.version("1.0.0");
+    stage.deliver();
+    stage
 }
 
 fn id(step: &str) -> StepId {

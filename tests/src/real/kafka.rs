@@ -75,7 +75,8 @@ impl Kafka {
 
     /// Starts it again after it was killed: at the same port, with what it had written.
     pub async fn start_again(&mut self) -> Result<()> {
-        self.begin_again()?;
+        let mut command = command(&self.java, &self.class_path, &self.folder);
+        self.process.replace(command.arg("kafka.Kafka").arg(self.folder.join("server.properties")))?;
         self.up().await
     }
 
@@ -94,11 +95,6 @@ impl Kafka {
         let restored = std::fs::remove_dir_all(&data).and_then(|()| std::fs::rename(&backup, &data));
         restored.with_context(|| format!("failed to restore {}", data.display()))?;
         self.start_again().await
-    }
-
-    fn begin_again(&mut self) -> Result<()> {
-        let mut command = command(&self.java, &self.class_path, &self.folder);
-        self.process.replace(command.arg("kafka.Kafka").arg(self.folder.join("server.properties")))
     }
 
     async fn up(&mut self) -> Result<()> {
