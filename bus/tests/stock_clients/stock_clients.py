@@ -45,6 +45,8 @@ from fastavro.schema import parse_schema, to_parsing_canonical_form
 from junitparser import JUnitXml
 
 SCHEMAS = pathlib.Path(__file__).resolve().parents[3] / "schemas"
+# The client waits for ever for an answer unless it is told otherwise; so bounded, it asks again.
+ANSWER = 10.0
 STAMPS = {TIMESTAMP_CREATE_TIME: "CreateTime", TIMESTAMP_LOG_APPEND_TIME: "LogAppendTime"}
 
 
@@ -61,7 +63,7 @@ def parse_arguments():
         sub = modes.add_parser(mode)
         for name in ("--bootstrap", "--registry", "--topic"):
             sub.add_argument(name, required=True)
-        sub.add_argument("--timeout", type=float, default=30.0)
+        sub.add_argument("--timeout", type=float, default=120.0)
         if mode == "read":
             sub.add_argument("--count", type=int, required=True)
         else:
@@ -78,7 +80,7 @@ def parse_arguments():
 
 
 def read(arguments):
-    registry = SchemaRegistryClient({"url": arguments.registry})
+    registry = SchemaRegistryClient({"url": arguments.registry, "timeout": ANSWER})
     deserialize = AvroDeserializer(registry)
     consumer = Consumer({
         "bootstrap.servers": arguments.bootstrap,
@@ -151,7 +153,7 @@ def fingerprint(schema):
 
 def produce(arguments):
     schema = (SCHEMAS / "lifecycle" / "v1" / f"{arguments.event}.avsc").read_text()
-    registry = SchemaRegistryClient({"url": arguments.registry})
+    registry = SchemaRegistryClient({"url": arguments.registry, "timeout": ANSWER})
     serialize = AvroSerializer(registry, schema, conf={
         "auto.register.schemas": False,
         "subject.name.strategy": record_subject_name_strategy,

@@ -13,6 +13,11 @@ use crate::process::Process;
 /// The packages, with fixed versions.
 const REQUIREMENTS: &str = include_str!("../../../bus/tests/stock_clients/requirements.txt");
 
+/// Runs a script, and ends it after 3 minutes with a traceback of every thread: a client that waits for ever would
+/// hold up the whole run and say nothing.
+const BOUNDED: &str = "import faulthandler, runpy, sys; faulthandler.dump_traceback_later(180, exit=True); \
+                       del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')";
+
 /// A Python whose packages lie in the cache.
 #[derive(Clone, Debug)]
 pub struct Python {
@@ -50,10 +55,11 @@ impl Python {
         Command::new(self.program.with_file_name(name))
     }
 
-    /// Runs a script of the workspace to its end.
+    /// Runs a script of the workspace to its end, for 3 minutes at most.
     pub fn run(&self, script: &str, arguments: &[&str]) -> Result<Output> {
         let path = place::workspace().join(script);
         Command::new(&self.program)
+            .args(["-c", BOUNDED])
             .arg(&path)
             .args(arguments)
             .output()
