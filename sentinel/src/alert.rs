@@ -8,12 +8,13 @@
 //! | [`marks`] [`ledger`] | what was told, and silences: in memory, and as rows of `pavane.notifications` |
 //! | [`open`] | what is not done with, for whoever goes on from a snapshot |
 //! | [`trial`] | a receiver tried by hand |
-//! | [`target`] [`call`] [`signature`] [`egress`] | each kind of receiver, and a POST to where it may go |
+//! | [`target`] [`call`] [`fault`] [`signature`] [`egress`] | each kind of receiver, a POST to where it may go, and why it failed |
 
 pub(crate) mod call;
 pub(crate) mod delivery;
 pub(crate) mod dispatcher;
 pub(crate) mod egress;
+pub(crate) mod fault;
 pub(crate) mod ledger;
 pub(crate) mod marks;
 pub(crate) mod open;

@@ -143,6 +143,9 @@ impl Notification {
         self.firing.binary_search(&mark).is_ok() || self.resolved.binary_search(&mark).is_ok()
     }
 
+    /// What [`Notification::kind`] may say.
+    pub const KINDS: [&'static str; 4] = ["page", "ticket", "over", "change"];
+
     /// What it is, in a word: `page` or `ticket` while anything burns, by the loudest of it; `over`, or `change`.
     pub fn kind(&self) -> &'static str {
         let pages = |alert: &Alert| alert.ends_at.is_none() && value(&alert.labels, "severity") == "page";

@@ -8,6 +8,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AG
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 
 use crate::alert::egress::{self, Allowed, Refused};
+use crate::alert::fault::Fault;
 use crate::alert::schedule::Pace;
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -26,7 +27,7 @@ pub(crate) enum Answer {
     /// It has not, or not surely.
     Failed {
         /// The class of the failure; the label of its metric.
-        reason: &'static str,
+        reason: Fault,
         /// What happened, for a person.
         why: String,
         /// How soon it is worth another attempt.
@@ -70,7 +71,7 @@ impl Line {
     pub(crate) async fn post(&self, url: &str, headers: HeaderMap, body: Vec<u8>) -> Answer {
         let limit = self.limit;
         let attempt = tokio::time::timeout(limit, self.attempt(url, headers, body));
-        let late = || failed("timeout", format!("no answer within {limit:?}"), Pace::Soon(None));
+        let late = || failed(Fault::Timeout, format!("no answer within {limit:?}"), Pace::Soon(None));
         attempt.await.unwrap_or_else(|_| late())
     }
 
@@ -82,7 +83,7 @@ impl Line {
         };
         if (url.scheme() == "http") != self.plain {
             let why = "use the URL: it changed between http and https; restart the sentinel";
-            return failed("egress", why.to_owned(), Pace::Slowly);
+            return failed(Fault::Egress, why.to_owned(), Pace::Slowly);
         }
         let agent = concat!("pavane-sentinel/", env!("CARGO_PKG_VERSION"));
         let request = self.client.post(url).headers(headers).header(USER_AGENT, agent).body(body);
@@ -128,13 +129,13 @@ async fn judge(response: Response) -> Answer {
 }
 
 /// What an answer other than success means. A fault that only a person can mend is no permission to forget.
-fn class(status: StatusCode, headers: &HeaderMap) -> (&'static str, Pace) {
+fn class(status: StatusCode, headers: &HeaderMap) -> (Fault, Pace) {
     match status.as_u16() {
-        300..=399 => ("redirect", Pace::Slowly),
-        410 => ("gone", Pace::Slowly),
-        408 | 425 | 429 => ("throttled", Pace::Soon(retry_after(headers))),
-        400..=499 => ("refused", Pace::Slowly),
-        _ => ("server", Pace::Soon(retry_after(headers))),
+        300..=399 => (Fault::Redirect, Pace::Slowly),
+        410 => (Fault::Gone, Pace::Slowly),
+        408 | 425 | 429 => (Fault::Throttled, Pace::Soon(retry_after(headers))),
+        400..=499 => (Fault::Refused, Pace::Slowly),
+        _ => (Fault::Server, Pace::Soon(retry_after(headers))),
     }
 }
 
@@ -165,7 +166,7 @@ fn refusal(refused: &Refused) -> Answer {
         Refused::Url(_) | Refused::Address { .. } => Pace::Slowly,
         Refused::Unresolved { .. } => Pace::Soon(None),
     };
-    let reason = if pace == Pace::Slowly { "egress" } else { "unresolved" };
+    let reason = if pace == Pace::Slowly { Fault::Egress } else { Fault::Unresolved };
     failed(reason, format!("failed to {refused}"), pace)
 }
 
@@ -184,13 +185,13 @@ fn transport(error: &reqwest::Error) -> Answer {
     let certificate =
         ["certificate", "tls", "ssl"].iter().any(|word| why.to_ascii_lowercase().contains(word));
     match (error.is_timeout(), certificate) {
-        (true, _) => failed("timeout", why, Pace::Soon(None)),
-        (false, true) => failed("tls", why, Pace::Slowly),
-        (false, false) => failed("transport", why, Pace::Soon(None)),
+        (true, _) => failed(Fault::Timeout, why, Pace::Soon(None)),
+        (false, true) => failed(Fault::Tls, why, Pace::Slowly),
+        (false, false) => failed(Fault::Transport, why, Pace::Soon(None)),
     }
 }
 
-pub(crate) fn failed(reason: &'static str, why: String, pace: Pace) -> Answer {
+pub(crate) fn failed(reason: Fault, why: String, pace: Pace) -> Answer {
     Answer::Failed { reason, why, pace }
 }
 
@@ -202,15 +203,15 @@ mod tests {
     fn every_status_has_its_class() {
         let class = |status: u16| class(StatusCode::from_u16(status).expect("a status"), &HeaderMap::new());
         for status in [400, 401, 403, 404, 405, 413, 422] {
-            assert_eq!(class(status), ("refused", Pace::Slowly), "{status}");
+            assert_eq!(class(status), (Fault::Refused, Pace::Slowly), "{status}");
         }
         for status in [408, 425, 429] {
-            assert_eq!(class(status), ("throttled", Pace::Soon(None)), "{status}");
+            assert_eq!(class(status), (Fault::Throttled, Pace::Soon(None)), "{status}");
         }
         for status in [500, 502, 503, 504] {
-            assert_eq!(class(status), ("server", Pace::Soon(None)), "{status}");
+            assert_eq!(class(status), (Fault::Server, Pace::Soon(None)), "{status}");
         }
-        assert_eq!((class(302).0, class(410).0), ("redirect", "gone"));
+        assert_eq!((class(302).0, class(410).0), (Fault::Redirect, Fault::Gone));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::alert::call::{Answer, failed};
+use crate::alert::fault::Fault;
 use crate::alert::schedule::{self, GIVE_UP, Pace};
 use crate::alert::target::Post;
 use crate::telemetry::{AttemptFailed, Delivered, GivenUp};
@@ -56,7 +57,7 @@ impl<P: Post> Route<P> {
         let _slot = self.slots.acquire().await.expect("the semaphore is never closed");
         match self.post.compose(news) {
             Ok(message) => self.post.post(&message).await,
-            Err(error) => failed("template", format!("failed to {error}"), Pace::Slowly),
+            Err(error) => failed(Fault::Template, format!("failed to {error}"), Pace::Slowly),
         }
     }
 
@@ -128,7 +129,7 @@ pub(crate) mod tests {
                 return Answer::Delivered;
             }
             *failures -= 1;
-            failed("server", "busy".to_owned(), Pace::Soon(None))
+            failed(Fault::Server, "busy".to_owned(), Pace::Soon(None))
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::Reach;
 use crate::alert::call::{Answer, Line, failed, json};
+use crate::alert::fault::Fault;
 use crate::alert::schedule::Pace;
 use crate::alert::target::secret;
 use crate::config::{Address, Ping};
@@ -25,7 +26,7 @@ impl Reach for Wire {
     async fn ping(&self, body: Vec<u8>) -> Answer {
         match url(&self.address) {
             Ok(url) => self.line.post(&url, json(), body).await,
-            Err(error) => failed("secret", format!("failed to {error}"), Pace::Soon(None)),
+            Err(error) => failed(Fault::Secret, format!("failed to {error}"), Pace::Soon(None)),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::alert::call::failed;
+use crate::alert::fault::Fault;
 use crate::alert::schedule::Pace;
 
 /// Whoever would miss the sentinel: counts what it hears, and may be away.
@@ -16,7 +17,7 @@ struct Ear {
 impl Reach for Ear {
     async fn ping(&self, body: Vec<u8>) -> Answer {
         if *self.away.lock().expect("no panic") {
-            return failed("transport", "nobody is at home".to_owned(), Pace::Soon(None));
+            return failed(Fault::Transport, "nobody is at home".to_owned(), Pace::Soon(None));
         }
         self.heard.lock().expect("no panic").push(serde_json::from_slice(&body).expect("JSON"));
         Answer::Delivered

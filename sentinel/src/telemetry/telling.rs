@@ -9,6 +9,7 @@ use pavane_telemetry::opentelemetry::KeyValue;
 use pavane_telemetry::opentelemetry::metrics::{Counter, UpDownCounter};
 
 use super::{counters, label};
+use crate::alert::fault::Fault;
 
 counters! {
     DELIVERED: "pavane.alerts.delivered", "Notifications that a receiver took, by what they were.";
@@ -44,7 +45,7 @@ impl Delivered<'_> {
 pub(crate) struct AttemptFailed<'a> {
     pub(crate) receiver: &'a str,
     pub(crate) id: &'a str,
-    pub(crate) reason: &'static str,
+    pub(crate) reason: Fault,
     pub(crate) why: &'a str,
     pub(crate) attempt: u32,
     pub(crate) wait: Duration,
@@ -52,13 +53,13 @@ pub(crate) struct AttemptFailed<'a> {
 
 impl AttemptFailed<'_> {
     pub(crate) fn emit(&self) {
-        FAILED.add(1, &[label("receiver", self.receiver), label("reason", self.reason)]);
+        FAILED.add(1, &[label("receiver", self.receiver), label("reason", self.reason.as_str())]);
         let Self { receiver, id, reason, why, attempt, wait } = self;
         let next = format!("{wait:.0?}");
         tracing::warn!(
             receiver,
             notification = id,
-            reason,
+            reason = reason.as_str(),
             why,
             attempt,
             next,
@@ -92,15 +93,20 @@ impl GivenUp<'_> {
 /// A receiver could not be told again what burns; it is tried in a minute.
 pub(crate) struct ReminderFailed<'a> {
     pub(crate) receiver: &'a str,
-    pub(crate) reason: &'static str,
+    pub(crate) reason: Fault,
     pub(crate) why: &'a str,
 }
 
 impl ReminderFailed<'_> {
     pub(crate) fn emit(&self) {
-        FAILED.add(1, &[label("receiver", self.receiver), label("reason", self.reason)]);
+        FAILED.add(1, &[label("receiver", self.receiver), label("reason", self.reason.as_str())]);
         let Self { receiver, reason, why } = self;
-        tracing::warn!(receiver, reason, why, "a receiver could not be told again what burns");
+        tracing::warn!(
+            receiver,
+            reason = reason.as_str(),
+            why,
+            "a receiver could not be told again what burns"
+        );
     }
 }
 
@@ -112,15 +118,15 @@ pub(crate) fn pinged(domain: &Domain) {
 /// Whoever would miss the sentinel did not hear from it; it is tried again when the next ping is due.
 pub(crate) struct PingFailed<'a> {
     pub(crate) domain: &'a Domain,
-    pub(crate) reason: &'static str,
+    pub(crate) reason: Fault,
     pub(crate) why: &'a str,
 }
 
 impl PingFailed<'_> {
     pub(crate) fn emit(&self) {
-        UNPINGED.add(1, &[label("domain", self.domain), label("reason", self.reason)]);
+        UNPINGED.add(1, &[label("domain", self.domain), label("reason", self.reason.as_str())]);
         let Self { domain, reason, why } = self;
-        tracing::warn!(%domain, reason, why, "whoever would miss the sentinel could not be told that it is there");
+        tracing::warn!(%domain, reason = reason.as_str(), why, "whoever would miss the sentinel could not be told that it is there");
     }
 }
 

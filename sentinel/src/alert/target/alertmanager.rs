@@ -10,6 +10,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 use super::{Message, Post, secret};
 use crate::alert::call::{Answer, Line, failed, json};
+use crate::alert::fault::Fault;
 use crate::alert::schedule::Pace;
 use crate::config::Alertmanager as Config;
 
@@ -65,9 +66,9 @@ impl Post for Alertmanager {
     async fn post(&self, message: &Message) -> Answer {
         let headers = match self.headers() {
             Ok(headers) => headers,
-            Err(why) => return failed("secret", why, Pace::Soon(None)),
+            Err(why) => return failed(Fault::Secret, why, Pace::Soon(None)),
         };
-        let mut answer = failed("config", "no address is configured".to_owned(), Pace::Slowly);
+        let mut answer = failed(Fault::Config, "no address is configured".to_owned(), Pace::Slowly);
         let mut delivered = false;
         for (url, line) in &self.lines {
             let one = line.post(url, headers.clone(), message.body.clone()).await;

@@ -10,6 +10,7 @@ use tokio::process::Child;
 
 use super::{Message, Post};
 use crate::alert::call::{Answer, failed};
+use crate::alert::fault::Fault;
 use crate::alert::schedule::Pace;
 use crate::config::Command as Config;
 
@@ -42,9 +43,11 @@ impl Command {
         let status = child.wait().await?;
         Ok(match status.code() {
             Some(0) => Answer::Delivered,
-            Some(TRY_AGAIN) => failed("command", format!("{program} asks to be run again"), Pace::Soon(None)),
-            Some(code) => failed("command", format!("{program} ended with {code}"), Pace::Slowly),
-            None => failed("command", format!("{program} was ended by a signal"), Pace::Soon(None)),
+            Some(TRY_AGAIN) => {
+                failed(Fault::Command, format!("{program} asks to be run again"), Pace::Soon(None))
+            }
+            Some(code) => failed(Fault::Command, format!("{program} ended with {code}"), Pace::Slowly),
+            None => failed(Fault::Command, format!("{program} was ended by a signal"), Pace::Soon(None)),
         })
     }
 }
@@ -66,11 +69,13 @@ impl Post for Command {
         let limit = self.config.timeout;
         match tokio::time::timeout(limit, self.run(message)).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => {
-                failed("command", format!("failed to run {}: {error}", self.config.argv[0]), Pace::Slowly)
-            }
+            Ok(Err(error)) => failed(
+                Fault::Command,
+                format!("failed to run {}: {error}", self.config.argv[0]),
+                Pace::Slowly,
+            ),
             Err(_) => failed(
-                "timeout",
+                Fault::Timeout,
                 format!("{} did not end within {limit:?}", self.config.argv[0]),
                 Pace::Soon(None),
             ),

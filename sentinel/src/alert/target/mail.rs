@@ -14,6 +14,7 @@ use reqwest::Url;
 use super::{Message, Post, secret};
 use crate::alert::call::{Answer, failed};
 use crate::alert::egress;
+use crate::alert::fault::Fault;
 use crate::alert::schedule::Pace;
 use crate::config::{Encryption, Mail as Config};
 
@@ -40,7 +41,8 @@ impl Mail {
     }
 
     async fn send(&self, message: &Message) -> Result<(), Answer> {
-        let slow = |what: &str, why: String| failed("mail", format!("failed to {what}: {why}"), Pace::Slowly);
+        let slow =
+            |what: &str, why: String| failed(Fault::Mail, format!("failed to {what}: {why}"), Pace::Slowly);
         let mut letter = lettre::Message::builder()
             .from(self.from.clone())
             .subject(&message.subject)
@@ -55,14 +57,14 @@ impl Mail {
         let sent = transport.send(letter).await;
         sent.map(|_| ()).map_err(|error| {
             let why = format!("failed to send the letter: {error}");
-            failed("mail", why, if error.is_permanent() { Pace::Slowly } else { Pace::Soon(None) })
+            failed(Fault::Mail, why, if error.is_permanent() { Pace::Slowly } else { Pace::Soon(None) })
         })
     }
 
     /// Goes to an address that was looked at; the certificate must be that of the name.
     async fn transport(&self) -> Result<AsyncSmtpTransport<Tokio1Executor>, Answer> {
         let Config { host, port, encryption, login, allowed, .. } = &self.config;
-        let refused = |why: String| failed("egress", why, Pace::Slowly);
+        let refused = |why: String| failed(Fault::Egress, why, Pace::Slowly);
         let scheme = if *encryption == Encryption::None { "http" } else { "https" };
         let url =
             Url::parse(&format!("{scheme}://{host}:{port}/")).map_err(|error| refused(error.to_string()))?;
@@ -70,7 +72,8 @@ impl Mail {
         let addresses = addresses.map_err(|error| refused(format!("failed to {error}")))?;
         let address = addresses.first().ok_or_else(|| refused(format!("{host} has no address")))?;
         let parameters = || {
-            TlsParameters::new(host.clone()).map_err(|error| failed("tls", error.to_string(), Pace::Slowly))
+            TlsParameters::new(host.clone())
+                .map_err(|error| failed(Fault::Tls, error.to_string(), Pace::Slowly))
         };
         let tls = match encryption {
             Encryption::None => Tls::None,
@@ -83,7 +86,7 @@ impl Mail {
             .timeout(Some(TOTAL));
         if let Some((user, path)) = login {
             let password = secret(path)
-                .map_err(|error| failed("secret", format!("failed to {error}"), Pace::Soon(None)))?;
+                .map_err(|error| failed(Fault::Secret, format!("failed to {error}"), Pace::Soon(None)))?;
             builder = builder.credentials(Credentials::new(user.clone(), password));
         }
         Ok(builder.build())
@@ -100,7 +103,7 @@ impl Post for Mail {
         match tokio::time::timeout(TOTAL, self.send(message)).await {
             Ok(Ok(())) => Answer::Delivered,
             Ok(Err(answer)) => answer,
-            Err(_) => failed("timeout", format!("no answer within {TOTAL:?}"), Pace::Soon(None)),
+            Err(_) => failed(Fault::Timeout, format!("no answer within {TOTAL:?}"), Pace::Soon(None)),
         }
     }
 }

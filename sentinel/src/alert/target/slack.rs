@@ -6,6 +6,7 @@ use pavane_alerts::body::template::{TemplateError, Words};
 
 use super::{Message, Post, secret};
 use crate::alert::call::{Answer, Line, failed, json};
+use crate::alert::fault::Fault;
 use crate::alert::schedule::Pace;
 use crate::config::Slack as Config;
 
@@ -34,7 +35,7 @@ impl Post for Slack {
     async fn post(&self, message: &Message) -> Answer {
         let url = match secret(&self.config.url_file) {
             Ok(url) => url,
-            Err(error) => return failed("secret", format!("failed to {error}"), Pace::Soon(None)),
+            Err(error) => return failed(Fault::Secret, format!("failed to {error}"), Pace::Soon(None)),
         };
         self.line.post(&url, json(), message.body.clone()).await
     }

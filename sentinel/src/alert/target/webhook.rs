@@ -7,6 +7,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use super::{Message, Post};
 use crate::alert::call::{Answer, Line, failed};
+use crate::alert::fault::Fault;
 use crate::alert::schedule::Pace;
 use crate::alert::signature::Secrets;
 use crate::config::{Format, Webhook as Config};
@@ -67,10 +68,14 @@ impl Post for Webhook {
     async fn post(&self, message: &Message) -> Answer {
         let secrets = match Secrets::read(&self.config.secret_file) {
             Ok(secrets) => secrets,
-            Err(error) => return failed("secret", format!("failed to {error}"), Pace::Soon(None)),
+            Err(error) => return failed(Fault::Secret, format!("failed to {error}"), Pace::Soon(None)),
         };
         let Some(headers) = self.headers(message, &secrets) else {
-            return failed("id", format!("the id {:?} is no value of a header", message.id), Pace::Slowly);
+            return failed(
+                Fault::Id,
+                format!("the id {:?} is no value of a header", message.id),
+                Pace::Slowly,
+            );
         };
         self.line.post(&self.config.url, headers, message.body.clone()).await
     }

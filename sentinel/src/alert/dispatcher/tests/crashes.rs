@@ -8,6 +8,7 @@ use pavane_alerts::body::template::TemplateError;
 use super::street::{apart, told};
 use super::*;
 use crate::alert::call::failed;
+use crate::alert::fault::Fault;
 use crate::alert::schedule::Pace;
 use crate::alert::target::Message;
 
@@ -45,7 +46,7 @@ impl Post for World {
     async fn post(&self, message: &Message) -> Answer {
         tokio::time::sleep(Duration::from_millis(self.chance(100))).await;
         if self.chance(10) == 0 {
-            return failed("server", "busy".to_owned(), Pace::Soon(None));
+            return failed(Fault::Server, "busy".to_owned(), Pace::Soon(None));
         }
         self.taken.lock().expect("no panic").push(message.clone());
         tokio::time::sleep(Duration::from_millis(self.chance(100))).await;

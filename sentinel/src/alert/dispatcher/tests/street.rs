@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::alert::call::{TOTAL, failed};
+use crate::alert::fault::Fault;
 use crate::alert::schedule::Pace;
 use crate::alert::target::Message;
 
@@ -18,7 +19,7 @@ pub(super) enum Manner {
     /// Takes it.
     Takes,
     /// Answers like this until so much time has gone by.
-    Answers(Duration, &'static str, Pace),
+    Answers(Duration, Fault, Pace),
     /// Lets every attempt run into its limit until so much time has gone by.
     Hangs(Duration),
     /// Takes it so many times without its answer being heard.
@@ -59,10 +60,10 @@ impl Post for Arc<House> {
             }
             Manner::Hangs(until) if self.began.elapsed() < until => {
                 tokio::time::sleep(TOTAL).await;
-                failed("timeout", "no answer".to_owned(), Pace::Soon(None))
+                failed(Fault::Timeout, "no answer".to_owned(), Pace::Soon(None))
             }
             Manner::Mumbles(times) if self.take(message) <= times => {
-                failed("transport", "the answer is lost".to_owned(), Pace::Soon(None))
+                failed(Fault::Transport, "the answer is lost".to_owned(), Pace::Soon(None))
             }
             Manner::Mumbles(_) => Answer::Delivered,
             Manner::Takes | Manner::Answers(..) | Manner::Hangs(_) => {
@@ -131,12 +132,12 @@ const HOUR: Duration = Duration::from_hours(1);
 async fn whatever_a_receiver_does_it_has_everything_in_the_end_under_one_id_each() {
     let minutes = Duration::from_mins;
     let manners = [
-        Manner::Answers(minutes(10), "transport", Pace::Soon(None)),
-        Manner::Answers(5 * HOUR, "transport", Pace::Soon(None)),
-        Manner::Answers(HOUR, "gone", Pace::Slowly),
-        Manner::Answers(HOUR, "redirect", Pace::Slowly),
-        Manner::Answers(minutes(5), "throttled", Pace::Soon(Some(minutes(1)))),
-        Manner::Answers(HOUR, "server", Pace::Soon(None)),
+        Manner::Answers(minutes(10), Fault::Transport, Pace::Soon(None)),
+        Manner::Answers(5 * HOUR, Fault::Transport, Pace::Soon(None)),
+        Manner::Answers(HOUR, Fault::Gone, Pace::Slowly),
+        Manner::Answers(HOUR, Fault::Redirect, Pace::Slowly),
+        Manner::Answers(minutes(5), Fault::Throttled, Pace::Soon(Some(minutes(1)))),
+        Manner::Answers(HOUR, Fault::Server, Pace::Soon(None)),
         Manner::Hangs(minutes(10)),
         Manner::Mumbles(7),
         Manner::Takes,

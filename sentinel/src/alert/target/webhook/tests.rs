@@ -45,10 +45,10 @@ async fn receiver(answer: &'static [u8], endless: bool) -> Fixture {
     Fixture { caller, message, asked, _secret: secret }
 }
 
-fn reason(answer: &Answer) -> (&'static str, Pace) {
+fn reason(answer: &Answer) -> (Fault, Pace) {
     match answer {
         Answer::Delivered => panic!("delivered"),
-        Answer::Failed { reason, pace, .. } => (reason, *pace),
+        Answer::Failed { reason, pace, .. } => (*reason, *pace),
     }
 }
 
@@ -81,7 +81,7 @@ async fn a_redirect_is_a_failure_and_is_never_followed() {
     let answer =
         b"HTTP/1.1 307 Temporary Redirect\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n";
     let f = receiver(answer, false).await;
-    assert_eq!(reason(&f.caller.post(&f.message).await), ("redirect", Pace::Slowly));
+    assert_eq!(reason(&f.caller.post(&f.message).await), (Fault::Redirect, Pace::Slowly));
 }
 
 #[tokio::test]
@@ -89,14 +89,14 @@ async fn a_receiver_that_is_busy_may_say_for_how_long() {
     let answer = b"HTTP/1.1 503 Busy\r\nretry-after: 42\r\ncontent-length: 0\r\n\r\n";
     let f = receiver(answer, false).await;
     let soon = Pace::Soon(Some(Duration::from_secs(42)));
-    assert_eq!(reason(&f.caller.post(&f.message).await), ("server", soon));
+    assert_eq!(reason(&f.caller.post(&f.message).await), (Fault::Server, soon));
 }
 
 #[tokio::test]
 async fn an_endless_answer_is_dropped_after_its_beginning() {
     let f = receiver(b"HTTP/1.1 500 No\r\ntransfer-encoding: identity\r\n\r\n", true).await;
     let answer = tokio::time::timeout(Duration::from_secs(10), f.caller.post(&f.message)).await;
-    assert_eq!(reason(&answer.expect("dropped")).0, "server");
+    assert_eq!(reason(&answer.expect("dropped")).0, Fault::Server);
     f.asked.await.expect("the connection was closed");
 }
 
@@ -106,7 +106,7 @@ async fn nobody_at_home_is_tried_again_soon_and_the_url_is_not_told() {
     f.asked.abort();
     let _ended = (&mut f.asked).await;
     let answer = f.caller.post(&f.message).await;
-    assert_eq!(reason(&answer), ("transport", Pace::Soon(None)));
+    assert_eq!(reason(&answer), (Fault::Transport, Pace::Soon(None)));
     assert!(!format!("{answer:?}").contains("hidden"), "{answer:?}");
 }
 
@@ -114,7 +114,7 @@ async fn nobody_at_home_is_tried_again_soon_and_the_url_is_not_told() {
 async fn no_connection_is_made_to_where_the_receiver_may_not_point() {
     let mut f = receiver(b"HTTP/1.1 200 OK\r\n\r\n", false).await;
     f.caller.line = Line::new(Allowed::default(), true).expect("a client");
-    assert_eq!(reason(&f.caller.post(&f.message).await), ("egress", Pace::Slowly));
+    assert_eq!(reason(&f.caller.post(&f.message).await), (Fault::Egress, Pace::Slowly));
     assert!(!f.asked.is_finished());
 }
 
@@ -125,7 +125,7 @@ async fn a_name_that_leads_where_it_may_not_is_refused_before_any_connection() {
     // Allowed when it was configured, and leading elsewhere when it is used.
     let allowed = Allowed { loopback: false, private: true };
     f.caller = Webhook::new(Config { url, allowed, ..f.caller.config }, String::new()).expect("a client");
-    assert_eq!(reason(&f.caller.post(&f.message).await), ("egress", Pace::Slowly));
+    assert_eq!(reason(&f.caller.post(&f.message).await), (Fault::Egress, Pace::Slowly));
     assert!(!f.asked.is_finished());
 }
 
@@ -134,6 +134,6 @@ async fn a_secret_that_went_missing_is_a_failure_with_its_file() {
     let mut f = receiver(b"HTTP/1.1 200 OK\r\n\r\n", false).await;
     f.caller.config.secret_file = PathBuf::from("/nowhere/secret");
     let Answer::Failed { reason, why, .. } = f.caller.post(&f.message).await else { panic!("delivered") };
-    assert_eq!(reason, "secret");
+    assert_eq!(reason, Fault::Secret);
     assert!(why.contains("/nowhere/secret"), "{why}");
 }
