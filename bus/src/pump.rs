@@ -25,8 +25,8 @@ use crate::{Bus, Error};
 /// the channel, and as many beside it.
 const TOGETHER: usize = 256;
 const BYTES: usize = 262_144;
-/// How long the thread waits for a record before it looks for orders. The first order, before which there is nothing to
-/// read, is not kept waiting.
+/// How long the thread waits for a record before it looks for orders. An order that comes while there is nothing to read is
+/// not kept waiting.
 const POLL: Duration = Duration::from_millis(250);
 
 /// How long a broker keeps a question for records before it answers that there are none. A real one answers as soon as
@@ -113,7 +113,7 @@ impl Pump {
         &self.topic
     }
 
-    /// Reads from these places on; what was handed over and not yet taken is forgotten.
+    /// Reads from these places on, or nothing where there are none; what was handed over and not yet taken is forgotten.
     pub(crate) fn start(&mut self, starts: Starts) -> Result<(), Error> {
         self.generation += 1;
         self.at_hand.clear();
@@ -185,18 +185,18 @@ struct Worker {
 
 impl Worker {
     fn run(self) {
-        let mut generation = 0;
+        let (mut generation, mut reads) = (0, false);
         loop {
             let mut pumped = VecDeque::new();
-            match self.inbox.recv_timeout(if generation == 0 { POLL } else { Duration::ZERO }) {
+            match self.inbox.recv_timeout(if reads { Duration::ZERO } else { POLL }) {
                 Ok(order) => {
-                    generation = order.generation;
+                    (generation, reads) = (order.generation, !order.starts.is_empty());
                     pumped.extend(self.assign(&order.starts).err().map(Pumped::Failed));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            let waits = generation > 0 && pumped.is_empty();
+            let waits = reads && pumped.is_empty();
             self.fill(&mut pumped, if waits { POLL } else { Duration::ZERO });
             if !pumped.is_empty() && self.outbox.blocking_send(Batch { generation, pumped }).is_err() {
                 return;

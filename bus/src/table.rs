@@ -57,13 +57,13 @@ impl TableReader {
 
     /// The next row, or that the rows from before the start have all been yielded. Can be abandoned at any await.
     pub async fn next(&mut self) -> Result<TableItem, Error> {
-        if self.adrift {
-            self.start().await?;
-        }
         loop {
             if self.behind.is_empty() && !self.told {
                 self.told = true;
                 return Ok(TableItem::CaughtUp);
+            }
+            if self.adrift {
+                self.start().await?;
             }
             match self.pump.next().await? {
                 Pumped::Record(stamped) => {
@@ -96,6 +96,16 @@ impl TableReader {
         self.measure().await?;
         self.told = false;
         self.adrift |= !self.behind.is_empty();
+        Ok(())
+    }
+
+    /// Has the broker asked for no more rows until the table is read on. A question for rows waits there for half a second
+    /// when there are none, and what is asked behind it on the same connection, such as where the end is, waits with it.
+    pub(crate) fn rest(&mut self) -> Result<(), Error> {
+        if !self.adrift {
+            self.pump.start(Vec::new())?;
+            self.adrift = true;
+        }
         Ok(())
     }
 

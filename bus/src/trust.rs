@@ -103,6 +103,7 @@ impl State {
         while let TableItem::Row(row) = table.next().await? {
             take(&mut self.rows, row);
         }
+        table.rest()?;
         self.read = Some(begun);
         Ok(())
     }

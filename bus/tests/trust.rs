@@ -41,6 +41,21 @@ async fn a_service_writes_by_its_own_form_as_soon_as_it_is_published() {
 }
 
 #[tokio::test]
+async fn each_form_that_is_published_after_another_is_known_too() {
+    let (_world, bus, writer) = world().await;
+    let mut form = OWN.to_owned();
+    for n in 0..3 {
+        let field = format!(r#",{{"name":"more{n}","type":"long","default":0,"doc":"More."}}]}}"#);
+        form = form.trim_end_matches("]}").to_owned() + &field;
+        let (service, body) = (matchmaking(), format!(r#"{{"more{n}":1}}"#));
+        let encode = || writer.encode_json(&service, EventType::Ready, body.as_bytes());
+        assert!(matches!(encode().await, Err(Error::Contract(_))), "{n} is not published yet");
+        publish_form(&bus, &writer, &form).await;
+        encode().await.unwrap_or_else(|error| panic!("{n}: {error}"));
+    }
+}
+
+#[tokio::test]
 async fn a_schema_that_nobody_published_is_refused_by_those_who_act_and_read_by_those_who_judge() {
     let (_world, bus, writer) = world().await;
     let id = bus.registry().register("shop.matchmaking.Ready", OWN).await.expect("registered");
@@ -173,9 +188,13 @@ async fn world() -> (Embedded, Bus, Writer) {
 
 /// Does what `pavane schemas push` does with the folder of a service.
 async fn publish(bus: &Bus, writer: &Writer) {
+    publish_form(bus, writer, OWN).await;
+}
+
+async fn publish_form(bus: &Bus, writer: &Writer, form: &str) {
     let folder = tempfile::tempdir().expect("a directory");
     std::fs::create_dir(folder.path().join("matchmaking")).expect("made");
-    std::fs::write(folder.path().join("matchmaking/Ready.avsc"), OWN).expect("written");
+    std::fs::write(folder.path().join("matchmaking/Ready.avsc"), form).expect("written");
     let request = PushRequest { services: Some(folder.path().to_owned()), dry_run: false, by: None };
     let pushed = push(bus.registry(), &request).await.expect("pushed");
     let own = pushed.iter().find(|one| one.service.is_some()).expect("it is in the folder");
