@@ -123,8 +123,7 @@ pub(crate) fn config(settings: &Settings, purpose: Purpose, client_id: &str) -> 
     }
     for (key, value) in user {
         let key = canonical(&key);
-        // who does not append is spared what is about that, of which the library would warn at each start
-        if purpose == Purpose::Append || DEFAULTS_TO_APPEND.iter().all(|(name, _)| *name != key) {
+        if concerns(purpose, key) {
             config.set(key, value);
         }
     }
@@ -172,6 +171,17 @@ pub(crate) async fn blocking<T: Send + 'static>(
 /// The first name of a setting.
 fn canonical(key: &str) -> &str {
     SECOND_NAMES.iter().find(|(second, _)| *second == key).map_or(key, |(_, first)| first)
+}
+
+/// Whether a setting may be about what the client is for; of one that is not the library would warn at each start.
+fn concerns(purpose: Purpose, key: &str) -> bool {
+    let among = |table: &[(&str, &str)]| table.iter().any(|(name, _)| *name == key);
+    let (appends, reads) = match purpose {
+        Purpose::Append => (true, false),
+        Purpose::Read | Purpose::Own => (false, true),
+        Purpose::Administer => (false, false),
+    };
+    (appends || !among(DEFAULTS_TO_APPEND)) && (reads || !among(DEFAULTS_TO_READ) && !among(DEFAULTS_TO_OWN))
 }
 
 fn required(purpose: Purpose) -> Vec<(&'static str, &'static str)> {
@@ -288,13 +298,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_about_appending_goes_to_who_appends_alone() {
+    fn what_is_about_appending_or_reading_goes_to_who_does_it_alone() {
         let mut settings = Settings::new("127.0.0.1:1", "http://registry");
-        settings.client.insert("compression.type".to_owned(), "none".to_owned());
-        for (purpose, found) in [(Purpose::Append, Some("none")), (Purpose::Read, None), (Purpose::Own, None)]
-        {
+        for (key, value) in [("compression.type", "none"), ("max.partition.fetch.bytes", "1000")] {
+            settings.client.insert(key.to_owned(), value.to_owned());
+        }
+        let (none, some) = (Some("none"), Some("1000"));
+        for (purpose, codec, fetch) in [
+            (Purpose::Append, none, None),
+            (Purpose::Read, None, some),
+            (Purpose::Own, None, some),
+            (Purpose::Administer, None, None),
+        ] {
             let config = config(&settings, purpose, "test").expect("taken");
-            assert_eq!(config.get("compression.codec"), found, "{purpose:?}");
+            let found = (config.get("compression.codec"), config.get("fetch.message.max.bytes"));
+            assert_eq!(found, (codec, fetch), "{purpose:?}");
         }
     }
 

@@ -49,6 +49,8 @@ pub(crate) struct Caller {
     pub(crate) progress: Progress,
     /// Where the door is that a hook may tell its result at.
     pub(crate) url: Option<String>,
+    /// How a hook that is a program finds the door.
+    pub(crate) door: Vec<(String, String)>,
 }
 
 /// The most that is kept of a failed hook's output, in bytes.

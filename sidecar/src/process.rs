@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::config::{Config, Listen};
+use crate::config::Config;
 use policy::Policy;
 use sentry::Sentry;
 
@@ -115,9 +115,7 @@ fn env(config: &Config) -> Vec<(String, String)> {
         ("PAVANE_SERVICE".to_owned(), config.service.to_string()),
         ("PAVANE_INSTANCE".to_owned(), config.instance.to_string()),
     ];
-    let Listen { tcp, unix } = &config.http;
-    env.extend(tcp.map(|address| ("PAVANE_URL".to_owned(), format!("http://{address}"))));
-    env.extend(unix.as_ref().map(|path| ("PAVANE_SOCKET".to_owned(), path.display().to_string())));
+    env.extend(config.http.variables());
     env
 }
 

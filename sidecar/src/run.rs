@@ -53,8 +53,16 @@ pub async fn run_with(config: Config, settings: BusSettings, stop: CancellationT
 
 /// The client's settings as a sidecar wants them.
 pub(crate) fn tuned(mut settings: BusSettings, config: &Config) -> BusSettings {
-    // What a service says is short: to compress such a record takes longer than to send it.
-    settings.client.entry("compression.codec".to_owned()).or_insert_with(|| "none".to_owned());
+    // What a service says is short: to compress such a record takes longer than to send it. And where a long log is read in
+    // large pieces, the allocator keeps what they took.
+    let wanted = [
+        ("compression.codec", "none"),
+        ("fetch.message.max.bytes", "262144"),
+        ("queued.max.messages.kbytes", "1024"),
+    ];
+    for (key, value) in wanted {
+        settings.client.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+    }
     let mut folder = config.journal.clone().into_os_string();
     folder.push(".schemas");
     settings.schema_folder = Some(folder.into());
@@ -104,6 +112,7 @@ pub(crate) async fn work(
         callbacks: Callbacks::new(keeper.clone(), std::mem::take(&mut recalled.callbacks)),
         progress: Progress::new(keeper, std::mem::take(&mut recalled.steps)),
         url: config.http.tcp.map(|address| format!("http://{address}")),
+        door: config.http.variables(),
     };
     let desk = Desk::new(door.clone(), caller);
     weigh(&config, &way, &door, &mut parts);

@@ -48,6 +48,15 @@ impl fmt::Display for Listen {
     }
 }
 
+impl Listen {
+    /// How a program finds the door: variables of its environment.
+    pub(crate) fn variables(&self) -> Vec<(String, String)> {
+        let url = self.tcp.map(|address| ("PAVANE_URL".to_owned(), format!("http://{address}")));
+        let socket = self.unix.as_ref().map(|path| ("PAVANE_SOCKET".to_owned(), path.display().to_string()));
+        url.into_iter().chain(socket).collect()
+    }
+}
+
 /// Reads where the door is: one place, or a list of an address and a socket.
 pub(super) fn listen(item: &Item<'_>) -> Result<Listen, Reported> {
     let places = if item.is_list() { item.list(place)? } else { vec![place(item)?] };

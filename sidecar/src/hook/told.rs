@@ -61,6 +61,7 @@ pub(super) fn variables(caller: &Caller, call: &Call, traceparent: Option<&str>)
     ]);
     variables.extend(caller.zone.as_ref().map(|zone| ("PAVANE_ZONE".to_owned(), zone.to_string())));
     variables.extend(event.map(|event| ("PAVANE_EVENT".to_owned(), event)));
+    variables.extend(caller.door.iter().cloned());
     if let Some((url, token)) = caller.callback(call) {
         variables.extend([("PAVANE_CALLBACK".to_owned(), url), ("PAVANE_CALLBACK_TOKEN".to_owned(), token)]);
     }

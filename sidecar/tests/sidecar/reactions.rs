@@ -180,7 +180,7 @@ async fn a_program_is_a_hook_like_any_other() {
     std::fs::write(dir.join("version"), "1.0.0").unwrap();
     let script = "cat > told; env | grep ^PAVANE_ > env; printf 2.0.0 > version; echo moved";
     let text = format!(
-        "service: user-service\ndomain: shop\ninstance: user-service-0\nhttp: 127.0.0.1:0\n\
+        "service: user-service\ndomain: shop\ninstance: user-service-0\nhttp: [\"127.0.0.1:0\", \"unix:{dir}/door\"]\n\
          journal: {dir}/journal\nversion: {{ file: {dir}/version }}\nreactions:\n  - on: user-db.Ready\n    \
          run: {{ exec: [\"/bin/sh\", \"-c\", \"cd {dir}; {script}\"], timeout: 20s }}\n",
         dir = dir.display(),
@@ -195,10 +195,13 @@ async fn a_program_is_a_hook_like_any_other() {
     let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
     let told: serde_json::Value = serde_json::from_str(&read("told")).unwrap();
     assert_eq!(told["type"], "io.pavane.lifecycle.v1.Ready");
-    for line in ["PAVANE_SERVICE=user-service", "PAVANE_STEP=users", "PAVANE_FROM=1.0.0", "PAVANE_ATTEMPT=1"]
-    {
+    let door = format!("PAVANE_SOCKET={}/door", dir.display());
+    let lines =
+        ["PAVANE_SERVICE=user-service", "PAVANE_STEP=users", "PAVANE_FROM=1.0.0", "PAVANE_ATTEMPT=1", &door];
+    for line in lines {
         assert!(read("env").lines().any(|found| found == line), "{line} is not in {}", read("env"));
     }
+    assert!(read("env").contains("PAVANE_URL=http://127.0.0.1:"), "{}", read("env"));
     token.cancel();
     work.await.unwrap().unwrap();
 }

@@ -29,11 +29,15 @@ use pavane_tests::real::Services;
 use pavane_tests::stage::Stage;
 use pavane_tests::stage::dancer::Sidecar;
 use tokio::runtime::{Builder, Runtime};
-use ways::{Door, Raw, detail};
+use ways::{Door, Line, Raw, detail};
 
 /// How many turns there are unless told otherwise, and how long they may take all together.
 const TURNS: usize = 3_000;
 const LIMIT: Duration = Duration::from_mins(1);
+
+/// How often an event is said after how long a silence.
+const SELDOM: usize = 10;
+const SILENCE: Duration = Duration::from_secs(6);
 
 const NAMES: [&str; 3] = ["the raw client", "our writer, in this process", "POST /v1/events at the sidecar"];
 
@@ -67,6 +71,7 @@ fn main() -> Result<()> {
         }
     }
     print(times);
+    seldom(&raw, &line, &mut door)?;
     rate::measure(&address, &raw)?;
     cost::loaded(sidecar.process.id())?;
     delivery::measure(&runtime, &stage, &writer, &raw, &address)?;
@@ -85,6 +90,28 @@ fn print(times: [Vec<Duration>; 3]) {
         let own = milliseconds(figures.percentile(50));
         println!("{name}: {:.2} x the raw client at p50, {:.0} us more", own / raw, (own - raw) * 1e3);
     }
+}
+
+/// An event now and then, as services say them: what the sidecar knows for some seconds alone is asked for again.
+fn seldom(raw: &Raw, line: &Line, door: &mut Door) -> Result<()> {
+    let mut times = [const { Vec::new() }; 2];
+    for _ in 0..SELDOM {
+        std::thread::sleep(SILENCE);
+        for (way, times) in times.iter_mut().enumerate() {
+            let sent = Instant::now();
+            if way == 0 {
+                raw.send_on(line)?
+            } else {
+                door.say()?
+            }
+            times.push(sent.elapsed());
+        }
+    }
+    let names = ["the raw client, after 6 s of silence", "the sidecar, after 6 s of silence"];
+    for (times, name) in times.into_iter().zip(names) {
+        println!("{}", Figures::of(times).row(name));
+    }
+    Ok(())
 }
 
 /// A sidecar that has nothing to do but to open its door.
