@@ -53,9 +53,14 @@ impl Identities {
         true
     }
 
-    /// Fetches what is looked at when this identity is taken; what it returns means nothing.
-    pub(crate) fn fetch(&self, source: &Source, id: &EventId) -> u32 {
-        self.numbers.fetch(half_fingerprint(source.as_str(), id.as_str()))
+    /// By what an identity is looked for.
+    pub(crate) fn hash(source: &Source, id: &EventId) -> u64 {
+        half_fingerprint(source.as_str(), id.as_str())
+    }
+
+    /// Fetches what is looked at when an identity with this hash is taken; what it returns means nothing.
+    pub(crate) fn fetch(&self, hash: u64) -> u32 {
+        self.numbers.fetch(hash)
     }
 
     /// Whether an identity was read and is remembered.

@@ -104,7 +104,7 @@ impl Lines {
 
     /// Whether there must be more lines before another number is noted, if so many are noted.
     pub(crate) fn is_full(&self, len: usize) -> bool {
-        2 * len >= LINE * self.lines.len()
+        2 * len > LINE * self.lines.len() || self.lines.is_empty()
     }
 
     /// Makes room for twice as many; they must all be noted again. `free` is a number that may be written over.
