@@ -112,7 +112,7 @@ impl Fold {
 /// Whether something of a rollout may wait for people: one that goes as planned has nothing of the kind, whatever has been
 /// decided about it.
 fn may_wait(rollout: &Rollout) -> bool {
-    let stands = || rollout.stopped.is_some() || rollout.steps.known().iter().any(|state| !state.is_plain());
+    let stands = || rollout.stopped.is_some() || rollout.steps.known().any(|state| !state.is_plain());
     let waits = || !rollout.phases.is_empty() || rollout.closes.is_some() || rollout.burning > 0 || stands();
     rollout.status == Status::Queued || rollout.status.is_open() && !rollout.is_plain() && waits()
 }

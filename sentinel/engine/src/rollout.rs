@@ -320,9 +320,7 @@ impl Rollout {
             let d = self.score.dependants[i][place];
             if self.is_due(d) {
                 self.steps[d].anchor.get_or_insert(mark);
-            } else if let Some(state) =
-                self.steps.touched_mut().get_mut(d).filter(|state| state.full.is_none())
-            {
+            } else if let Some(state) = self.steps.get_mut(d).filter(|state| state.full.is_none()) {
                 state.anchor = None;
                 let passed = |stall: &Stall| matches!(stall.proof, Proof::NotStarted | Proof::NotFinished);
                 if state.stall.as_ref().is_some_and(passed) {

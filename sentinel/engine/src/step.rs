@@ -266,16 +266,19 @@ impl StepState {
 }
 
 /// The steps of a rollout. Those after the last one that anything is known of are not there yet.
+///
+/// Of a rollout that is young only the first is known, so that one lies in place.
 #[derive(Clone, Debug)]
 pub(crate) struct Steps {
-    touched: Vec<StepState>,
+    first: Option<StepState>,
+    others: Vec<StepState>,
     len: usize,
 }
 
 impl Steps {
     /// So many steps of which nothing is known.
     pub(crate) const fn untouched(len: usize) -> Self {
-        Self { touched: Vec::new(), len }
+        Self { first: None, others: Vec::new(), len }
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -283,13 +286,13 @@ impl Steps {
     }
 
     /// Of how many steps, from the first on, something may be known. Nothing is awaited of the others.
-    pub(crate) const fn touched(&self) -> usize {
-        self.touched.len()
+    pub(crate) fn touched(&self) -> usize {
+        usize::from(self.first.is_some()) + self.others.len()
     }
 
     /// Whether the count of every step is full.
     pub(crate) fn are_full(&self) -> bool {
-        self.touched.len() == self.len && self.touched.iter().all(|state| state.full.is_some())
+        self.touched() == self.len && self.known().all(|state| state.full.is_some())
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &StepState> {
@@ -297,33 +300,38 @@ impl Steps {
     }
 
     /// The steps, from the first on, of which something is known.
-    pub(crate) fn known(&self) -> &[StepState] {
-        &self.touched
+    pub(crate) fn known(&self) -> impl DoubleEndedIterator<Item = &StepState> {
+        self.first.iter().chain(&self.others)
     }
 
-    /// Fetches what is known of them; what it returns means nothing.
+    /// Fetches what is known of them; what it returns means nothing. It asks what takes no branch: else the processor waits.
     pub(crate) fn fetch(&self) -> i64 {
-        let mark = |mark: Option<Mark>| mark.map_or(0, |mark| mark.at.0);
-        let plain = |state: &StepState| i64::from(state.words.is_empty() || state.is_plain());
-        let all = self.touched.iter();
-        all.fold(0, |all, state| all ^ state.attempt ^ mark(state.anchor) ^ mark(state.full) ^ plain(state))
-    }
-
-    /// Takes room for so many: exactly so for the first, since many a rollout is young, and for all of a small plan after.
-    fn grow(&mut self, needed: usize) {
-        const SMALL: usize = 8;
-        let further = needed.max(2 * self.touched.len());
-        let room = match self.touched.len() {
-            0 => needed,
-            _ if self.len <= SMALL => self.len,
-            _ => further.min(self.len),
-        };
-        self.touched.reserve_exact(room - self.touched.len());
+        let asked = |state: &StepState| [state.words.is_empty(), state.is_plain(), state.full.is_none()];
+        let one =
+            |all, state| asked(state).map(i64::from).iter().fold(all ^ state.attempt, |all, one| all ^ one);
+        self.known().fold(0, one)
     }
 
     /// The steps that something may be known of.
-    pub(crate) fn touched_mut(&mut self) -> &mut [StepState] {
-        &mut self.touched
+    pub(crate) fn touched_mut(&mut self) -> impl Iterator<Item = &mut StepState> {
+        self.first.iter_mut().chain(&mut self.others)
+    }
+
+    /// A step, if something may be known of it.
+    pub(crate) fn get_mut(&mut self, i: usize) -> Option<&mut StepState> {
+        match i.checked_sub(1) {
+            None => self.first.as_mut(),
+            Some(other) => self.others.get_mut(other),
+        }
+    }
+
+    /// Takes room for so many besides the first: for all of a small plan at once.
+    #[cold]
+    fn grow(&mut self, needed: usize) {
+        const SMALL: usize = 8;
+        let all = self.len - 1;
+        let room = if self.len <= SMALL { all } else { needed.max(2 * self.others.len()).min(all) };
+        self.others.reserve_exact(room - self.others.len());
     }
 }
 
@@ -332,21 +340,29 @@ impl Index<usize> for Steps {
 
     fn index(&self, i: usize) -> &StepState {
         static UNTOUCHED: StepState = StepState::UNTOUCHED;
-        self.touched.get(i).unwrap_or(&UNTOUCHED)
+        let known = match i.checked_sub(1) {
+            None => self.first.as_ref(),
+            Some(other) => self.others.get(other),
+        };
+        known.unwrap_or(&UNTOUCHED)
     }
 }
 
 impl IndexMut<usize> for Steps {
     fn index_mut(&mut self, i: usize) -> &mut StepState {
-        if i >= self.touched.len() {
-            if i >= self.touched.capacity() {
-                self.grow(i + 1);
+        let Some(other) = i.checked_sub(1) else {
+            return self.first.get_or_insert(StepState::UNTOUCHED);
+        };
+        self.first.get_or_insert(StepState::UNTOUCHED);
+        if other >= self.others.len() {
+            if other >= self.others.capacity() {
+                self.grow(i);
             }
             // mostly one more, which is written in place
-            while self.touched.len() <= i {
-                self.touched.push(StepState::UNTOUCHED);
+            while self.others.len() <= other {
+                self.others.push(StepState::UNTOUCHED);
             }
         }
-        &mut self.touched[i]
+        &mut self.others[other]
     }
 }

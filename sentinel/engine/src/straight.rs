@@ -11,7 +11,6 @@ use crate::clock::Mark;
 use crate::fold::Fold;
 use crate::rollout::{Rollout, Status};
 use crate::spoken::Words;
-use crate::step::StepState;
 use crate::words;
 
 impl Fold {
@@ -50,8 +49,8 @@ impl Rollout {
     fn filled_by(&self, event: EventType, record: &Record) -> Option<usize> {
         let envelope = &record.event.envelope;
         let service = envelope.service.as_ref()?;
-        let is_filled = |(i, state): &(usize, &StepState)| {
-            let step = self.plan_step(*i);
+        let is_filled = |i: &usize| {
+            let (step, state) = (self.plan_step(*i), &self.steps[*i]);
             state.awaits_first_word()
                 && step.expect.event == event
                 && step.instances == Instances::Count(1)
@@ -59,7 +58,6 @@ impl Rollout {
                 && step.is_of(service, &self.id)
                 && step.concerns(envelope.zone.as_ref())
         };
-        let known = self.steps.known().iter().enumerate();
-        known.rev().find(is_filled).map(|(i, _)| i)
+        (0..self.steps.touched()).rev().find(is_filled)
     }
 }

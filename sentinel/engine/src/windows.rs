@@ -58,7 +58,7 @@ impl Rollout {
             && self.pending.is_some()
             && !self.score.has_shares
             && self.steps.are_full()
-            && self.steps.known().iter().all(settled)
+            && self.steps.known().all(settled)
     }
 
     /// When to look again at a rollout that goes as planned: there is nothing to propose about it at `now`, nor before
@@ -68,7 +68,7 @@ impl Rollout {
             return None;
         }
         let mut next: Option<Timestamp> = None;
-        for (state, step) in self.steps.known().iter().zip(&self.score.plan.steps) {
+        for (state, step) in self.steps.known().zip(&self.score.plan.steps) {
             if !state.is_plain() || state.overridden {
                 return None;
             }

@@ -167,9 +167,8 @@ fn time(clock: &Clock) -> written::Clock {
 fn rollout(rollout: &Rollout) -> written::Rollout {
     let crate::rollout::Seldom { paused, stopped, phases, closes, pending, ended, decision, verdicts } =
         &**rollout;
-    let mut steps: Vec<written::Step> = rollout.steps.known().iter().map(step).collect();
-    let known = rollout.steps.known().iter().rposition(|state| !state.is_untouched());
-    steps.truncate(known.map_or(0, |last| last + 1));
+    let untouched = rollout.steps.known().rev().take_while(|state| state.is_untouched()).count();
+    let steps = rollout.steps.known().take(rollout.steps.touched() - untouched).map(step).collect();
     written::Rollout {
         id: rollout.id.clone(),
         plan: rollout.score.kept_as(),
