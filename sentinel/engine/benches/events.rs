@@ -20,11 +20,9 @@
 mod bench;
 
 use std::collections::{HashMap, VecDeque};
-use std::hint::black_box;
 
 use bench::job::{self, Job, Move, Shape};
 use bench::meter::Meter;
-use bench::play::Play;
 
 /// As in what is shipped.
 #[global_allocator]
@@ -40,7 +38,7 @@ fn main() {
         [] => vec![(200_000, 10_000), (200_000, 0)],
     };
     println!(
-        "rollouts       open     events    engine ev/s  ev per CPU-s   floor per CPU-s   floor/engine   stalls   bytes/open"
+        "rollouts       open     events    engine ev/s  ev per CPU-s   floor per CPU-s   floor/engine   stalls"
     );
     for (rollouts, open) in sizes {
         run(rollouts, usize::try_from(open).expect("a count"));
@@ -50,7 +48,6 @@ fn main() {
 fn run(rollouts: u64, open: usize) {
     let made = job::made(if open == 0 { Shape::AllOpen } else { Shape::Rolling(open) }, rollouts, 42);
     let job = Job::new(&["A", "B", "C", "D"], WINDOW).expect("names");
-    let weight = if open == 0 { weight(&job, &made.moves, rollouts) } else { String::new() };
     let bench::Outcome { spent: engine, stalls: told } = bench::run(&job, &made.moves);
     let (floor, expired) = floor(&made.moves);
     assert_eq!(told, made.stalls, "every stall is told, exactly once");
@@ -59,31 +56,12 @@ fn run(rollouts: u64, open: usize) {
     let on_wall = events / engine.wall.as_secs_f64();
     let rate = |spent: &Meter| events / spent.cpu.unwrap_or(spent.wall).as_secs_f64();
     println!(
-        "{rollouts:>8} {open:>10} {events:>10} {on_wall:>14.0} {:>13.0} {:>17.0} {:>14.1} {:>8} {weight:>12}",
+        "{rollouts:>8} {open:>10} {events:>10} {on_wall:>14.0} {:>13.0} {:>17.0} {:>14.1} {:>8}",
         rate(&engine),
         rate(&floor),
         rate(&floor) / rate(&engine),
         told.len()
     );
-}
-
-/// What an open rollout weighs: how much memory the process takes more when all have started, by each.
-fn weight(job: &Job, moves: &[Move], rollouts: u64) -> String {
-    let before = resident();
-    let mut play = Play::new(job);
-    for (number, step) in moves.iter().enumerate().filter(|(_, step)| step.step == 0) {
-        play.hear(&mut job.entry(step, number));
-    }
-    let more = resident().saturating_sub(before);
-    assert_eq!(play.open() as u64, rollouts, "all are open");
-    black_box(&play);
-    (more / rollouts).to_string()
-}
-
-/// Resident bytes of this process.
-fn resident() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4_096
 }
 
 /// The least that any engine must do: remember the step, queue the deadline, notice what expired.
