@@ -3,7 +3,9 @@
 //! A file is read whole: every defect is reported with its place, and only a file without any becomes a plan. What is
 //! short-hand in the document (matrix, zones, cohorts, an orchestrated plan's phases) is written out in the plan.
 
-use pavane_events::PhaseId;
+use std::ops::RangeInclusive;
+
+use pavane_events::{Millis, PhaseId};
 use serde_json::json;
 
 use crate::diagnostic::{Code, Diagnostic};
@@ -24,6 +26,10 @@ pub const MAX_STEPS: usize = 1000;
 
 /// The most bytes that a plan may have as JSON: it travels in one record of at most 1 MiB, with what is said around it.
 pub const MAX_PLAN_BYTES: usize = 900 * 1024;
+
+/// What may lie between two starts at most, in milliseconds. A sentinel that has nothing to watch looks twice a minute, and
+/// no longer than this is the log kept.
+pub const EVERY: RangeInclusive<Millis> = 60_000..=yaml::MAX_DURATION;
 
 /// Reads a choreography. `file` is the name that stands in the diagnostics.
 pub fn read(text: &str, file: &str) -> Result<Plan, Vec<Diagnostic>> {
@@ -48,6 +54,7 @@ pub(crate) fn choreography(item: &Item<'_>) -> Result<(Plan, Places), Reported> 
         let told = metadata.as_ref().map_err(|reported| *reported);
         let method = f.optional("method", |i| i.spanned(whole::method));
         let trigger = f.optional("trigger", whole::trigger);
+        let every = f.optional("every", |i| i.duration_in(EVERY));
         let concurrency = f.optional("concurrency", whole::concurrency);
         let maintenance = f.optional("maintenance", whole::maintenance);
         let matrix = f.optional("matrix", matrix::axes);
@@ -62,7 +69,7 @@ pub(crate) fn choreography(item: &Item<'_>) -> Result<(Plan, Places), Reported> 
         let places = Places::of(item, &meant);
         let (steps, phases) = parts(meant, method);
         let (trigger, concurrency) = (trigger?, concurrency?.unwrap_or_default());
-        let maintenance = maintenance?;
+        let (every, maintenance) = (every?, maintenance?);
         let plan = Plan {
             name,
             owner,
@@ -71,6 +78,7 @@ pub(crate) fn choreography(item: &Item<'_>) -> Result<(Plan, Places), Reported> 
             labels,
             method,
             trigger,
+            every,
             concurrency,
             maintenance,
             phases,

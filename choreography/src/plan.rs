@@ -36,6 +36,9 @@ pub struct Plan {
     /// The event that starts a rollout by itself; without one a person, CI or a deploy tool does.
     #[serde(default)]
     pub trigger: Option<Trigger>,
+    /// The most that may lie between two starts, in milliseconds; none where it need not start again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<Millis>,
     /// What happens when another rollout owns one of the services.
     #[serde(default)]
     pub concurrency: Concurrency,
@@ -205,6 +208,7 @@ impl Plan {
             labels: BTreeMap::new(),
             method: Method::default(),
             trigger: None,
+            every: None,
             concurrency: Concurrency::default(),
             maintenance: None,
             phases: Vec::new(),

@@ -29,6 +29,7 @@ const UNSEEN: &[&str] = &[
     "cohorts-without-the-rest",
     "compensate-by-another",
     "compensate-irreversible",
+    "every-too-short",
     "matrix-missing",
     "matrix-not-in-id",
     "matrix-placeholder-unknown",

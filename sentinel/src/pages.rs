@@ -34,6 +34,7 @@ pages! {
     "rollout_partial",
     "rollout_refused",
     "rollout_paused",
+    "start_missed",
     "step_orphaned",
     "undelivered",
     "unknown",

@@ -39,6 +39,7 @@ words! {
     "trigger": "The event that starts a rollout by itself. The rollout's id is the event's correlation id.";
     "trigger.on": "The event, as `service.Event`: one that says that something is done.";
     "trigger.version": "The versions of that service that count, as a semantic version requirement. Any, when it is not written.";
+    "every": "The most that may lie between two starts of it, 1m to 90d: who owns it is told when none comes. Not asked for when it is not written.";
     "concurrency" = "refuse": "What happens to a start while another rollout owns one of the services: it is refused, or it waits its turn.";
     "maintenance": "When the rollout may move, in UTC. Outside, a start is refused; at the end of the window, what is not met stalls. Any time, when it is not written.";
     "maintenance.days": "The days on which the window opens. Every day, when they are not written.";

@@ -41,6 +41,7 @@ pub(crate) const REGIONS: [&str; 2] = ["eu", "us"];
 
 const HEADS: &[&str] = &[
     "trigger: { on: base.Ready, version: \">=2\" }\n",
+    "every: 25h\n",
     "concurrency: queue\n",
     "maintenance: { days: [sun, mon], from: \"22:00\", to: \"06:00\" }\n",
     "tests: [{ anything: goes }]\n",

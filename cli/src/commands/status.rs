@@ -1,8 +1,9 @@
 //! `pavane status`: how rollouts stand, at this moment.
 
 use clap::Args;
-use pavane_events::{RolloutId, Version};
-use pavane_sentinel_engine::DriftView;
+use pavane_choreography::yaml::lasting;
+use pavane_events::{RolloutId, Timestamp, Version};
+use pavane_sentinel_engine::{DriftView, ScheduleView};
 
 use crate::commands::{Context, configure};
 use crate::failure::Failure;
@@ -51,6 +52,19 @@ fn drift(drift: &DriftView) -> String {
     format!("  {} of {} runs {}{left}\n", drift.instance, drift.service, drift.version)
 }
 
+/// By when a choreography is to start again, in a line.
+fn schedule(schedule: &ScheduleView, now: Timestamp) -> String {
+    let ScheduleView { choreography, every_ms, rollout, due_at, missed, .. } = schedule;
+    // to the second: nobody waits for a millisecond
+    let seconds = |length: i64| lasting(length / 1_000 * 1_000);
+    let left = if *missed {
+        format!("missed {} ago", seconds(now.since(*due_at)))
+    } else {
+        format!("{} left", seconds(due_at.since(now)))
+    };
+    format!("  {choreography} every {}: {left}; {rollout} was the last\n", lasting(*every_ms))
+}
+
 /// The open rollouts of a domain as lists, and its newest ended ones in a line each.
 pub fn overview(fold: &Fold) -> String {
     let (view, now) = (fold.view(), fold.time());
@@ -72,6 +86,34 @@ pub fn overview(fold: &Fold) -> String {
     if !drift.is_empty() {
         parts.push(format!("runs another version than was left:\n{drift}"));
     }
+    let schedules: String = view.schedules.iter().map(|one| schedule(one, now)).collect();
+    if !schedules.is_empty() {
+        parts.push(format!("to start again:\n{schedules}"));
+    }
     parts.push(configure::in_force(&view));
     parts.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_start_again_says_how_long_there_is_left_or_since_when_it_is_missed() {
+        let mut nightly = ScheduleView {
+            choreography: "nightly".to_owned(),
+            owner: "data".to_owned(),
+            every_ms: 90_000_000,
+            rollout: RolloutId::new("r7").expect("a name"),
+            offset: 12,
+            started_at: Timestamp(0),
+            due_at: Timestamp(90_000_000),
+            missed: false,
+        };
+        let line = schedule(&nightly, Timestamp(86_400_400));
+        assert_eq!(line, "  nightly every 1d1h: 59m59s left; r7 was the last\n");
+        nightly.missed = true;
+        let line = schedule(&nightly, Timestamp(90_065_000));
+        assert_eq!(line, "  nightly every 1d1h: missed 1m5s ago; r7 was the last\n");
+    }
 }

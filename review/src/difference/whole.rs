@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pavane_choreography::yaml::lasting;
 use pavane_choreography::{Concurrency, Method, Plan, Severity};
 
 use crate::difference::words::{concurrency, method, trigger};
@@ -34,6 +35,12 @@ pub(super) fn compare(old: &Plan, new: &Plan, changes: &mut Changes) {
         None => "nothing starts it by itself: a person, CI or a deploy tool does".to_owned(),
     };
     tell("trigger", [was, is], starts);
+    let [was, is] = [old, new].map(|plan| plan.every.map(lasting));
+    let missed = match &is {
+        Some(every) => format!("{} is told when {every} go by without a start", new.owner),
+        None => "nobody is told when it does not start".to_owned(),
+    };
+    tell("every", [was, is], missed);
     let taken = match new.concurrency {
         Concurrency::Refuse => "a start that finds one of its services taken is refused",
         Concurrency::Queue => "a start that finds one of its services taken waits its turn",

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Weak};
 
-use pavane_events::command::{DomainHeld, RULES};
+use pavane_events::command::RULES;
 use pavane_events::control::{DomainConfigured, Sighting, SightingKind};
 use pavane_events::{
     Body, Domain, Entry, EventId, EventType, Instance, Lookup, Record, RolloutId, Service, Source, Speaker,
@@ -23,6 +23,7 @@ use crate::lone::Lone;
 use crate::reminder::Reminders;
 use crate::rollout::Status;
 use crate::rollouts::Rollouts;
+use crate::schedule::Schedules;
 use crate::score::Score;
 use crate::sequences::{Sequence, Sequences};
 use crate::settings::Settings;
@@ -56,6 +57,8 @@ pub(crate) struct Fold {
     /// The instances that run another version than was left.
     pub(crate) drifting: BTreeMap<(Service, Instance), Drifting>,
     pub(crate) reminders: Reminders,
+    /// What is to start again, and by when.
+    pub(crate) schedules: Schedules,
     pub(crate) offset: i64,
     /// Where a person began to hold the domain.
     pub(crate) held: Option<i64>,
@@ -103,6 +106,7 @@ impl Fold {
             services: Services::default(),
             drifting: BTreeMap::new(),
             reminders: Reminders::default(),
+            schedules: Schedules::default(),
             offset: -1,
             held: None,
             hold_told: None,
@@ -141,6 +145,7 @@ impl Fold {
         }
         let touched = if leaping || self.queued.len() < queued { Touched::All } else { touched };
         self.remind(touched, out);
+        self.miss_starts(out);
         touched
     }
 
@@ -320,23 +325,6 @@ impl Fold {
             self.early.pop_front();
         }
         self.early.push_back(record.clone());
-    }
-
-    /// A person holds the domain, or lets it go.
-    fn hold(&mut self, said: Option<(&Record, &DomainHeld)>, out: &mut Vec<Effect>) -> Touched {
-        let held = said.is_some();
-        match said {
-            Some((record, said)) => self.raise_held(record, said, out),
-            None => self.resolve_held(out),
-        }
-        self.held = held.then(|| self.held.unwrap_or(self.offset));
-        for n in self.open().collect::<Vec<_>>() {
-            if held {
-                self.withdraw(n, out);
-            }
-            self.set_clocks(n);
-        }
-        Touched::All
     }
 
     /// Stops the clocks of a rollout where something stops them, else lets them run on. For how long they stood still is not

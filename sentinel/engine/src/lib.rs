@@ -24,7 +24,7 @@
 //! | `known` `drift` | which versions of a service are good, what was left running, and who runs another |
 //! | `snapshot` | what is folded, as bytes that outlive the process |
 //! | `watch` `trigger` | the metrics that phases are watched by; plans that start by an event |
-//! | `alert` `leftover` `reminder` `stopped` `view` | what people are told, of ways back and what outlasts them too, reminded of, of what a person has stopped, and shown |
+//! | `alert` `leftover` `reminder` `schedule` `stopped` `view` | what people are told, of ways back and what outlasts them too, reminded of, of starts that do not come, of what a person has stopped, and shown |
 //! | [`diagnosis`] | why a rollout stands where it stands |
 
 //!
@@ -65,6 +65,7 @@ mod reminder;
 mod rollout;
 mod rollouts;
 mod saying;
+mod schedule;
 mod score;
 mod seeing;
 mod sequences;
@@ -91,5 +92,6 @@ pub use rollout::Status;
 pub use snapshot::{FORMAT, Folded, SnapshotError};
 pub use step::Overriding;
 pub use view::{
-    DriftView, InstanceView, PhaseStatus, PhaseView, RolloutView, StepStatus, StepView, VerdictView, View,
+    DriftView, InstanceView, PhaseStatus, PhaseView, RolloutView, ScheduleView, StepStatus, StepView,
+    VerdictView, View,
 };

@@ -58,6 +58,7 @@ impl Fold {
             }
         };
         self.rules = self.rules.max(started.rules);
+        self.scheduled(&score.plan, &id, out);
         let rollout = Rollout::new(id, score, envelope.id.clone(), self.mark(), record.at);
         let n = self.rollouts.push(rollout);
         if waits {

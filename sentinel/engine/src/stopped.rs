@@ -6,9 +6,29 @@ use pavane_events::command::{DomainHeld, RolloutPaused};
 use crate::alert::{About, Matter};
 use crate::diagnosis::words::page_of;
 use crate::effect::{Alert, AlertStatus, Effect};
-use crate::fold::Fold;
+use crate::fold::{Fold, Touched};
 
 impl Fold {
+    /// A person holds the domain, or lets it go.
+    pub(crate) fn hold(&mut self, said: Option<(&Record, &DomainHeld)>, out: &mut Vec<Effect>) -> Touched {
+        let held = said.is_some();
+        match said {
+            Some((record, said)) => self.raise_held(record, said, out),
+            None => self.resolve_held(out),
+        }
+        if self.held.is_some() && !held {
+            self.reschedule();
+        }
+        self.held = held.then(|| self.held.unwrap_or(self.offset));
+        for n in self.open().collect::<Vec<_>>() {
+            if held {
+                self.withdraw(n, out);
+            }
+            self.set_clocks(n);
+        }
+        Touched::All
+    }
+
     /// A person paused a rollout. What the sentinel pauses by itself is told by the stall that it follows from.
     pub(crate) fn raise_paused(
         &mut self,
@@ -45,8 +65,7 @@ impl Fold {
         self.over(n, About::Whole(Matter::Paused), out);
     }
 
-    /// A person holds the domain.
-    pub(crate) fn raise_held(&mut self, record: &Record, said: &DomainHeld, out: &mut Vec<Effect>) {
+    fn raise_held(&mut self, record: &Record, said: &DomainHeld, out: &mut Vec<Effect>) {
         if self.held.is_some() {
             return;
         }
@@ -80,8 +99,7 @@ impl Fold {
         self.hold_told = Some(Box::new(alert));
     }
 
-    /// The domain is held no more.
-    pub(crate) fn resolve_held(&mut self, out: &mut Vec<Effect>) {
+    fn resolve_held(&mut self, out: &mut Vec<Effect>) {
         if let Some(alert) = self.hold_told.take() {
             out.push(Effect::Raise(Box::new(alert.over(self.clock.raw()))));
         }

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::fold::Fold;
 use crate::rollout::{Rollout, Status};
+use crate::schedule::Schedule;
 
 pub use phase::{PhaseStatus, PhaseView};
 pub use step::{InstanceView, StepStatus, StepView};
@@ -35,6 +36,8 @@ pub struct View {
     pub configured_at: Option<i64>,
     /// The instances that run another version than the last rollout of their service left.
     pub drift: Vec<DriftView>,
+    /// By when choreographies are to start again.
+    pub schedules: Vec<ScheduleView>,
     /// What is known of the services that rollouts have moved: their rows of `pavane.services`.
     pub services: Vec<ServiceRow>,
     /// Its rollouts, the newest first.
@@ -56,6 +59,27 @@ pub struct DriftView {
     pub since: Timestamp,
     /// Where it said so.
     pub offset: i64,
+}
+
+/// By when a choreography is to start again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ScheduleView {
+    /// The name of the choreography.
+    pub choreography: String,
+    /// The team that owns it.
+    pub owner: String,
+    /// The most that may lie between two starts, in milliseconds.
+    pub every_ms: Millis,
+    /// The rollout of it that started last.
+    pub rollout: RolloutId,
+    /// The offset of that start.
+    pub offset: i64,
+    /// When that was, by the broker's time.
+    pub started_at: Timestamp,
+    /// By when it is to start again, by the broker's time.
+    pub due_at: Timestamp,
+    /// Whether it did not, and people were told.
+    pub missed: bool,
 }
 
 /// A rollout as it stands. Times are partition time, in milliseconds since the Unix epoch.
@@ -168,6 +192,11 @@ impl Fold {
             configured: self.settings.newest().clone(),
             configured_at: self.settings.since(),
             drift: self.drift_view(),
+            schedules: self
+                .schedules
+                .iter()
+                .map(|(name, schedule)| self.schedule_view(name, schedule))
+                .collect(),
             services: self.rows().collect(),
             offset: self.offset,
             rollouts,
@@ -184,6 +213,19 @@ impl Fold {
             offset: drifting.offset,
         });
         drifting.collect()
+    }
+
+    fn schedule_view(&self, name: &str, schedule: &Schedule) -> ScheduleView {
+        ScheduleView {
+            choreography: name.to_owned(),
+            owner: schedule.owner.clone(),
+            every_ms: schedule.every,
+            rollout: schedule.rollout.clone(),
+            offset: schedule.offset,
+            started_at: schedule.raw,
+            due_at: self.clock.unadjusted(schedule.due()),
+            missed: schedule.missed.is_some(),
+        }
     }
 
     pub(crate) fn show(&self, rollout: &Rollout) -> RolloutView {

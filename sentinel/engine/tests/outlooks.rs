@@ -21,7 +21,7 @@ type Row = (&'static str, fn() -> Stage, &'static [&'static str]);
 /// That a moment is named, and how far ahead it lies.
 const AT: &str = " UTC (in ";
 
-const TABLE: [Row; 22] = [
+const TABLE: [Row; 23] = [
     ("RolloutStalled", stalled, &["it waits: users.DeploymentComplete lifts the stall", AT]),
     ("RollbackStalled", not_answered, &["it waits for users.RollbackComplete until", AT]),
     (
@@ -58,6 +58,11 @@ const TABLE: [Row; 22] = [
     ("CohortUnknown", unheard, &["begins phase canary as soon as all of them are heard"]),
     ("MetricMissing", without_a_value, &["it asks every 10s, and goes on or back by itself"]),
     ("VersionDrift", drifts, &["nothing by itself: a person decides", "when 2.0.0 runs there"]),
+    (
+        "StartMissed",
+        missed_start,
+        &["starts nothing by itself: a person decides", "over when users-v2 starts"],
+    ),
     ("Blind", blind, &["tries again every ten seconds at least, and judges what came meanwhile"]),
     ("Blind", blind_for_good, &["reads nothing more of the domain until it is started again"]),
 ];
@@ -270,6 +275,15 @@ fn drifts() -> Stage {
         stage.feed(Input::Heartbeat { heartbeat, offset: 0, at: Timestamp(stage.log.time) });
         stage.wait(1_000, &[]);
     }
+    stage
+}
+
+fn missed_start() -> Stage {
+    let mut plan = plan_of(&[step("users", "users", EventType::DeploymentComplete, &[])]);
+    plan.every = Some(60_000);
+    let mut stage = Stage::new(&plan);
+    stage.says("users-0", complete());
+    stage.wait(120_000, &[]);
     stage
 }
 

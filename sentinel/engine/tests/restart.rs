@@ -125,6 +125,8 @@ const EVERYTHING: &str = "
     rollout.steps.overridden_by.reason rollout.steps.overridden_by.offset rollout.steps.overridden_by.at
     own.known own.known.service own.known.known_good own.known.left own.known.owner
     own.drifting own.drifting.service own.drifting.instance own.drifting.version own.drifting.offset own.drifting.raw
+    own.scheduled own.scheduled.choreography own.scheduled.every own.scheduled.owner own.scheduled.runbook
+    own.scheduled.rollout own.scheduled.offset own.scheduled.raw own.scheduled.from own.scheduled.missed
     own own.configured own.configured.offset own.configured.said own.rollbacks own.asked_back own.asked_back.service
     own.asked_back.target own.asked_back.at
     owed owed.id owed.rollout owed.causation owed.service owed.event owed.body

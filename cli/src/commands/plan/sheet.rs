@@ -108,6 +108,8 @@ fn whole(plan: &Plan, places: &Places) -> Part {
     all.add("method", "method", method(plan.method));
     let starts = plan.trigger.as_ref().map(trigger);
     all.add("trigger", "trigger", or(starts.as_ref(), "none: a person, CI or a deploy tool starts it"));
+    let again = plan.every.map(lasting);
+    all.add("every", "every", or(again.as_ref(), "not asked"));
     all.add("concurrency", "concurrency", concurrency(plan.concurrency));
     all.add("maintenance", "maintenance", or(plan.maintenance.as_ref(), "any time"));
     Part { heading: "the whole".to_owned(), path: String::new(), fields: all.fields }

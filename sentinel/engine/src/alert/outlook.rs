@@ -149,6 +149,11 @@ pub(crate) fn drifting(service: &Service, versions: &str) -> String {
     )
 }
 
+/// Of a choreography that did not start again.
+pub(crate) fn unstarted(name: &str) -> String {
+    format!("it starts nothing by itself: {DECIDES}; it is told to be over when {name} starts")
+}
+
 /// Of a sentinel that cannot see.
 pub(super) const fn blind(cause: BlindCause) -> &'static str {
     match cause {

@@ -24,7 +24,7 @@ pub fn page(cause: Cause) -> String {
 }
 
 /// The alerts that there are. Those of verdicts lead to the page of their cause, the others to their own.
-pub const ALERTS: [&str; 22] = [
+pub const ALERTS: [&str; 23] = [
     "RolloutStalled",
     "RollbackStalled",
     "SequenceViolated",
@@ -38,6 +38,7 @@ pub const ALERTS: [&str; 22] = [
     "DomainHeld",
     "RolloutOrphaned",
     "RolloutRefused",
+    "StartMissed",
     "ApprovalAwaited",
     "GateRejected",
     "MaintenanceOver",

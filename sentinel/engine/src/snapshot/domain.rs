@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pavane_events::control::DomainConfigured;
-use pavane_events::{EventId, Instance, KnownGood, Left, Service, Timestamp, Version, Zone};
+use pavane_events::{EventId, Instance, KnownGood, Left, RolloutId, Service, Timestamp, Version, Zone};
 use serde::{Deserialize, Serialize};
 
 use crate::brakes::{Asked, Brakes};
 use crate::drift::Drifting;
 use crate::fold::Fold;
 use crate::known::{Known, Services};
+use crate::schedule::{Missed, Schedule, Schedules};
 use crate::settings::Settings;
 
 use super::written::{Line, Number, Point};
@@ -41,6 +42,8 @@ pub(super) struct Own {
     known: Option<KnownService>,
     #[serde(skip_serializing_if = "Option::is_none")]
     drifting: Option<Drifts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled: Option<Scheduled>,
 }
 
 /// What holds from an offset on.
@@ -83,12 +86,54 @@ struct Drifts {
     raw: Timestamp,
 }
 
+/// By when a choreography is to start again.
+#[derive(Debug, Serialize, Deserialize)]
+struct Scheduled {
+    choreography: String,
+    every: Number,
+    owner: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    runbook: Option<String>,
+    rollout: RolloutId,
+    offset: Number,
+    raw: Timestamp,
+    from: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    missed: Option<(Timestamp, Number)>,
+}
+
+impl Scheduled {
+    fn of(name: &str, schedule: &Schedule) -> Self {
+        let Schedule { every, owner, runbook, rollout, offset, raw, from, missed } = schedule.clone();
+        Self {
+            choreography: name.to_owned(),
+            every: Number::of(every),
+            owner,
+            runbook,
+            rollout,
+            offset: Number::of(offset),
+            raw,
+            from,
+            missed: missed.map(|missed| (missed.raw, Number::of(missed.offset))),
+        }
+    }
+
+    /// The schedule, and the name of its choreography.
+    fn read(self) -> (String, Schedule) {
+        let Self { choreography, every, owner, runbook, rollout, offset, raw, from, missed } = self;
+        let missed = missed.map(|(raw, offset)| Missed { offset: offset.get(), raw });
+        let (every, offset) = (every.get(), offset.get());
+        (choreography, Schedule { every, owner, runbook, rollout, offset, raw, from, missed })
+    }
+}
+
 /// The lines of what is the domain's.
 pub(super) fn lines(
     settings: &Settings,
     brakes: &Brakes,
     services: &Services,
     drifting: &BTreeMap<(Service, Instance), Drifting>,
+    schedules: &Schedules,
 ) -> Vec<Line> {
     let Brakes { accepted, asked } = brakes;
     let configured = settings.configured.iter().map(|(offset, said)| {
@@ -115,13 +160,16 @@ pub(super) fn lines(
         let (service, instance, offset) = (service.clone(), instance.clone(), Number::of(offset));
         Own { drifting: Some(Drifts { service, instance, version, offset, raw }), ..Own::default() }
     });
-    let all = configured.chain(rollbacks).chain(asked).chain(known).chain(drifting);
+    let again = schedules
+        .iter()
+        .map(|(name, schedule)| Own { scheduled: Some(Scheduled::of(name, schedule)), ..Own::default() });
+    let all = configured.chain(rollbacks).chain(asked).chain(known).chain(drifting).chain(again);
     all.map(|own| Line { own: Some(Box::new(own)), ..Line::default() }).collect()
 }
 
 /// Takes a line of what is the domain's.
 pub(super) fn take(fold: &mut Fold, written: Own) {
-    let Own { configured, rollbacks, asked_back, known, drifting } = written;
+    let Own { configured, rollbacks, asked_back, known, drifting, scheduled } = written;
     if let Some(Configured { offset, said }) = configured {
         fold.settings.configure(offset.get(), said, i64::MIN);
     }
@@ -137,5 +185,8 @@ pub(super) fn take(fold: &mut Fold, written: Own) {
     if let Some(Drifts { service, instance, version, offset, raw }) = drifting {
         let drifting = Drifting { version, offset: offset.get(), raw };
         fold.drifting.insert((service, instance), drifting);
+    }
+    if let Some((name, schedule)) = scheduled.map(Scheduled::read) {
+        fold.schedules.put(&name, Some(schedule));
     }
 }

@@ -52,6 +52,7 @@ pub(super) fn write(fold: &Fold) -> Vec<u8> {
         services,
         drifting,
         reminders: _,
+        schedules,
         blind,
         rules,
         knows: _,
@@ -66,7 +67,7 @@ pub(super) fn write(fold: &Fold) -> Vec<u8> {
     lines.put(&Head { pavane_snapshot: FORMAT, rules: *rules, domain: domain.clone(), offset: *offset });
     lines.put(&Line { clock: Some(time(clock)), ..Line::default() });
     lines.stands(*held, hold_told.as_deref(), *blind);
-    for line in domain::lines(settings, brakes, services, drifting) {
+    for line in domain::lines(settings, brakes, services, drifting, schedules) {
         lines.put(&line);
     }
     lines.rollouts(rollouts);

@@ -251,6 +251,8 @@ pub(crate) fn plans() -> Vec<Plan> {
     pausing.steps[1].instances = Instances::Count(2);
     let mut queued = plan();
     queued.concurrency = Concurrency::Queue;
+    queued.every = Some(60_000);
+    queued.runbook = Some("https://runbooks.example/users".to_owned());
     queued.steps[2].instances = Instances::Share(Share::new(50).expect("a share"));
     let mut alone =
         plan_of(&[step("mail", "mail", EventType::Ready, &[]), step("own", "own", EventType::Ready, &[])]);
