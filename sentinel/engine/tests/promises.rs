@@ -1,5 +1,5 @@
 //! What the engine promises, over random histories: same log, same verdicts; a step is judged once per attempt; what
-//! comes twice does no harm; no stall stands above its event.
+//! comes twice does no harm; every record is accounted for; no stall stands above its event.
 //!
 //! `PAVANE_SEEDS=N` runs that many seeds; a failure names its seed, and a seed is the same history for ever.
 
@@ -13,8 +13,8 @@ use history::reach::{OUTCOMES, Reach};
 use history::reading::{Reading, alike, proposal};
 use history::witness::Witness;
 use history::{History, drawn};
-use pavane_events::{Entry, Record, Timestamp};
-use pavane_sentinel_engine::{AlertStatus, BlindCause, Engine, Input, RolloutView, Status};
+use pavane_events::{Body, Entry, Envelope, Record, Timestamp, Unreadable, UnreadableReason};
+use pavane_sentinel_engine::{AlertStatus, BlindCause, Counter, Effect, Engine, Input, RolloutView, Status};
 
 #[test]
 fn histories_reach_every_outcome() {
@@ -158,6 +158,71 @@ fn repeated(dice: &mut Dice, entries: &[Entry], way: Again) -> Vec<Entry> {
         }
     }
     log
+}
+
+#[test]
+fn every_record_is_accounted_for_once_and_the_accounts_add_up() {
+    let mut accounts = BTreeMap::new();
+    for history in drawn() {
+        let log = repeated(&mut Dice::new(history.seed), &history.entries, Again::Some);
+        let (mut engine, mut seen) = (Engine::new(floor::domain(), "reader".to_owned()), BTreeSet::new());
+        for entry in &log {
+            let effects = engine.handle(0, Input::Read(entry.clone()));
+            let what = || format!("{}, at {}: {effects:?}", history.name(), entry.offset());
+            let found = accounts_of(&effects);
+            let account = match entry {
+                Entry::Unreadable(Unreadable { reason: UnreadableReason::NewerVocabulary, .. }) => {
+                    assert_eq!(engine.blindness(), Some(BlindCause::NewerVocabulary), "{}", what());
+                    "blinds"
+                }
+                Entry::Unreadable(unreadable) => {
+                    let letter = Effect::DeadLetter { offset: unreadable.offset };
+                    assert_eq!(effects.iter().filter(|effect| **effect == letter).count(), 1, "{}", what());
+                    "set aside"
+                }
+                Entry::Event(record) => {
+                    let Envelope { source, id, .. } = &record.event.envelope;
+                    let first = seen.insert((source.clone(), id.clone()));
+                    let asks = matches!(record.event.body, Body::Proposed(_)) && first;
+                    assert_eq!(found.answers, usize::from(asks), "{}", what());
+                    if first { "read" } else { "double" }
+                }
+            };
+            assert_eq!(found.doubles, usize::from(account == "double"), "{}", what());
+            let unread = matches!(entry, Entry::Unreadable(_));
+            assert_eq!(found.unread, usize::from(unread), "{}", what());
+            assert_eq!(found.letters, usize::from(account == "set aside"), "{}", what());
+            assert_eq!(engine.position(), entry.offset(), "{}", what());
+            *accounts.entry(account).or_insert(0_usize) += 1;
+        }
+        *accounts.entry("delivered").or_insert(0) += log.len();
+    }
+    let delivered = accounts.remove("delivered").expect("there are histories");
+    assert_eq!(accounts.values().sum::<usize>(), delivered, "{accounts:?}");
+    assert!(
+        drawn().len() < 100 || ["read", "double", "set aside"].iter().all(|a| accounts[a] > 100),
+        "{accounts:?}"
+    );
+}
+
+/// What a reader says became of a record.
+struct Accounts {
+    doubles: usize,
+    unread: usize,
+    letters: usize,
+    answers: usize,
+}
+
+fn accounts_of(effects: &[Effect]) -> Accounts {
+    let count = |of: fn(&Effect) -> bool| effects.iter().filter(|effect| of(effect)).count();
+    Accounts {
+        doubles: count(|effect| matches!(effect, Effect::Count(Counter::Duplicate))),
+        unread: count(|effect| matches!(effect, Effect::Count(Counter::Unreadable(_)))),
+        letters: count(|effect| matches!(effect, Effect::DeadLetter { .. })),
+        answers: count(|effect| {
+            matches!(effect, Effect::Count(Counter::ProposalAccepted(_) | Counter::ProposalVoid(_)))
+        }),
+    }
 }
 
 #[test]
