@@ -249,7 +249,8 @@ fn told(fold: &Fold, rollout: &Rollout, i: usize, heard: &Heard, twins: Option<S
             (Cause::Undelivered, format!("alive, {} event(s) wait in its outbox", heartbeat.outbox))
         }
         (Way::Lost, None) => {
-            (Cause::Gap, format!("alive, says that the broker acknowledged its event {acknowledged}"))
+            let lacks = lacks(fold, rollout, i, heard);
+            (Cause::Gap, format!("alive, says that the broker acknowledged its event {acknowledged}{lacks}"))
         }
         (Way::Underway, None) => {
             (Cause::Undelivered, format!("alive, and its event {acknowledged} has not been read yet"))
@@ -262,6 +263,20 @@ fn told(fold: &Fold, rollout: &Rollout, i: usize, heard: &Heard, twins: Option<S
         (Way::Clear, None) if word.is_some() => (Cause::NotFinished, "alive, and not done".to_owned()),
         (Way::Clear, None) => (Cause::NotStarted, format!("alive, and has not begun{behind}")),
     }
+}
+
+/// Which numbers of what an instance has said are not on the log: between others, and behind the last.
+fn lacks(fold: &Fold, rollout: &Rollout, i: usize, heard: &Heard) -> String {
+    let Heartbeat { instance, boot, acknowledged, .. } = &heard.heartbeat;
+    let held = fold.sequence(&rollout.service(i), instance).filter(|last| last.boot == *boot);
+    let between = held.and_then(|last| last.left_out);
+    let last = held.map_or(0, |last| last.number);
+    let behind = (*acknowledged > last).then(|| (last + 1, *acknowledged));
+    let numbers = |(first, last): (i64, i64)| {
+        if first == last { first.to_string() } else { format!("{first} to {last}") }
+    };
+    let lacks: Vec<String> = between.into_iter().chain(behind).map(numbers).collect();
+    if lacks.is_empty() { String::new() } else { format!("; not on the log: {}", lacks.join(" and ")) }
 }
 
 /// What was said is of a version that does not count. It stands for itself, also where a tool spoke that has no heartbeat.

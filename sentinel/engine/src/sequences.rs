@@ -21,6 +21,8 @@ pub(crate) struct Sequence {
     pub(crate) number: i64,
     /// Whether a number was left out. The outbox is first in, first out, so it does not come any more.
     pub(crate) skipped: bool,
+    /// The first number that was left out, and the last: what people are told of it.
+    pub(crate) left_out: Option<(i64, i64)>,
     /// How many numbers may be left out: records of the service that nobody could read.
     pub(crate) unreadable: i64,
     /// The boot before this one.
@@ -44,8 +46,11 @@ impl Sequence {
             let before = Some(std::mem::take(&mut self.boot)).filter(|before| !before.is_empty());
             *self = Self { boot: boot.to_owned(), before, read: offset, ..Self::default() };
         }
-        let left_out = (number - self.number - 1).max(0);
-        self.skipped |= left_out > self.unreadable;
+        let left_out = number.saturating_sub(self.number).saturating_sub(1).max(0);
+        if left_out > self.unreadable {
+            let first = self.left_out.map_or(self.number + 1, |(first, _)| first);
+            (self.skipped, self.left_out) = (true, Some((first, number - 1)));
+        }
         self.unreadable -= left_out.min(self.unreadable);
         self.number = self.number.max(number);
     }
@@ -124,6 +129,21 @@ mod tests {
             all.take(&source(n), ("b", 1), i64::try_from(n).expect("small"));
             assert!(all.of.len() <= MOST && all.may_have_forgotten());
         }
+    }
+
+    #[test]
+    fn the_first_and_the_last_number_that_are_left_out_are_known() {
+        let left_out = |numbers: &[i64]| {
+            let mut all = Sequences::default();
+            for (number, offset) in numbers.iter().zip(0..) {
+                all.take(&source(0), ("b", *number), offset);
+            }
+            all.get(&source(0)).expect("it spoke").left_out
+        };
+        assert_eq!(left_out(&[1, 2, 3]), None);
+        assert_eq!(left_out(&[3, 4]), Some((1, 2)), "at the very beginning");
+        assert_eq!(left_out(&[1, 3, 4]), Some((2, 2)));
+        assert_eq!(left_out(&[1, 3, 4, 8]), Some((2, 7)), "from the first to the last");
     }
 
     #[test]

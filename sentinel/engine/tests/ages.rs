@@ -26,7 +26,7 @@ use serde_json::Value;
 const TOLD_SINCE: [&str; 3] = ["RolloutPaused", "DomainHeld", "RolloutRefused"];
 
 /// What a fold keeps for the words of alerts alone: a snapshot of before may hold less of it.
-const TOLD_WITH: [&str; 11] = [
+const TOLD_WITH: [&str; 12] = [
     "labels",
     "annotations",
     "detail",
@@ -38,6 +38,7 @@ const TOLD_WITH: [&str; 11] = [
     "field",
     "unread",
     "exit",
+    "left_out",
 ];
 
 /// How many logs are kept of a version.

@@ -86,7 +86,7 @@ fn the_histories_reach_all_that_a_snapshot_can_hold() {
 const EVERYTHING: &str = "
     pavane_snapshot rules domain offset clock clock.now clock.last clock.adjust clock.grace clock.leaps held plan ended
     hold_told hold_told.id hold_told.labels hold_told.annotations hold_told.starts_at
-    sequence sequence.source sequence.boot sequence.number sequence.skipped sequence.unreadable
+    sequence sequence.source sequence.boot sequence.number sequence.skipped sequence.left_out sequence.unreadable
     sequence.before sequence.forked sequence.read seen end
     rollout rollout.id rollout.plan rollout.status rollout.started rollout.started_raw rollout.begun_by rollout.epoch
     rollout.attempt rollout.steps rollout.paused rollout.stopped rollout.phases rollout.closes rollout.pending

@@ -332,9 +332,10 @@ fn what_the_broker_has_and_the_log_does_not_is_a_gap_and_never_goes_back() {
     let mut stage = Stage::new(&rolling_plan());
     stage.says("db-0", ready());
     stage.numbered("users-0", 1, started("1.0.0"));
-    stage.acknowledged = 2;
+    stage.acknowledged = 4;
     stage.wait(60_000, &["users-0"]);
     assert_eq!(stage.verdicts(), ["RolloutStalled users gap"]);
+    lacks(&stage, "the broker acknowledged its event 4; not on the log: 2 to 4");
 }
 
 #[test]
@@ -345,6 +346,25 @@ fn a_number_that_is_left_out_is_a_gap() {
     stage.acknowledged = 2;
     stage.wait(60_000, &["users-0"]);
     assert_eq!(stage.verdicts(), ["RolloutStalled users gap"]);
+    lacks(&stage, "the broker acknowledged its event 2; not on the log: 1");
+}
+
+#[test]
+fn of_several_gaps_the_first_and_the_last_number_are_told_and_what_is_missing_at_the_end() {
+    let mut stage = Stage::new(&rolling_plan());
+    stage.says("db-0", ready());
+    for number in [3, 4, 7] {
+        stage.numbered("users-0", number, started("1.0.0"));
+    }
+    stage.acknowledged = 9;
+    stage.wait(60_000, &["users-0"]);
+    lacks(&stage, "not on the log: 1 to 6 and 8 to 9");
+}
+
+/// Holds what people are told of a gap against what the log lacks.
+fn lacks(stage: &Stage, numbers: &str) {
+    let told = &stage.alert("RolloutStalled").annotations["evidence"];
+    assert!(told.contains(numbers), "{told}");
 }
 
 #[test]

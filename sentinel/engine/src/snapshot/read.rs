@@ -248,11 +248,13 @@ impl Reader {
     }
 
     fn sequence(&mut self, written: written::Sequence) -> Result<(), Defect> {
-        let written::Sequence { source, boot, number, skipped, unreadable, before, forked, read } = written;
+        let written::Sequence { source, boot, number, skipped, left_out, unreadable, before, forked, read } =
+            written;
         let number = i64::try_from(number).map_err(|_| format!("{number} is out of range"))?;
         let unreadable = unreadable.get().max(0);
         let read = read.get();
-        let sequence = Sequence { boot, number, skipped, unreadable, before, forked, read };
+        let left_out = left_out.map(|(first, last)| (first.get(), last.get()));
+        let sequence = Sequence { boot, number, skipped, left_out, unreadable, before, forked, read };
         self.fold.sequences.put(source, sequence);
         Ok(())
     }

@@ -273,9 +273,11 @@ fn violation(violation: &Violation) -> written::Violation {
 }
 
 fn sequence(source: &Source, counted: &Sequence) -> written::Sequence {
-    let Sequence { boot, number, skipped, unreadable, before, forked, read } = counted.clone();
+    let Sequence { boot, number, skipped, left_out, unreadable, before, forked, read } = counted.clone();
+    let left_out = left_out.map(|(first, last)| (Number::of(first), Number::of(last)));
     let (source, number, unreadable) = (source.clone(), number.unsigned_abs(), Number::of(unreadable));
-    written::Sequence { source, boot, number, skipped, unreadable, before, forked, read: Number::of(read) }
+    let read = Number::of(read);
+    written::Sequence { source, boot, number, skipped, left_out, unreadable, before, forked, read }
 }
 
 fn hold(alert: &Alert) -> domain::Hold {

@@ -329,6 +329,8 @@ pub(super) struct Sequence {
     pub(super) number: u64,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(super) skipped: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) left_out: Option<(Number, Number)>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(super) unreadable: Number,
     #[serde(default, skip_serializing_if = "Option::is_none")]
