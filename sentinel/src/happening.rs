@@ -3,7 +3,7 @@
 use pavane_bus::Raw;
 use pavane_choreography::Plan;
 use pavane_events::{Entry, Heartbeat, RolloutId, Timestamp};
-use pavane_sentinel_engine::{Alert, BlindCause, Engine, RolloutView, View};
+use pavane_sentinel_engine::{Alert, BlindCause, Engine, Folded, RolloutView};
 use tokio::sync::oneshot;
 
 use crate::witness::Witness;
@@ -43,8 +43,8 @@ impl Happening {
 
 /// Somebody asks how the domain stands.
 pub(crate) enum Question {
-    /// The whole domain.
-    Domain(oneshot::Sender<View>),
+    /// The whole domain: a copy of it, for whoever asks to look at elsewhere.
+    Domain(oneshot::Sender<Folded>),
     /// One rollout.
     Rollout(RolloutId, oneshot::Sender<Option<RolloutView>>),
 }

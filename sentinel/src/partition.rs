@@ -114,7 +114,7 @@ impl Partition {
             Happening::Measured { query, value } => self.handle(Input::Measured { query, value }),
             Happening::Lost(cause) => self.handle(Input::Lost(cause)),
             // Whoever asked may have gone meanwhile.
-            Happening::Asked(Question::Domain(to)) => drop(to.send(self.engine.view())),
+            Happening::Asked(Question::Domain(to)) => drop(to.send(self.engine.folded())),
             Happening::Asked(Question::Rollout(id, to)) => drop(to.send(self.engine.rollout(&id))),
         }
     }

@@ -136,7 +136,7 @@ impl Sentinel {
         let doors = domains.iter().map(|(domain, it)| (domain.clone(), (it.door.clone(), it.sight.clone())));
         tasks.spawn("dead man", dead_man(&config, wires, &telling, &domains).run());
         let desk = Desk { questions: telling.questions, marks: telling.marks };
-        let router = http::router(Doors { domains: doors.collect() }, desk);
+        let router = http::router(Doors::new(doors.collect()), desk);
         let router = router.into_make_service_with_connect_info::<SocketAddr>();
         let served = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
         tasks.spawn_draining("http", async move { Ok(served.await?) });

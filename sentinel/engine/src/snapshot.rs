@@ -17,11 +17,12 @@ use pavane_events::Domain;
 
 use crate::engine::Engine;
 use crate::fold::Fold;
+use crate::view::View;
 
 pub use error::SnapshotError;
 pub use written::FORMAT;
 
-/// What an engine had folded at one offset, by itself: the engine reads on while a snapshot is made of it.
+/// What an engine had folded at one offset, by itself: the engine reads on while a snapshot or a view is made of it.
 #[derive(Debug)]
 pub struct Folded(Fold);
 
@@ -29,6 +30,11 @@ impl Folded {
     /// The same bytes as [`Engine::snapshot`] would have given when it was taken.
     pub fn snapshot(&self) -> Vec<u8> {
         write::write(&self.0)
+    }
+
+    /// The same as [`Engine::view`] would have given when it was taken.
+    pub fn view(&self) -> View {
+        self.0.view()
     }
 }
 
@@ -39,8 +45,8 @@ impl Engine {
         write::write(self.fold())
     }
 
-    /// A copy of what is folded, for a snapshot that is made elsewhere: to copy takes a small part of the time that to write
-    /// does, and for as long as it takes nothing is read or judged.
+    /// A copy of what is folded, for a snapshot or a view that is made elsewhere: to copy takes a small part of the time that
+    /// to write does, and for as long as it takes nothing is read or judged.
     pub fn folded(&self) -> Folded {
         Folded(self.fold().clone())
     }

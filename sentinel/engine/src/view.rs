@@ -248,7 +248,7 @@ impl Fold {
             trace_id: identity::hex(&identity::trace_id(&rollout.id)),
             braked: self.braked(rollout),
             deciding: rollout.pending.as_ref().map(|pending| pending.accepted),
-            behind: self.behind(rollout).filter(|_| rollout.status == Status::Queued),
+            behind: (rollout.status == Status::Queued).then(|| self.behind(rollout)).flatten(),
             phases: (0..rollout.phases.len()).map(|k| PhaseView::of(rollout, k, now)).collect(),
             steps: (0..rollout.steps.len()).map(|i| StepView::of(self, rollout, i, now)).collect(),
             verdicts: rollout.verdicts.all().iter().map(|verdict| verdict.shown(rollout)).collect(),

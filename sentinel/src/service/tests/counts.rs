@@ -1,5 +1,7 @@
 //! What came of rollouts, and who was called because of them, is counted from 0 on.
 
+use pavane_events::command::RULES;
+
 use super::*;
 
 /// The number of a series on the page of metrics; none where there is no such series.
@@ -69,5 +71,30 @@ async fn how_rollouts_end_and_whom_they_wake_is_counted_from_nothing_on() {
         assert_eq!(number(&sentinel, &series).await, Some(1.0), "{series}");
     }
     assert_eq!((called(&sentinel, "page").await, called(&sentinel, "ticket").await), (1.0, 0.0));
+    sentinel.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whether_a_domain_is_seen_is_a_number_of_its_own_and_how_long_it_is_not_is_counted() {
+    let stage = Stage::set().await;
+    let text = "domains: [seen, unseen]\nhttp: 127.0.0.1:0\nreplica: a\n";
+    let config = Config::from_yaml(text, "sentinel.yaml").expect("a good file");
+    let sentinel = stage.enter_as(config, Share::OfGroup).await;
+    let sighted = async |domain: &str| {
+        number(&sentinel, &format!("pavane_sentinel_sighted{{domain=\"{domain}\"}}")).await
+    };
+    for domain in ["seen", "unseen"] {
+        until("it is seen, and the page says so", async || sighted(domain).await == Some(1.0)).await;
+    }
+
+    // what begins under rules that this program does not know cannot be judged by it
+    let newer = RolloutStarted { rules: RULES + 1, ..start(600_000) };
+    stage.say_in("unseen", "r-1", "start-1", None, newer).await;
+    until("it is not seen any more", async || sighted("unseen").await == Some(0.0)).await;
+    let episodes = "pavane_sentinel_blind_episodes_total{cause=\"newer_rules\",domain=\"unseen\"}";
+    until("an episode is counted", async || number(&sentinel, episodes).await == Some(1.0)).await;
+    let seconds = "pavane_sentinel_blind_seconds_total{domain=\"unseen\"}";
+    until("and its seconds", async || number(&sentinel, seconds).await.is_some_and(|s| s > 0.0)).await;
+    assert_eq!(sighted("seen").await, Some(1.0), "the other domain is seen as before");
     sentinel.leave().await;
 }
