@@ -100,9 +100,9 @@ fn seldom(raw: &Raw, line: &Line, door: &mut Door) -> Result<()> {
         for (way, times) in times.iter_mut().enumerate() {
             let sent = Instant::now();
             if way == 0 {
-                raw.send_on(line)?
+                raw.send_on(line)?;
             } else {
-                door.say()?
+                door.say()?;
             }
             times.push(sent.elapsed());
         }
