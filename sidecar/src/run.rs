@@ -111,7 +111,7 @@ pub(crate) async fn work(
         valves: hook::valves(&config),
         callbacks: Callbacks::new(keeper.clone(), std::mem::take(&mut recalled.callbacks)),
         progress: Progress::new(keeper, std::mem::take(&mut recalled.steps)),
-        url: config.http.tcp.map(|address| format!("http://{address}")),
+        url: config.http.url(),
         door: config.http.variables(),
     };
     let desk = Desk::new(door.clone(), caller);

@@ -45,8 +45,7 @@ from fastavro.schema import parse_schema, to_parsing_canonical_form
 from junitparser import JUnitXml
 
 SCHEMAS = pathlib.Path(__file__).resolve().parents[3] / "schemas"
-# The client waits for ever for an answer unless it is told otherwise; so bounded, it asks again. Without the strategy it
-# would ask for associations of topics, which Apicurio does not have and, when busy, sometimes never answers.
+# The client waits for ever for an answer unless it is told otherwise; so bounded, it asks again.
 ANSWER = 10.0
 STAMPS = {TIMESTAMP_CREATE_TIME: "CreateTime", TIMESTAMP_LOG_APPEND_TIME: "LogAppendTime"}
 
@@ -82,6 +81,8 @@ def parse_arguments():
 
 def read(arguments):
     registry = SchemaRegistryClient({"url": arguments.registry, "timeout": ANSWER})
+    # by its default strategy it would ask for associations of topics, which Apicurio does not have and, when busy,
+    # sometimes never answers
     deserialize = AvroDeserializer(registry, conf={"subject.name.strategy": record_subject_name_strategy})
     consumer = Consumer({
         "bootstrap.servers": arguments.bootstrap,

@@ -49,9 +49,14 @@ impl fmt::Display for Listen {
 }
 
 impl Listen {
+    /// Where the door is asked by HTTP; none where it is a socket alone.
+    pub(crate) fn url(&self) -> Option<String> {
+        self.tcp.map(|address| format!("http://{address}"))
+    }
+
     /// How a program finds the door: variables of its environment.
     pub(crate) fn variables(&self) -> Vec<(String, String)> {
-        let url = self.tcp.map(|address| ("PAVANE_URL".to_owned(), format!("http://{address}")));
+        let url = self.url().map(|url| ("PAVANE_URL".to_owned(), url));
         let socket = self.unix.as_ref().map(|path| ("PAVANE_SOCKET".to_owned(), path.display().to_string()));
         url.into_iter().chain(socket).collect()
     }
