@@ -4,8 +4,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     advise, alerts, apply, approve, bench, check, configure, demo, dev, diff, dlq, emit, events, explain,
-    graph, orders, plan, replay, schemas, sentinel, sidecar, simulate, start, status, test, topics, watch,
-    why,
+    graph, orders, plan, replay, report, schemas, sentinel, sidecar, simulate, start, status, test, topics,
+    watch, why,
 };
 use crate::connection::Connection;
 use crate::console::Manner;
@@ -59,6 +59,7 @@ pub(crate) enum Command {
     Why(why::Why),
     Explain(explain::Explain),
     Replay(replay::Replay),
+    Report(report::Report),
     /// Stops the clocks of a rollout.
     Pause(orders::Order),
     /// Lets the clocks of a paused rollout run on.
@@ -105,6 +106,7 @@ const ROOMS: [(&str, &[&str]); 3] = [
             "why",
             "explain",
             "replay",
+            "report",
             "emit",
             "events",
             "approve",
@@ -228,6 +230,7 @@ mod tests {
             vec!["watch"],
             vec!["why", "r"],
             vec!["replay"],
+            vec!["report"],
             vec!["demo"],
             vec!["dev"],
             vec!["sentinel", "--config", "f"],

@@ -7,7 +7,7 @@
 //! | [`commands`] | one file per command |
 //! | [`files`] [`document`] [`collection`] | the files that commands read |
 //! | [`fold`] [`picture`] | how a rollout stands, and how that looks |
-//! | [`why`] [`replay`] | why a rollout stands where it stands; what a log decides when it is read again |
+//! | [`why`] [`replay`] [`report`] | why a rollout stands where it stands; what a log decides when it is read again; what came of it all |
 //! | [`form`] [`sieve`] | findings as they are told, and which of them count |
 //! | [`contracts`] [`drift`] [`published`] | schemas against earlier ones; a log against what is declared; what was told to readers |
 //! | [`export`] | the log in the languages of others |
@@ -37,6 +37,7 @@ pub mod paint;
 pub mod picture;
 pub mod published;
 pub mod replay;
+pub mod report;
 pub mod shell;
 pub mod sieve;
 pub mod speaker;
@@ -108,6 +109,7 @@ fn setup(cli: &Cli) -> Setup {
         | Command::Why(_)
         | Command::Explain(_)
         | Command::Replay(_)
+        | Command::Report(_)
         | Command::Pause(_)
         | Command::Resume(_)
         | Command::Abort(_)

@@ -1,4 +1,5 @@
-//! What `pavane replay` says of a log, read from a file: the verdicts with their offsets, the same bytes every time.
+//! What `pavane replay` and `pavane report` say of a log, read from a file: verdicts with their offsets, and what came of it
+//! all, the same bytes every time.
 //!
 //! `UPDATE_GOLDEN=1` writes what is told anew; read the difference before it is committed.
 
@@ -56,6 +57,37 @@ fn a_range_says_what_is_printed_and_a_rollout_whose() {
     );
     let soon = json(&replay(&["--file", &file, "--output", "json", "--to", "2026-01-05T10:01:00Z"]));
     assert!(soon.iter().all(|line| line["event"] != "RolloutStalled") && soon.len() < all.len(), "{soon:#?}");
+}
+
+#[test]
+fn a_report_says_what_came_of_the_rollouts_before_and_since() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = record(&folder, "log.jsonl", &play("users-v2.yaml", DOES_NOT_START).log);
+    let report = |arguments: &[&str]| run("report", &[&["--file", &file], arguments].concat());
+    let whole = report(&[]);
+    assert_eq!((whole.status.code(), text(&whole.stderr).as_str()), (Some(0), ""));
+    golden("report.txt", &text(&whole.stdout));
+    assert_eq!(text(&whole.stdout), text(&report(&[]).stdout), "the same log, the same report");
+    golden("report-split.txt", &text(&report(&["--split", "62"]).stdout));
+
+    let period = |arguments: &[&str], k: usize| {
+        json(&report(&[&["--output", "json"], arguments].concat()))[0]["periods"][k].clone()
+    };
+    let (before, since) = (period(&["--split", "62"], 0), period(&["--split", "62"], 1));
+    assert_eq!((&before["ended"], &before["incidents"]), (&serde_json::json!({}), &1.into()), "{before:#}");
+    assert_eq!(before["told_after_ms"]["median"], 280, "{before:#}");
+    assert_eq!(before["burned_ms"]["median"], 1_096, "a page counts where it began: {before:#}");
+    assert_eq!((&since["ended"]["rolled_back"], &since["change_failure_rate"]), (&1.into(), &1.0.into()));
+    assert_eq!(since["burning"], 1, "{since:#}");
+
+    let late = period(&["--from", "62"], 0);
+    assert_eq!(
+        (&late["pages"]["RolloutStalled (not started)"], &late["ended"]["rolled_back"]),
+        (&Value::Null, &1.into())
+    );
+    let other = period(&["--choreography", "another"], 0);
+    assert_eq!((&other["incidents"], &other["ended"]), (&0.into(), &serde_json::json!({})), "{other:#}");
+    assert_eq!(period(&["--choreography", "users-v2"], 0), period(&[], 0));
 }
 
 #[test]
@@ -199,12 +231,16 @@ fn record(folder: &tempfile::TempDir, name: &str, log: &[Entry]) -> String {
 }
 
 fn replay(arguments: &[&str]) -> Output {
+    run("replay", arguments)
+}
+
+fn run(verb: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pavane"));
     let ours = |name: &String| name.starts_with("PAVANE_") || name.starts_with("OTEL_");
     for name in std::env::vars().map(|(name, _)| name).filter(ours) {
         command.env_remove(name);
     }
-    command.arg("replay").args(arguments).output().expect("the program runs")
+    command.arg(verb).args(arguments).output().expect("the program runs")
 }
 
 fn json(output: &Output) -> Vec<Value> {

@@ -18,6 +18,7 @@ pub mod graph;
 pub mod orders;
 pub mod plan;
 pub mod replay;
+pub mod report;
 pub mod schemas;
 pub mod sentinel;
 pub mod sidecar;
@@ -76,6 +77,7 @@ async fn carry_out(command: Command, context: Context<'_>) -> Result<(), Failure
         Command::Why(why) => why.run(context).await,
         Command::Explain(explain) => explain.run(context),
         Command::Replay(replay) => replay.run(context).await,
+        Command::Report(report) => report.run(context).await,
         Command::Pause(order) => order.run(context, Verb::Pause).await,
         Command::Resume(order) => order.run(context, Verb::Resume).await,
         Command::Abort(order) => order.run(context, Verb::Abort).await,

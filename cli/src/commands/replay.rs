@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use pavane_bus::Raw;
 use pavane_events::{Domain, Entry, RolloutId};
-use pavane_sentinel_engine::{Engine, View};
+use pavane_sentinel_engine::View;
 use serde_json::json;
 
 use crate::commands::Context;
@@ -16,12 +16,11 @@ use crate::console::Console;
 use crate::document;
 use crate::exit::Exit;
 use crate::failure::{Failure, counted};
-use crate::outage;
 use crate::replay::asked::{self, Asked};
 use crate::replay::comparison::Comparison;
 use crate::replay::court::{Court, Told};
 use crate::replay::line;
-use crate::replay::range::Place;
+use crate::replay::range::Range;
 use crate::replay::source::Records;
 
 /// Reads a log again, and prints its verdicts with their offsets.
@@ -47,18 +46,11 @@ Exit codes: 0 done, 1 something was said as a verdict that the log did not accep
 have decided otherwise, or nothing is of a rollout that --rollout names, 2 usage, 3 a file or a topic is \
 not as it must be, 4 Kafka or the registry cannot be reached.")]
 pub struct Replay {
-    /// Read a file that --export wrote, instead of the domain's log.
-    #[arg(long, value_name = "FILE", conflicts_with = "export")]
-    file: Option<PathBuf>,
+    #[command(flatten)]
+    range: Range,
     /// Write each record that is read into this file, a JSON object a line; nothing of a record is lost.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
     export: Option<PathBuf>,
-    /// Print from here on: an offset, a moment in UTC or a day.
-    #[arg(long, value_name = "PLACE")]
-    from: Option<Place>,
-    /// Read up to here, exclusive: an offset, a moment in UTC or a day.
-    #[arg(long, value_name = "PLACE")]
-    to: Option<Place>,
     /// Print what concerns this rollout alone; may be given several times.
     #[arg(long, value_name = "ROLLOUT")]
     rollout: Vec<RolloutId>,
@@ -70,18 +62,18 @@ pub struct Replay {
 impl Replay {
     /// Reads and prints.
     pub async fn run(self, context: Context<'_>) -> Result<(), Failure> {
-        let (mut records, kept) = self.records(context).await?;
-        let console = context.console;
-        let (domain, begins) = (records.head().domain.clone(), records.head().begins);
-        let mut court = kept.map_or_else(|| Court::new(&domain, begins), Court::resumed);
-        if begins > 0 {
-            console.warn(&self.unseen(begins, &court));
-        }
+        // another plan is held against what was folded by none
+        let (mut records, mut court) = if self.plan.is_some() {
+            self.range.from_the_first(context).await?
+        } else {
+            self.range.judged(context).await?
+        };
+        let (console, domain) = (context.console, records.head().domain.clone());
         let mut comparison = self.comparison(&domain)?;
         let mut export = self.export(&records)?;
         let (mut progress, mut asked) = (Progress::default(), Asked::new(&self.rollout));
         while let Some((entry, raw)) = records.next().await? {
-            if self.to.is_some_and(|to| to.is_reached(&entry)) {
+            if self.range.is_over(&entry) {
                 break;
             }
             if let Some(export) = &mut export {
@@ -92,7 +84,7 @@ impl Replay {
                 continue;
             }
             let told = court.read(&entry)?;
-            let is_asked_for = self.from.is_none_or(|from| from.is_reached(&entry));
+            let is_asked_for = !self.range.is_before(&entry);
             match &mut comparison {
                 Some(comparison) => comparison.read(entry, told, is_asked_for),
                 None if is_asked_for => self.print(console, &told)?,
@@ -127,41 +119,6 @@ impl Replay {
         } else {
             Err(Failure::found())
         }
-    }
-
-    /// The records, and what is known of those before them.
-    async fn records(&self, context: Context<'_>) -> Result<(Records, Option<Engine>), Failure> {
-        if let Some(file) = &self.file {
-            return Ok((Records::of_file(file)?, None));
-        }
-        let domain = context.connection.domain()?;
-        let bus = context.connection.bus().await?;
-        let records = Records::of_log(&bus, &domain).await?;
-        let begins = records.head().begins;
-        if begins <= 0 || self.plan.is_some() {
-            return Ok((records, None));
-        }
-        let kept = pavane_sentinel::all_kept(&bus, &domain, "replay", begins).await.map_err(outage::of)?;
-        Ok((records, before(kept, self.from)))
-    }
-
-    /// What cannot be seen of a log whose beginning is gone.
-    fn unseen(&self, begins: i64, court: &Court) -> String {
-        let known = court.position();
-        if known < 0 {
-            return format!(
-                "warning: the log begins at offset {begins}, and no snapshot is read that it goes on from: what was \
-                 decided before is not known, nor whether what is said now was accepted then"
-            );
-        }
-        let range = match self.from {
-            Some(Place::Offset(from)) if from > known => "",
-            Some(_) | None => "; of the range, what lies up to there is not judged again",
-        };
-        format!(
-            "warning: the log begins at offset {begins}: what was decided up to offset {known} is known from a \
-             snapshot{range}"
-        )
     }
 
     fn export(&self, records: &Records) -> Result<Option<Export>, Failure> {
@@ -199,16 +156,6 @@ impl Replay {
     }
 }
 
-/// Of the snapshots, the newest first, the one to go on from: the newest before the range, or the one that leaves least of
-/// it out.
-fn before(mut kept: Vec<Engine>, from: Option<Place>) -> Option<Engine> {
-    let place = kept.iter().position(|engine| from.is_some_and(|from| from.is_ahead_of(engine)));
-    match place {
-        Some(place) => Some(kept.swap_remove(place)),
-        None => kept.pop(),
-    }
-}
-
 /// A file that the records are written into.
 struct Export {
     name: String,
@@ -241,28 +188,5 @@ impl Export {
 
     fn failed(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
         Failure::new(Exit::Invalid, format!("cannot write {}", self.name)).because(error)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn engine(position: i64) -> Engine {
-        Engine::begun_after(Domain::new("shop").expect("a name"), "replay".to_owned(), position)
-    }
-
-    #[test]
-    fn the_newest_snapshot_before_the_range_is_taken_or_the_one_that_leaves_least_out() {
-        let of = |from: Option<i64>| {
-            let kept = vec![engine(90), engine(60), engine(30)];
-            before(kept, from.map(Place::Offset)).map(|engine| engine.position())
-        };
-        assert_eq!(
-            [of(Some(91)), of(Some(90)), of(Some(31)), of(Some(30))],
-            [Some(90), Some(60), Some(30), Some(30)]
-        );
-        assert_eq!(of(None), Some(30));
-        assert!(before(Vec::new(), None).is_none());
     }
 }

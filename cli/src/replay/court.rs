@@ -96,7 +96,7 @@ impl Court {
     }
 
     /// Reads the next record at a moment of the engine's own time: what it decides, and what the engine orders.
-    pub(super) fn judge(&mut self, now: Millis, entry: &Entry) -> Result<(Vec<Told>, Vec<Effect>), Failure> {
+    pub fn judge(&mut self, now: Millis, entry: &Entry) -> Result<(Vec<Told>, Vec<Effect>), Failure> {
         self.summary.records += 1;
         let effects = self.engine.handle(now, Input::Read(entry.clone()));
         let duplicate = effects.iter().any(|effect| matches!(effect, Effect::Count(Counter::Duplicate)));
