@@ -56,7 +56,7 @@ pub use outage::{Drain, Outage};
 pub use process::{Keeping, Restart};
 pub use reaction::{Question, Reaction};
 pub use ready::Ready;
-pub use run::{Breaker, Command, Hook, Post, Rate, Run, Step, Timed};
+pub use run::{Breaker, Command, Fallback, Hook, Post, Rate, Run, Step, Timed};
 pub use survey::{Survey, Surveyed, survey};
 
 /// Where the sidecar answers unless the file says otherwise.
@@ -285,6 +285,9 @@ reactions:
         fields.extend(known("{ on: b.Ready, run: { http: { post: \"http://a\", zzzzzz: 1 } } }"));
         fields.extend(known("{ on: b.Ready, run: { exec: [a], breaker: { failures: 1, zzzzzz: 1 } } }"));
         fields.extend(known("{ on: b.Ready, run: { exec: [a], rate: { calls: 1, every: 1s, zzzzzz: 1 } } }"));
+        fields.extend(known(
+            "{ on: b.Ready, run: { exec: [a], fallback: { after: 1, run: { exec: [b] }, zzzzzz: 1 } } }",
+        ));
         fields.extend(known("{ on: b.Ready, retry: { zzzzzz: 1 } }"));
         fields.extend(known("{ on: b.Ready, ready: { http: \"http://a\", zzzzzz: 1 } }"));
         fields.extend(asked("team: a\nready: { all: [{ name: a, tcp: \"a:1\" }], zzzzzz: 1 }\n", 2));
@@ -292,8 +295,18 @@ reactions:
         assert!(fields.len() > 25, "{fields:?}");
         for field in fields {
             let rows = [
-                "", "retry.", "ready.", "http.", "outbox.", "process.", "breaker.", "rate.", "before.",
-                "outage.", "limits.",
+                "",
+                "retry.",
+                "ready.",
+                "http.",
+                "outbox.",
+                "process.",
+                "breaker.",
+                "rate.",
+                "before.",
+                "outage.",
+                "limits.",
+                "fallback.",
             ]
             .map(|before| format!("| `{before}{field}"));
             assert!(rows.iter().any(|row| page.contains(row)), "`{field}` has no row");
@@ -344,6 +357,11 @@ reactions:
             ("  - on: b.Ready\n    version: new\n", (8, 14), "version"),
             ("  - on: RollbackRequested\n    run: { exec: [a] }\n    when: 'true'\n", (7, 5), "picked over"),
             ("  - on: b.Ready\n  - on: b.Ready\n", (8, 5), "already"),
+            (
+                "  - on: b.Ready\n    run: { exec: [a], fallback: { after: 3, run: { exec: [b] } } }\n",
+                (7, 5),
+                "`fallback` is never taken: it comes after 3 attempts, and there are 3",
+            ),
         ] {
             let defects = file(reaction).unwrap_err();
             let told =

@@ -89,7 +89,7 @@ impl Caller {
         }
         let outcome = match self.prepare(&run.before, call, traceparent, cut).await {
             Ok(()) => {
-                let Timed { hook, timeout } = &run.main;
+                let Timed { hook, timeout } = run.called(call.attempt);
                 let longest = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
                 let call = Call { limit: call.limit.min(longest), ..call.clone() };
                 self.ask(hook, &call, traceparent, cut).await

@@ -122,7 +122,8 @@ fn reaction<'d>(item: &Item<'d>) -> Result<Spanned<'d, Placed>, Reported> {
             let prerequisite = f.optional("prerequisite", Item::text);
             let once = f.optional("once", Item::boolean);
             let stagger = f.optional("stagger", Item::duration);
-            let (on, run, ready) = (on?, run?, ready?);
+            let (on, run, ready, retry) = (on?, run?, ready?, retry?.unwrap_or(RETRY));
+            is_reached(f, run.as_ref(), &retry)?;
             let (question, ready) = ready.unzip();
             let terms = Terms {
                 emit: emit?.unwrap_or_else(|| says(&on)[0]),
@@ -131,7 +132,7 @@ fn reaction<'d>(item: &Item<'d>) -> Result<Spanned<'d, Placed>, Reported> {
                 instances: instances?.unwrap_or(1),
                 hook: run.is_some(),
                 timeout: run.as_ref().map_or(TIMEOUT, Run::longest),
-                retry: retry?.unwrap_or(RETRY),
+                retry,
                 ready,
                 hold: None,
                 prerequisite: prerequisite?.unwrap_or_default(),
@@ -248,6 +249,22 @@ fn how(f: &mut Fields<'_>, on: Option<&Trigger>) -> Result<Option<Run>, Reported
         return f.required("run", run).map(Some);
     }
     f.optional("run", run)
+}
+
+/// A fallback must be reached by the attempts that there are.
+fn is_reached(f: &Fields<'_>, run: Option<&Run>, retry: &Retry) -> Result<(), Reported> {
+    let fallback = run.and_then(|run| run.fallback.as_ref()).filter(|_| retry.pause.is_none());
+    match fallback {
+        Some(fallback) if fallback.after >= retry.attempts => {
+            let (after, attempts) = (fallback.after, retry.attempts);
+            let message = format!(
+                "`fallback` is never taken: it comes after {after} attempts, and there are {attempts}"
+            );
+            let help = "raise `retry.attempts`, or let `fallback.after` be less";
+            Err(f.refuse(Code::Contradiction, message, help))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn retry(item: &Item<'_>) -> Result<Retry, Reported> {

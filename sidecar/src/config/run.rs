@@ -22,6 +22,8 @@ pub struct Run {
     pub before: Vec<Step>,
     /// The hook itself.
     pub main: Timed,
+    /// What is called in its place once it has been tried often enough.
+    pub fallback: Option<Fallback>,
     /// Whether the hook may be run once more where it was cut short.
     pub idempotent: bool,
     /// Whether the process that the sidecar wraps is started anew once the hook has done its work.
@@ -41,6 +43,15 @@ pub struct Step {
     pub other: Option<Timed>,
     /// Whether it may be done once more where it was cut short.
     pub idempotent: bool,
+}
+
+/// What is called in place of a hook that has been tried often enough.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    /// How many attempts the hook itself is given.
+    pub after: u32,
+    /// What is done from the next one on.
+    pub run: Timed,
 }
 
 /// A hook and how long it may take.
@@ -105,10 +116,18 @@ impl Hook {
 }
 
 impl Run {
+    /// What an attempt calls, the first one being 1.
+    pub fn called(&self, attempt: u32) -> &Timed {
+        let fallback = self.fallback.as_ref().filter(|fallback| attempt > fallback.after);
+        fallback.map_or(&self.main, |fallback| &fallback.run)
+    }
+
     /// How long one attempt may take, with all that comes before it, in milliseconds.
     pub(super) fn longest(&self) -> Millis {
         let ways = self.before.iter().flat_map(|step| std::iter::once(&step.first).chain(&step.other));
-        let whole: Duration = ways.chain([&self.main]).map(|timed| timed.timeout).sum();
+        let before: Duration = ways.map(|timed| timed.timeout).sum();
+        let fallback = self.fallback.as_ref().map_or(Duration::ZERO, |fallback| fallback.run.timeout);
+        let whole = before + self.main.timeout.max(fallback);
         Millis::try_from(whole.as_millis()).unwrap_or(Millis::MAX)
     }
 }
@@ -121,10 +140,12 @@ pub(super) fn run(item: &Item<'_>) -> Result<Run, Reported> {
         let restart = f.optional("restart", Item::boolean);
         let breaker = f.optional("breaker", breaker);
         let rate = f.optional("rate", rate);
+        let fallback = f.optional("fallback", fallback);
         let main = timed(f)?;
         Ok(Run {
             before: before?.unwrap_or_default(),
             main,
+            fallback: fallback?,
             idempotent: idempotent?.unwrap_or(false),
             restart: restart?.unwrap_or(false),
             breaker: breaker?,
@@ -151,6 +172,13 @@ fn steps(item: &Item<'_>) -> Result<Vec<Step>, Reported> {
         return Err(item.refuse(Code::BadNumber, message, "make one program of some"));
     }
     Ok(steps)
+}
+
+fn fallback(item: &Item<'_>) -> Result<Fallback, Reported> {
+    item.fields(|f| {
+        let (after, run) = (f.required("after", |i| i.count(1..=MOST)), f.required("run", hook));
+        Ok(Fallback { after: after?, run: run? })
+    })
 }
 
 fn breaker(item: &Item<'_>) -> Result<Breaker, Reported> {

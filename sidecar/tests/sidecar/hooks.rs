@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pavane_events::service::Ready;
 use pavane_events::{Body, EventType};
-use pavane_sidecar::config::{Breaker, Command, Hook, Post, Rate, Step, Timed};
+use pavane_sidecar::config::{Breaker, Command, Fallback, Hook, Post, Rate, Step, Timed};
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -75,6 +75,28 @@ async fn a_step_that_fails_on_both_ways_fails_the_hook_and_says_what_both_said()
     let Body::DeploymentFailed(body) = &failed.event.body else { panic!("{failed:?}") };
     assert_eq!(body.reason, "step 1 before the hook: the hook exited with 4, after the hook exited with 3");
     assert_eq!(service.with(|state| state.upgrades.len()), 0, "the hook itself is not called");
+    sidecar.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hook_that_was_tried_often_enough_makes_way_for_its_fallback() {
+    let (mut shop, service) = (Shop::open().await, Workload::start().await);
+    let mut config = shop.config(&service);
+    let folder = shop.dir.path().to_owned();
+    config.reactions[0].terms.retry.attempts = 3;
+    let run = config.reactions[0].run.as_mut().unwrap();
+    let cheap = program(&folder, "echo cheap >> said; exit 75");
+    run.fallback = Some(Fallback { after: 2, run: std::mem::replace(&mut run.main, cheap) });
+    let sidecar = shop.sidecar(config).await;
+    let rollout = shop.start(&plan()).await;
+    shop.say("/db", &rollout, DB, Ready::default()).await;
+    shop.until("user-service", EventType::DeploymentComplete).await;
+    assert_eq!(std::fs::read_to_string(folder.join("said")).unwrap(), "cheap\ncheap\n");
+    let attempts = service.with(|state| {
+        let told = state.upgrades.iter().map(|(headers, _)| headers["pavane-attempt"].clone());
+        told.collect::<Vec<_>>()
+    });
+    assert_eq!(attempts, ["3"], "the fallback is an attempt like the others");
     sidecar.stop().await;
 }
 
