@@ -205,7 +205,8 @@ fn the_rules_for_prometheus_ask_for_metrics_that_there_are() {
     let asked: Vec<&str> = asked.filter(|word| word.starts_with("pavane_")).collect();
     assert!(asked.len() >= 10, "{asked:?}");
     for name in asked {
-        let bare = name.strip_suffix("_total").or_else(|| name.strip_suffix("_seconds")).unwrap_or(name);
+        let endings = ["_seconds_sum", "_seconds_count", "_total", "_seconds"];
+        let bare = endings.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
         assert!(metrics.contains(bare), "no program counts {name}");
     }
     let alerts = rules.matches("- alert: ").count();

@@ -13,7 +13,7 @@
 //! | [`dead_man`] | tells those who would miss the sentinel that it is there |
 //! | [`measure`] | asks Prometheus for what phases are watched by |
 //! | [`http`] | health, metrics, how the rollouts stand |
-//! | [`span`] [`telemetry`] [`clock`] | what it tells of itself, and the time it goes by |
+//! | [`span`] [`telemetry`] [`pace`] [`clock`] | what it tells of itself and of the pace of steps, and the time it goes by |
 
 pub mod alert;
 pub mod config;
@@ -32,6 +32,7 @@ mod hearing;
 mod http;
 mod known_good;
 mod measure;
+mod pace;
 mod partition;
 mod pen;
 mod perform;

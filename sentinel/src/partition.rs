@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pavane_bus::Raw;
 use pavane_events::{Domain, Entry};
-use pavane_sentinel_engine::{Effect, Engine, Input};
+use pavane_sentinel_engine::{Effect, Ended, Engine, Input};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -110,7 +110,10 @@ impl Partition {
             Happening::Heartbeat { heartbeat, offset, at } => {
                 self.handle(Input::Heartbeat { heartbeat, offset, at });
             }
-            Happening::Published { name, plan } => self.handle(Input::Published { name, plan }),
+            Happening::Published { name, plan } => {
+                self.hands.pace.published(&name, plan.as_deref());
+                self.handle(Input::Published { name, plan });
+            }
             Happening::Measured { query, value } => self.handle(Input::Measured { query, value }),
             Happening::Lost(cause) => self.handle(Input::Lost(cause)),
             // Whoever asked may have gone meanwhile.
@@ -151,15 +154,21 @@ impl Partition {
     fn carry_out(&mut self, effects: Vec<Effect>) -> Option<Input> {
         let mut lost = None;
         for effect in effects {
-            if let Effect::Ended(ended) = &effect
-                && self.tells_changes
-                && let Some(view) = self.engine.rollout(&ended.rollout)
-            {
-                self.hands.tell(change::ended(&self.domain, &view, ended, self.engine.position()));
+            if let Effect::Ended(ended) = &effect {
+                self.ended(ended);
             }
             lost = self.hands.perform(effect, &self.sight).or(lost);
         }
         lost.map(Input::Lost)
+    }
+
+    /// A rollout has ended; while history is read again, that is told and counted already.
+    fn ended(&mut self, ended: &Ended) {
+        let view = self.engine.rollout(&ended.rollout).filter(|_| self.tells_changes || self.hands.is_live());
+        if let Some(view) = view.as_ref().filter(|_| self.tells_changes) {
+            self.hands.tell(change::ended(&self.domain, view, ended, self.engine.position()));
+        }
+        self.hands.ended(ended, view.as_ref());
     }
 
     /// Notes whether the engine sees.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use pavane_bus::Raw;
 use pavane_events::identity::sha256_hex;
 use pavane_events::{Domain, Entry, EventId, RolloutId, ServiceRow, Unreadable};
-use pavane_sentinel_engine::{Alert, AlertStatus, BlindCause, Counter, Draft, Effect, Ended, Status};
+use pavane_sentinel_engine::{
+    Alert, AlertStatus, BlindCause, Counter, Draft, Effect, Ended, RolloutView, Status,
+};
 use pavane_telemetry::RootSpan;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -16,6 +18,7 @@ use crate::alert::open::Open;
 use crate::clock::wall;
 use crate::dead_letters::Letter;
 use crate::measure::Wanted;
+use crate::pace::Pace;
 use crate::partition::Sight;
 use crate::pen::{self, Order};
 use crate::span::{self, Trail};
@@ -37,6 +40,7 @@ pub(crate) struct Hands {
     last_speaker: Option<String>,
     blind: Option<Alert>,
     ended: BTreeSet<RolloutId>,
+    pub(crate) pace: Pace,
     /// The offset of what was read last; -1 before anything was.
     position: i64,
     /// One for each letter that is not yet set aside, and one that is kept here.
@@ -67,6 +71,7 @@ impl Hands {
             last_speaker: None,
             blind: None,
             ended: BTreeSet::new(),
+            pace: Pace::default(),
             position: -1,
             open_letters: Arc::default(),
         }
@@ -132,7 +137,8 @@ impl Hands {
             Effect::Sighted { .. } => self.sighted(sight),
             Effect::Measure { query } => self.measure(query),
             Effect::Remember(row) => self.remember(*row),
-            Effect::Ended(ended) => self.ended(&ended),
+            // the loop tells it with the rollout as it stands
+            Effect::Ended(_) => {}
             Effect::Count(what) => self.count(what),
         }
         None
@@ -202,8 +208,8 @@ impl Hands {
         }
     }
 
-    /// Tells the root span of a rollout whose ending this replica said, or that a person ended under its eyes.
-    fn ended(&mut self, ended: &Ended) {
+    /// Counts and traces a rollout whose ending this replica said, or that a person ended under its eyes.
+    pub(crate) fn ended(&mut self, ended: &Ended, rollout: Option<&RolloutView>) {
         let own = match &self.last_speaker {
             Some(replica) => **replica == *self.replica,
             None => *self.speaks.borrow(),
@@ -212,6 +218,9 @@ impl Hands {
             return;
         }
         rollout_ended(&self.domain, ended.status, (ended.started, ended.ended));
+        if let Some(rollout) = rollout {
+            self.pace.ended(&self.domain, rollout);
+        }
         RootSpan {
             rollout: &ended.rollout,
             domain: &self.domain,

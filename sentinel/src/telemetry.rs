@@ -1,6 +1,6 @@
 //! What the sentinel tells of itself: a struct for each thing worth telling, log line and number together.
 //!
-//! Labels come from the configuration or from closed lists, never from a record.
+//! Labels come from the configuration, from what is published or from closed lists, never from a record.
 
 mod history;
 mod telling;
@@ -56,6 +56,17 @@ static LASTED: LazyLock<Histogram<f64>> = LazyLock::new(|| {
         .build()
 });
 
+/// Steps take from a part of a second to hours.
+static STEPS: LazyLock<Histogram<f64>> = LazyLock::new(|| {
+    let took = meter().f64_histogram("pavane.step.duration").with_unit("s");
+    let bounds = vec![0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1_800.0, 3_600.0, 7_200.0, 21_600.0];
+    took.with_boundaries(bounds)
+        .with_description(
+            "From the beginning of a step's window to when it was met, by published choreography and step.",
+        )
+        .build()
+});
+
 static OPEN: LazyLock<Gauge<u64>> = LazyLock::new(|| {
     meter().u64_gauge("pavane.rollouts.open").with_description("Rollouts that have not ended.").build()
 });
@@ -92,6 +103,12 @@ pub(crate) fn rollout_ended(domain: &Domain, status: Status, (started, ended): (
     ENDED.add(1, &labels);
     let took = Duration::from_millis(u64::try_from(ended.0 - started.0).unwrap_or_default());
     LASTED.record(took.as_secs_f64(), &labels);
+}
+
+/// A step of a rollout that has ended was met, after so long.
+pub(crate) fn step_took(domain: &Domain, choreography: &str, step: &str, took: Duration) {
+    let labels = [label("domain", domain), label("choreography", choreography), label("step", step)];
+    STEPS.record(took.as_secs_f64(), &labels);
 }
 
 /// The sentinel cannot see a domain.

@@ -71,6 +71,13 @@ async fn how_rollouts_end_and_whom_they_wake_is_counted_from_nothing_on() {
         assert_eq!(number(&sentinel, &series).await, Some(1.0), "{series}");
     }
     assert_eq!((called(&sentinel, "page").await, called(&sentinel, "ticket").await), (1.0, 0.0));
+    let series =
+        "pavane_step_duration_seconds_count{choreography=\"other\",domain=\"counted\",step=\"other\"}";
+    assert_eq!(
+        number(&sentinel, series).await,
+        Some(1.0),
+        "the step that was met, of a plan that is not published"
+    );
     sentinel.leave().await;
 }
 
