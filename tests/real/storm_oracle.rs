@@ -199,7 +199,8 @@ fn is_asked_for(record: &Record) -> bool {
     record.event.envelope.version.as_ref().is_some_and(|version| version.as_str() == ASKED)
 }
 
-fn record_of(entry: &Entry) -> Option<&Record> {
+/// The record of an entry that can be read.
+pub(crate) fn record_of(entry: &Entry) -> Option<&Record> {
     match entry {
         Entry::Event(record) => Some(record),
         Entry::Unreadable(_) => None,

@@ -139,12 +139,13 @@ impl Replay {
         let sum = court.summary();
         let open = court.view().rollouts.iter().filter(|rollout| rollout.status.is_open()).count();
         let text = format!(
-            "{} · {} accepted, {} void · {} ended, {open} open · {} unreadable\n",
+            "{} · {} accepted, {} void · {} ended, {open} open · {} unreadable, {} read before\n",
             counted(usize::try_from(sum.records).unwrap_or(usize::MAX), "record"),
             sum.accepted,
             sum.void,
             counted(usize::try_from(sum.ended).unwrap_or(usize::MAX), "rollout"),
-            sum.unreadable
+            sum.unreadable,
+            sum.duplicates
         );
         console.data(&text, &json!({ "summary": sum, "open": open }))?;
         if sum.unfounded > 0 {

@@ -51,6 +51,8 @@ pub struct Summary {
     pub records: u64,
     /// How many nobody can read.
     pub unreadable: u64,
+    /// How many had been read before, and changed nothing.
+    pub duplicates: u64,
     /// How many proposals the log accepted.
     pub accepted: u64,
     /// How many it voided.
@@ -102,7 +104,7 @@ impl Court {
         let duplicate = effects.iter().any(|effect| matches!(effect, Effect::Count(Counter::Duplicate)));
         let mut told = Vec::new();
         match entry {
-            Entry::Event(_) if duplicate => {}
+            Entry::Event(_) if duplicate => self.summary.duplicates += 1,
             Entry::Event(record) => told.extend(self.spoken(record, &effects)),
             Entry::Unreadable(unreadable) => {
                 self.summary.unreadable += 1;
