@@ -304,7 +304,7 @@ fn asked(rollout: &Rollout, i: usize) -> RollbackRequested {
         epoch: rollout.epoch,
         step: Some(step.id.clone()),
         service: Some(rollout.service(i).into_owned()),
-        expected: state.words.values().find(runs).and_then(|word| word.version.clone()),
+        expected: state.words.values().find(runs).and_then(|word| word.version().cloned()),
         target: rollout.target(i).cloned(),
         attempt: state.turns,
         decision: rollout.decision,

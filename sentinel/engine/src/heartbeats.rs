@@ -284,7 +284,7 @@ pub(crate) fn other_version(rollout: &Rollout, i: usize, instance: &Instance, wo
     Evidence {
         cause: Cause::Conflict,
         instance: Some(instance.clone()),
-        version: word.version.clone(),
+        version: word.version().cloned(),
         offset: Some(word.offset),
         detail: rollout.contradiction(i, instance),
         ..Evidence::default()
@@ -297,7 +297,7 @@ fn failure(instance: &Instance, word: &Word) -> Evidence {
         kind: EvidenceKind::Failure,
         cause: Cause::Failed,
         instance: Some(instance.clone()),
-        version: word.version.clone(),
+        version: word.version().cloned(),
         offset: Some(word.offset),
         detail: format!("it said so itself: {}", word.detail()),
         ..Evidence::default()

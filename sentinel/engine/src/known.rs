@@ -133,5 +133,7 @@ fn left_running(rollout: &Rollout, steps: &[usize], status: Status) -> Option<BT
 
 fn said(rollout: &Rollout, i: usize) -> impl Iterator<Item = Version> + '_ {
     let words = rollout.steps[i].words.values();
-    words.filter(|word| word.moved && word.saying == Saying::Awaited).filter_map(|word| word.version.clone())
+    words
+        .filter(|word| word.moved && word.saying == Saying::Awaited)
+        .filter_map(|word| word.version().cloned())
 }

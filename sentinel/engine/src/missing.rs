@@ -55,7 +55,7 @@ impl Rollout {
 
     /// How what an instance says contradicts what a step asks for, in words.
     pub(crate) fn contradiction(&self, i: usize, instance: &Instance) -> String {
-        let version = self.steps[i].words.get(instance).and_then(|word| word.version.as_ref());
+        let version = self.steps[i].words.get(instance).and_then(|word| word.version());
         let asked = self.plan_step(i).version.as_ref().map_or("any".to_owned(), ToString::to_string);
         let said = version.map_or("no version".to_owned(), |version| format!("version {version}"));
         format!("it said {} of {said}, and the step counts {asked}", self.plan_step(i).expect.event)

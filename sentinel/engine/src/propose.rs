@@ -205,7 +205,7 @@ fn own_word(rollout: &Rollout, i: usize) -> Option<Evidence> {
             kind: EvidenceKind::Failure,
             cause: Cause::Failed,
             instance: Some(instance.clone()),
-            version: word.version.clone(),
+            version: word.version().cloned(),
             offset: Some(word.offset),
             detail: word.detail().to_owned(),
             ..Evidence::default()

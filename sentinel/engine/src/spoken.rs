@@ -26,14 +26,14 @@ pub(crate) struct Word {
     /// go back from.
     pub(crate) moved: bool,
     pub(crate) offset: i64,
-    pub(crate) version: Option<Version>,
-    /// What words of a deploy tool do not have.
+    /// What words without a version and a number do not have.
     pub(crate) more: Option<Box<More>>,
 }
 
 /// What a word says besides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct More {
+    pub(crate) version: Option<Version>,
     pub(crate) from: Option<Version>,
     /// Why, and below it the last lines of a hook.
     pub(crate) detail: String,
@@ -55,6 +55,11 @@ impl Word {
     pub(crate) fn is_later_than(&self, other: &Self) -> bool {
         let (Some(own), Some(other)) = (&self.more, &other.more) else { return false };
         own.boot.is_some() && own.boot == other.boot && own.sequence > other.sequence
+    }
+
+    /// The version that it is about.
+    pub(crate) fn version(&self) -> Option<&Version> {
+        self.more.as_ref()?.version.as_ref()
     }
 
     /// The version that ran before.
@@ -148,7 +153,7 @@ mod tests {
     #[test]
     fn words_stand_in_the_order_of_names_whoever_spoke_first() {
         let name = |name: &str| Instance::new(name).expect("a name");
-        let word = |offset| Word { saying: Saying::Awaited, moved: true, offset, version: None, more: None };
+        let word = |offset| Word { saying: Saying::Awaited, moved: true, offset, more: None };
         let mut words = Words::NONE;
         assert!(words.is_empty());
         for (offset, by) in (0..).zip(["b", "b", "c", "a", "c"]) {

@@ -126,7 +126,6 @@ pub(crate) struct StepState {
     /// When its count was complete.
     pub(crate) full: Option<Mark>,
     pub(crate) attempt: i64,
-    pub(crate) overridden: bool,
     seldom: Option<Box<Seldom>>,
 }
 
@@ -147,7 +146,9 @@ pub(crate) struct Seldom {
     pub(crate) counted: Option<u32>,
     /// The instances that may move, where its phase picked some.
     pub(crate) members: BTreeSet<Instance>,
-    /// Who counted it as met; the last one who did.
+    /// Whether a person counted it as met.
+    pub(crate) overridden: bool,
+    /// Who did; the last one.
     pub(crate) overridden_by: Option<Overriding>,
 }
 
@@ -163,6 +164,7 @@ impl Seldom {
         goes_back: false,
         counted: None,
         members: BTreeSet::new(),
+        overridden: false,
         overridden_by: None,
     };
 }
@@ -183,8 +185,7 @@ impl DerefMut for StepState {
 }
 
 impl StepState {
-    const UNTOUCHED: Self =
-        Self { words: Words::NONE, anchor: None, full: None, attempt: 1, overridden: false, seldom: None };
+    const UNTOUCHED: Self = Self { words: Words::NONE, anchor: None, full: None, attempt: 1, seldom: None };
 
     /// Whether it has nothing but words and windows.
     pub(crate) const fn is_plain(&self) -> bool {
@@ -194,7 +195,7 @@ impl StepState {
     /// Whether its window is open, nothing was said of it yet, and nothing ever went another way than planned.
     pub(crate) const fn awaits_first_word(&self) -> bool {
         let open = self.anchor.is_some() && self.full.is_none();
-        open && self.is_plain() && self.words.is_empty() && !self.overridden
+        open && self.is_plain() && self.words.is_empty()
     }
 
     /// Whether nothing is known of it.
@@ -210,17 +211,19 @@ impl StepState {
             goes_back,
             counted,
             members,
+            overridden,
             overridden_by,
         } = &**self;
         let nothing = stall.is_none() && rejection.is_none() && taint.is_none() && violation.is_none();
         let forward = turn.is_none() && *turns == 0 && answers.is_empty() && !goes_back;
-        let plain = self.words.is_empty() && self.anchor.is_none() && self.full.is_none() && !self.overridden;
+        let plain = self.words.is_empty() && self.anchor.is_none() && self.full.is_none();
         plain
             && self.attempt == 1
             && nothing
             && forward
             && counted.is_none()
             && members.is_empty()
+            && !overridden
             && overridden_by.is_none()
     }
 

@@ -69,7 +69,7 @@ impl Rollout {
         }
         let mut next: Option<Timestamp> = None;
         for (state, step) in self.steps.known().zip(&self.score.plan.steps) {
-            if !state.is_plain() || state.overridden {
+            if !state.is_plain() {
                 return None;
             }
             let speaks_up = || state.words.values().any(|word| self.score.tells(word.saying));

@@ -27,7 +27,7 @@ impl Heard {
     /// The word as one of the steps takes it.
     pub(crate) fn word(&self, rollout: &Rollout, i: usize) -> Word {
         let mut word = self.word.clone();
-        if self.is_exact && !rollout.plan_step(i).accepts(word.version.as_ref()) {
+        if self.is_exact && !rollout.plan_step(i).accepts(word.version()) {
             word.saying = Saying::WrongVersion;
         }
         word
@@ -52,12 +52,12 @@ pub(crate) fn read(rollout: &Rollout, record: &Record) -> Option<Heard> {
         Some(said) => said,
         None => (is_exact.then_some(Saying::Awaited)?, More::default()),
     };
-    let more = More { boot: envelope.boot.clone(), sequence: envelope.sequence, ..more };
+    let (version, boot) = (envelope.version.clone(), envelope.boot.clone());
+    let more = More { version, boot, sequence: envelope.sequence, ..more };
     let word = Word {
         saying: if is_exact { Saying::Awaited } else { other },
         moved,
         offset: record.offset,
-        version: envelope.version.clone(),
         more: more.kept(),
     };
     Some(Heard { first, others, instance: speaker(record), word, is_exact })
@@ -67,20 +67,15 @@ pub(crate) fn read(rollout: &Rollout, record: &Record) -> Option<Heard> {
 pub(crate) fn awaited(record: &Record, moved: bool, from: Option<&Version>) -> Word {
     let Envelope { version, boot, sequence, .. } = &record.event.envelope;
     let more = || More {
+        version: version.clone(),
         from: from.cloned(),
         detail: String::new(),
         exit: None,
         boot: boot.clone(),
         sequence: *sequence,
     };
-    let says_more = from.is_some() || boot.is_some() || sequence.is_some();
-    Word {
-        saying: Saying::Awaited,
-        moved,
-        offset: record.offset,
-        version: version.clone(),
-        more: says_more.then(|| Box::new(more())),
-    }
+    let says_more = version.is_some() || from.is_some() || boot.is_some() || sequence.is_some();
+    Word { saying: Saying::Awaited, moved, offset: record.offset, more: says_more.then(|| Box::new(more())) }
 }
 
 /// Who speaks: the instance, or the service where none is named (CI, a deploy tool).

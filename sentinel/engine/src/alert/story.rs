@@ -255,7 +255,7 @@ fn seen_of(rollout: &Rollout, i: usize, said: &RolloutStalled) -> Vec<Seen> {
         see("dead_letter", taint.offset, taint.why.clone(), Seen::default());
     }
     for (instance, word) in state.words.iter() {
-        let (version, wanted) = (word.version.as_ref(), plan.version.as_ref().map(ToString::to_string));
+        let (version, wanted) = (word.version(), plan.version.as_ref().map(ToString::to_string));
         let text = match word.saying {
             Saying::Failed => format!("{instance} said DeploymentFailed: {}", word.detail()),
             Saying::WrongVersion => {

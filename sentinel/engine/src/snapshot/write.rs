@@ -225,6 +225,7 @@ fn step(state: &StepState) -> written::Step {
         goes_back,
         counted,
         members,
+        overridden,
         overridden_by,
     } = &**state;
     written::Step {
@@ -232,7 +233,7 @@ fn step(state: &StepState) -> written::Step {
         anchor: state.anchor.map(Into::into),
         full: state.full.map(Into::into),
         attempts: Number::of(state.attempt - 1),
-        overridden: state.overridden,
+        overridden: *overridden,
         stall: stall.as_ref().map(self::stall),
         rejection: rejection.as_ref().map(self::rejection),
         taint: taint.as_ref().map(|taint| (Number::of(taint.offset), taint.why.clone())),
@@ -250,9 +251,9 @@ fn step(state: &StepState) -> written::Step {
 }
 
 fn word(by: &Instance, word: &Word) -> written::Word {
-    let Word { saying, moved, offset, version, more } = word;
-    let More { from, detail, exit, boot, sequence } = more.as_deref().cloned().unwrap_or_default();
-    let (by, version, offset) = (by.clone(), version.clone(), Number::of(*offset));
+    let Word { saying, moved, offset, more } = word;
+    let More { version, from, detail, exit, boot, sequence } = more.as_deref().cloned().unwrap_or_default();
+    let (by, offset) = (by.clone(), Number::of(*offset));
     written::Word { by, said: *saying, offset, moved: *moved, version, from, detail, exit, boot, sequence }
 }
 

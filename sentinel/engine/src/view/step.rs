@@ -131,7 +131,7 @@ impl StepView {
                 Some(Answer::Refused) => "back_refused",
                 None => word.saying.as_str(),
             },
-            version: word.version.as_ref().map(ToString::to_string),
+            version: word.version().map(ToString::to_string),
             offset: word.offset,
             detail: match word.saying {
                 Saying::WrongVersion => rollout.contradiction(i, instance),

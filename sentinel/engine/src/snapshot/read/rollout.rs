@@ -83,13 +83,15 @@ fn verdict(written: &written::Verdict, steps: usize, phases: usize) -> Result<Ve
 fn step(state: &mut StepState, written: written::Step) {
     for word in written.words {
         let written::Word { by, said, offset, moved, version, from, detail, exit, boot, sequence } = word;
-        let more = More { from, detail, exit, boot, sequence }.kept();
-        state.words.insert(by, Word { saying: said, moved, offset: offset.get(), version, more });
+        let more = More { version, from, detail, exit, boot, sequence }.kept();
+        state.words.insert(by, Word { saying: said, moved, offset: offset.get(), more });
     }
     state.anchor = written.anchor.map(Into::into);
     state.full = written.full.map(Into::into);
     state.attempt = written.attempts.get() + 1;
-    state.overridden = written.overridden;
+    if written.overridden {
+        state.overridden = true;
+    }
     if let Some(by) = written.overridden_by {
         state.overridden_by = Some(by);
     }
