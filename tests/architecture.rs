@@ -69,7 +69,7 @@ const PURE: [(&str, &[&str]); 8] = [
         "pavane-choreography",
         &["granit-parser", "semver", "serde", "serde-saphyr", "serde_json", "sha2", "strsim", "thiserror"],
     ),
-    ("pavane-sentinel-engine", &["base64", "serde", "serde_json", "thiserror"]),
+    ("pavane-sentinel-engine", &["base64", "semver", "serde", "serde_json", "thiserror"]),
     ("pavane-alerts", &["jiff", "minijinja", "regex-lite", "serde", "serde_json", "thiserror"]),
     ("pavane-sidecar-engine", &["cel", "semver", "serde", "thiserror"]),
     ("pavane-review", &["semver", "serde", "serde_json"]),

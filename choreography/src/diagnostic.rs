@@ -78,7 +78,7 @@ macro_rules! codes {
 
 // 0xx: any file. 1xx: choreographies. 2xx: the sidecar's file. 3xx: the sentinel's file. 4xx: what is found when
 // sound files are held against each other, and a sound plan against what one may want of it: 40x files, 41x who says
-// what, 42x windows, 43x the way back, 44x people, 45x noise. 5xx: schemas: 50x by themselves, 52x against the versions
+// what, 42x windows, 43x the way back, 44x people, 45x noise, 46x what runs together. 5xx: schemas: 50x by themselves, 52x against the versions
 // before them, 53x against who reads them. A code that was published is never given to another
 // meaning.
 codes! {
@@ -171,6 +171,8 @@ codes! {
     EventSoup: "PAV450", "two steps await two words for one thing";
     StrangeEvent: "PAV451", "a schema is of an event that is not in the vocabulary";
     ManyEvents: "PAV452", "a service says many kinds of events";
+    RunsApart: "PAV460", "a step brings a version that another step does not run with";
+    RunsEarly: "PAV461", "a step may come before the one that brings what it runs with";
     SchemaNotJson: "PAV500", "a schema is not JSON";
     SchemaBroken: "PAV501", "a schema is none that Avro knows";
     SchemaDangerous: "PAV502", "a schema could hurt whoever reads by it";

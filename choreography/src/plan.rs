@@ -103,6 +103,9 @@ pub struct Step {
     pub after_any: Vec<StepId>,
     /// The versions that count; any when none is asked for.
     pub version: Option<semver::VersionReq>,
+    /// The versions of other services that those of `version` run with; what is not named runs with any.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub runs_with: BTreeMap<Service, semver::VersionReq>,
     /// The zone whose instances count; all instances when none is given.
     #[serde(default)]
     pub zone: Option<Zone>,
@@ -274,6 +277,7 @@ impl Step {
             after: Vec::new(),
             after_any: Vec::new(),
             version: None,
+            runs_with: BTreeMap::new(),
             zone: None,
             instances: Instances::Count(1),
             max_parallel: None,
@@ -348,6 +352,11 @@ pub fn is_wanted(wanted: Option<&semver::VersionReq>, found: Option<&Version>) -
     let Some(wanted) = wanted else { return true };
     let Some(found) = found else { return false };
     semver::Version::parse(found.as_str()).is_ok_and(|found| wanted.matches(&found))
+}
+
+/// Whether a version certainly does not meet a requirement. One that is not semantic can be held against none.
+pub fn is_unwanted(wanted: &semver::VersionReq, found: &Version) -> bool {
+    semver::Version::parse(found.as_str()).is_ok_and(|found| !wanted.matches(&found))
 }
 
 impl fmt::Display for Expect {

@@ -44,6 +44,8 @@ const UNSEEN: &[&str] = &[
     "phases-overlap-in-a-zone",
     "plan-too-large",
     "rollback-irreversible",
+    "runs-with-any-version",
+    "runs-with-bad-range",
     "same-expectation",
     "soak-beyond",
     "started-after-within",

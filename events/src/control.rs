@@ -111,12 +111,16 @@ pub struct Sighting {
     pub rollout: Option<RolloutId>,
     /// The phase that is watched.
     pub phase: Option<PhaseId>,
-    /// The service that runs another version.
+    /// The service that runs another version, or one that does not run with another service.
     pub service: Option<Service>,
     /// The instance that runs it.
     pub instance: Option<Instance>,
-    /// The version that the instance reports.
+    /// The version that is reported.
     pub version: Option<Version>,
+    /// The other service that runs beside it.
+    pub with: Option<Service>,
+    /// The version of that one.
+    pub with_version: Option<Version>,
     /// The offset of the ending that left the version that is expected.
     pub cites: Option<i64>,
     /// What was seen, for a person.
@@ -139,6 +143,10 @@ pub enum SightingKind {
     Drifted,
     /// It reports that version again, or is gone.
     Reconciled,
+    /// Versions of two services run together that a plan does not let run together.
+    Skewed,
+    /// They do so no more.
+    Aligned,
     /// Something a newer program knows.
     #[default]
     Unknown,
@@ -185,8 +193,8 @@ pub struct DomainConfigured {
     /// How long a rollout may stand without a running clock, and a step without a result, before people are reminded, in
     /// milliseconds; a day by default.
     pub orphan_after_ms: Millis,
-    /// How long an instance must report another version than its last rollout left before people are told, in
-    /// milliseconds; a minute by default.
+    /// How long an instance must report another version than its last rollout left, or versions must be heard together
+    /// that do not run together, before people are told, in milliseconds; a minute by default.
     pub drift_after_ms: Millis,
     /// Why.
     pub reason: String,

@@ -72,6 +72,44 @@ fn a_reaction_wants_a_version_that_the_step_before_can_bring_or_another_event_mu
 }
 
 #[test]
+fn what_runs_together_is_held_against_what_the_plan_brings_and_nothing_is_guessed() {
+    let found = |of_db: &str, of_api: &str, code: &str| {
+        let db = step("db", "db.DeploymentComplete", &format!("{of_db}, "));
+        let api = step("api", "api.DeploymentComplete", &format!("version: \">=2\", {of_api}, "));
+        severities(&format!("{HEAD}steps:\n{db}{api}"), Vec::new(), code)
+    };
+    let none: [&str; 0] = [];
+    let both =
+        |of_db: &str, of_api: &str| [found(of_db, of_api, "PAV460"), found(of_db, of_api, "PAV461")].concat();
+    let wants = |range: &str| format!("after: [db], runs_with: {{ db: \"{range}\" }}");
+    assert_eq!(both("version: \">=5, <6\"", &wants(">=5, <7")), none);
+    assert_eq!(both("version: \">=7\"", &wants(">=5, <7")), ["error"]);
+    assert_eq!(both("owner: them", &wants(">=5, <7")), none, "what it brings is not said");
+    assert_eq!(
+        both("zone: eu, version: \">=7\"", &format!("zone: us, {}", wants("<7"))),
+        none,
+        "they do not meet"
+    );
+    assert_eq!(both("zone: eu, version: \">=7\"", &wants("<7")), ["error"]);
+    assert_eq!(
+        both("version: \">=7\"", "after: [db], runs_with: { cache: \"<7\" }"),
+        none,
+        "another plan's matter"
+    );
+    assert_eq!(both("version: \">=5\"", "runs_with: { db: \">=5\" }"), ["warning"], "it may come before");
+    assert_eq!(both("version: \">=5\"", "runs_with: { db: \">=4\" }"), none, "it runs with an older one too");
+    assert_eq!(both("version: \">=5\"", "runs_with: { api: \">=1\" }"), none);
+    assert_eq!(both("version: \">=5\"", "runs_with: { api: \"<1\" }"), ["error"], "not even with itself");
+    assert_eq!(found("owner: them", "runs_with: { db: \">=5, <4\" }", "PAV418"), ["error"]);
+    assert_eq!(
+        found("owner: them", "runs_with: { dbb: \">=5\" }", "PAV410"),
+        ["error"],
+        "a slip of the hand"
+    );
+    assert_eq!(found("owner: them", "runs_with: { cache: \">=5\" }", "PAV410"), none);
+}
+
+#[test]
 fn a_phase_makes_a_sidecar_move_only_where_there_are_phases() {
     let steps = step("a", "api.DeploymentComplete", "");
     let phases = "phases:\n  - { id: p, steps: [a] }\n";

@@ -40,6 +40,7 @@ pages! {
     "unknown",
     "unreachable",
     "version_drift",
+    "version_skew",
     "watchdog",
 }
 

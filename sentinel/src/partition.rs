@@ -203,6 +203,7 @@ impl Partition {
     fn count(&self) {
         telemetry::open_rollouts(&self.domain, self.engine.open_rollouts());
         telemetry::drifting(&self.domain, self.engine.drifting());
+        telemetry::skewed(&self.domain, self.engine.skewed());
     }
 }
 

@@ -76,6 +76,11 @@ static DRIFTING: LazyLock<Gauge<u64>> = LazyLock::new(|| {
     drifting.with_description("Instances that run another version than the last rollout left.").build()
 });
 
+static SKEWED: LazyLock<Gauge<u64>> = LazyLock::new(|| {
+    let skewed = meter().u64_gauge("pavane.versions.skewed");
+    skewed.with_description("Pairs of versions that run together and do not by what a plan says.").build()
+});
+
 static LAG: LazyLock<Gauge<i64>> = LazyLock::new(|| {
     let lag = meter().i64_gauge("pavane.partition.lag");
     lag.with_description("Records of the partition that have not been read.").build()
@@ -309,6 +314,11 @@ pub(crate) fn open_rollouts(domain: &Domain, open: usize) {
 /// How many instances of a domain run another version than the last rollout of their service left.
 pub(crate) fn drifting(domain: &Domain, instances: usize) {
     DRIFTING.record(instances as u64, &[label("domain", domain)]);
+}
+
+/// How many pairs of versions run together in a domain of which a plan says that they do not.
+pub(crate) fn skewed(domain: &Domain, pairs: usize) {
+    SKEWED.record(pairs as u64, &[label("domain", domain)]);
 }
 
 /// How many records of a domain's partition have not been read.

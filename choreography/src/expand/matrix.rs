@@ -239,7 +239,7 @@ fn write_entry(entry: &Entry, axes: &Axes, bound: &BTreeMap<&str, &str>) -> Entr
             write(&entry.node, axes, bound)
         }
     };
-    Entry { key: entry.key.clone(), place: entry.place, node }
+    Entry { key: fill(&entry.key, bound), place: entry.place, node }
 }
 
 /// An entry of a list once for each value of what is still open in it.

@@ -219,6 +219,7 @@ fn bare(expect: Expect, terms: &Terms) -> Step {
     let blank = StepId::new("unnamed").expect("a name");
     Step {
         version: terms.count.version.clone(),
+        runs_with: terms.count.runs_with.clone(),
         max_parallel: terms.count.max_parallel,
         started_within: windows.started_within,
         healthy_for: windows.healthy_for,

@@ -52,6 +52,7 @@ words! {
     "steps.after_any" = "[]": "Steps of which one must be full as well.";
     "steps.expect": "The event that must come, as `service.Event`: `Ready`, `DeploymentComplete` or `Drained`.";
     "steps.version": "The versions that count, as a semantic version requirement. Any, when it is not written.";
+    "steps.runs_with" = "{}": "The versions of other services that those of `version` run with, as version requirements by service. What is not named runs with any.";
     "steps.zone": "The zone whose instances count. All instances count when it is not written.";
     "steps.instances" = "1": "How many distinct instances must say it: a number, or a share such as `25%` of those alive when the step opens.";
     "steps.max_parallel": "How many instances may be between start and end at the same time. Any number, when it is not written.";

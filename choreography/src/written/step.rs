@@ -1,6 +1,8 @@
 //! One step as it is written: each field read and judged by itself.
 
-use pavane_events::{EventType, Millis, StepId, Zone};
+use std::collections::BTreeMap;
+
+use pavane_events::{EventType, Millis, Service, StepId, Zone};
 use semver::VersionReq;
 use serde_json::json;
 
@@ -45,6 +47,7 @@ pub(crate) struct Terms {
 #[derive(Clone)]
 pub(crate) struct Count {
     pub(crate) version: Option<VersionReq>,
+    pub(crate) runs_with: BTreeMap<Service, VersionReq>,
     pub(crate) max_parallel: Option<u32>,
 }
 
@@ -101,14 +104,44 @@ pub(crate) fn step<'d>(
         let after_any = named(f, "after_any");
         let expect = f.required("expect", |i| i.spanned(awaited));
         let version = f.optional("version", Item::version_requirement);
+        let runs_with = f.optional("runs_with", |i| runs_with(i, &version));
         let zone = f.optional("zone", |i| i.spanned(Item::name));
         let instances = f.optional("instances", |i| i.spanned(instances));
         let max_parallel = f.optional("max_parallel", |i| i.count(1..=MAX_INSTANCES));
         let windows = windows(f);
         let (remedy, told) = (remedy(f, expect.as_ref().ok()), told(f, metadata));
-        let count = || Ok(Count { version: version?, max_parallel: max_parallel? });
+        let count = || {
+            let (runs_with, max_parallel) = (runs_with?.unwrap_or_default(), max_parallel?);
+            Ok(Count { version: version?, runs_with, max_parallel })
+        };
         let terms = || Ok(Terms { count: count()?, windows: windows?, remedy: remedy?, told: told? });
         Ok(WrittenStep { item: *item, id, expect, after, after_any, zone, instances, terms: terms() })
+    })
+}
+
+/// Reads which versions of other services those of the step run with.
+fn runs_with(
+    item: &Item<'_>,
+    version: &Result<Option<VersionReq>, Reported>,
+) -> Result<BTreeMap<Service, VersionReq>, Reported> {
+    item.note("propertyNames", shape::name());
+    let named = item.entries(|i| {
+        let wanted = i.version_requirement()?;
+        Ok((service(i)?, wanted))
+    })?;
+    if matches!(version, Ok(None)) && !named.is_empty() {
+        let message = "`runs_with` is about the versions in `version`, and there is none";
+        let help = "add e.g. `version: \">=2\"`: what ran before may run with other versions";
+        return Err(item.refuse(Code::MissingField, message, help));
+    }
+    Ok(named.into_values().collect())
+}
+
+/// Reads the name of a service that stands before a value.
+fn service(item: &Item<'_>) -> Result<Service, Reported> {
+    Service::new(item.field()).map_err(|error| {
+        let message = format!("{:?} cannot be a service: {error}", shown(item.field()));
+        item.refuse(Code::BadName, message, "name the service as in its sidecar's file")
     })
 }
 

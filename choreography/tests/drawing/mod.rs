@@ -49,7 +49,7 @@ const HEADS: &[&str] = &[
 
 const TERMS: &[&str] = &[
     "max_parallel: 2",
-    "version: \">=2, <3\"",
+    "version: \">=2, <3\", runs_with: { base: \">=5, <7\" }",
     "started_within: 500ms",
     "healthy_for: 10s",
     "on_stall: rollback",

@@ -3,7 +3,7 @@
 use clap::Args;
 use pavane_choreography::yaml::lasting;
 use pavane_events::{RolloutId, Timestamp, Version};
-use pavane_sentinel_engine::{DriftView, ScheduleView};
+use pavane_sentinel_engine::{DriftView, ScheduleView, SkewView};
 
 use crate::commands::{Context, configure};
 use crate::failure::Failure;
@@ -52,6 +52,11 @@ fn drift(drift: &DriftView) -> String {
     format!("  {} of {} runs {}{left}\n", drift.instance, drift.service, drift.version)
 }
 
+/// Versions that run together and should not, in a line.
+fn skew(skew: &SkewView, now: Timestamp) -> String {
+    format!("  {}; told {} ago\n", skew.summary, lasting(now.since(skew.since).max(0) / 1_000 * 1_000))
+}
+
 /// By when a choreography is to start again, in a line.
 fn schedule(schedule: &ScheduleView, now: Timestamp) -> String {
     let ScheduleView { choreography, every_ms, rollout, due_at, missed, .. } = schedule;
@@ -86,6 +91,10 @@ pub fn overview(fold: &Fold) -> String {
     if !drift.is_empty() {
         parts.push(format!("runs another version than was left:\n{drift}"));
     }
+    let skewed: String = view.skew.iter().map(|one| skew(one, now)).collect();
+    if !skewed.is_empty() {
+        parts.push(format!("runs together, and does not by its plan:\n{skewed}"));
+    }
     let schedules: String = view.schedules.iter().map(|one| schedule(one, now)).collect();
     if !schedules.is_empty() {
         parts.push(format!("to start again:\n{schedules}"));
@@ -96,7 +105,19 @@ pub fn overview(fold: &Fold) -> String {
 
 #[cfg(test)]
 mod tests {
+    use pavane_events::Service;
+
     use super::*;
+
+    #[test]
+    fn what_runs_together_and_should_not_says_since_when_it_is_told() {
+        let [service, with] = ["users", "db"].map(|name| Service::new(name).expect("a name"));
+        let [version, with_version] = ["2.0.0", "4.0.0"].map(|text| Version::new(text).expect("a version"));
+        let summary = "users 2.0.0 runs beside db 4.0.0, and wants >=5".to_owned();
+        let told = SkewView { service, version, with, with_version, summary, since: Timestamp(1_000) };
+        let line = skew(&told, Timestamp(66_400));
+        assert_eq!(line, "  users 2.0.0 runs beside db 4.0.0, and wants >=5; told 1m5s ago\n");
+    }
 
     #[test]
     fn what_is_to_start_again_says_how_long_there_is_left_or_since_when_it_is_missed() {

@@ -8,6 +8,7 @@
 //! | `files` | files that say the same thing twice, or against each other |
 //! | `speech` | who says what is awaited, and who awaits what is said |
 //! | `waiting` | what a sidecar waits for, against what its step waits for |
+//! | `together` | which versions run together, against what the plan brings |
 //! | `versions` | whether ranges of versions have one in common |
 //! | `windows` | lengths that cannot all hold |
 //! | `back` | what a rollback would meet |
@@ -22,6 +23,7 @@ mod graph;
 mod noise;
 mod people;
 mod speech;
+mod together;
 mod versions;
 mod waiting;
 mod windows;
@@ -94,6 +96,7 @@ pub fn check(project: &Project) -> Vec<Diagnostic> {
         files::findings,
         speech::findings,
         waiting::findings,
+        together::findings,
         windows::findings,
         back::findings,
         people::findings,

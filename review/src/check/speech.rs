@@ -31,7 +31,7 @@ pub(super) fn findings(project: &Project) -> Vec<Diagnostic> {
 }
 
 /// The services that some sidecar file is for.
-fn known(project: &Project) -> BTreeSet<&Service> {
+pub(super) fn known(project: &Project) -> BTreeSet<&Service> {
     project.participants.iter().map(|one| &one.service).collect()
 }
 
@@ -76,7 +76,7 @@ fn unknown(project: &Project, one: &Choreography) -> Vec<Diagnostic> {
 
 /// The name of which another one is a slip of the hand: a letter too much, too few, wrong, or two in the wrong order.
 /// Numbers at the end and words in front make names, not slips.
-fn slip_of<'n>(found: &str, names: &[&'n str]) -> Option<&'n str> {
+pub(super) fn slip_of<'n>(found: &str, names: &[&'n str]) -> Option<&'n str> {
     let plain = |name: &str| -> Vec<char> {
         name.chars().filter(|c| !"-_.".contains(*c)).map(|c| c.to_ascii_lowercase()).collect()
     };

@@ -6,7 +6,7 @@ use pavane_events::Millis;
 
 use crate::difference::versions;
 use crate::difference::whole::told;
-use crate::difference::words::on_stall;
+use crate::difference::words::{on_stall, runs_with};
 use crate::difference::{Changes, Values, listed, options, values};
 
 /// Tells a step that the old plan does not have.
@@ -43,6 +43,11 @@ pub(super) fn compare(old: &Step, new: &Step, plan: &Plan, changes: &mut Changes
     if let Some(meaning) = version(old, new) {
         tell("version", options(old.version.as_ref(), new.version.as_ref()), meaning);
     }
+    let together = match runs_with(new) {
+        Some(named) => format!("it is told when they are heard beside other versions than {named}"),
+        None => "nobody is told what they run beside".to_owned(),
+    };
+    tell("runs_with", [runs_with(old), runs_with(new)], together);
     tell("zone", options(old.zone.as_ref(), new.zone.as_ref()), zone(new));
     tell("instances", values(&old.instances, &new.instances), instances(old.instances, new.instances));
     let parallel = match new.max_parallel {

@@ -1,6 +1,6 @@
 //! The values of a plan as they are written in files.
 
-use pavane_choreography::{Concurrency, Method, OnStall, Trigger};
+use pavane_choreography::{Concurrency, Method, OnStall, Step, Trigger};
 
 /// The method of a plan.
 pub const fn method(method: Method) -> &'static str {
@@ -34,4 +34,10 @@ pub fn trigger(trigger: &Trigger) -> String {
         Some(version) => format!("{} of {version}", trigger.on),
         None => trigger.on.to_string(),
     }
+}
+
+/// What the versions of a step run with; none where it does not say.
+pub fn runs_with(step: &Step) -> Option<String> {
+    let named: Vec<String> = step.runs_with.iter().map(|(with, wanted)| format!("{with} {wanted}")).collect();
+    (!named.is_empty()).then(|| named.join("; "))
 }

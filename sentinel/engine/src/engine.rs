@@ -18,10 +18,12 @@ use crate::rollout::{Rollout, Status};
 use crate::rollouts::Rollouts;
 use crate::saying::Saying;
 use crate::sight::Sight;
+use crate::skew::Skews;
 use crate::trigger::Triggers;
 use crate::view::{RolloutView, View};
 use crate::watch::Watches;
 
+mod ear;
 mod quiet;
 mod voice;
 
@@ -38,6 +40,7 @@ pub struct Engine {
     watches: Watches,
     triggers: Triggers,
     drifts: Drifts,
+    skews: Skews,
     /// The open rollouts that have phases.
     phased: BTreeSet<u64>,
     now: Millis,
@@ -78,6 +81,7 @@ impl Engine {
             watches: Watches::default(),
             triggers: Triggers::default(),
             drifts: Drifts::default(),
+            skews: Skews::default(),
             phased: BTreeSet::new(),
             now: 0,
             last_read: 0,
@@ -122,12 +126,7 @@ impl Engine {
                 self.read_into(now, entry, &mut out);
                 return out;
             }
-            Input::Heartbeat { heartbeat, offset, at } => {
-                let owner = self.fold.owner(&heartbeat.service);
-                self.drifts.hear(&self.fold, &heartbeat, at);
-                self.heartbeats.hear(heartbeat, offset, at, self.now);
-                owner.map_or(Touched::Nothing, Touched::One)
-            }
+            Input::Heartbeat { heartbeat, offset, at } => self.hear(heartbeat, offset, at),
             Input::CaughtUp => {
                 self.caught_up = true;
                 self.saying.restart(&mut self.fold);
@@ -203,11 +202,6 @@ impl Engine {
     /// How many rollouts are open.
     pub fn open_rollouts(&self) -> usize {
         self.fold.open
-    }
-
-    /// How many instances run another version than the last rollout of their service left.
-    pub fn drifting(&self) -> usize {
-        self.fold.drifting.len()
     }
 
     /// One rollout as it stands.

@@ -27,6 +27,7 @@ use crate::schedule::Schedules;
 use crate::score::Score;
 use crate::sequences::{Sequence, Sequences};
 use crate::settings::Settings;
+use crate::skew::Skew;
 use crate::step::Taint;
 
 /// How many events are kept for rollouts that have not started, and for how long.
@@ -56,6 +57,8 @@ pub(crate) struct Fold {
     pub(crate) services: Services,
     /// The instances that run another version than was left.
     pub(crate) drifting: BTreeMap<(Service, Instance), Drifting>,
+    /// Which versions run together by the plans, and which do and should not.
+    pub(crate) skew: Skew,
     pub(crate) reminders: Reminders,
     /// What is to start again, and by when.
     pub(crate) schedules: Schedules,
@@ -105,6 +108,7 @@ impl Fold {
             brakes: Brakes::default(),
             services: Services::default(),
             drifting: BTreeMap::new(),
+            skew: Skew::default(),
             reminders: Reminders::default(),
             schedules: Schedules::default(),
             offset: -1,
@@ -252,6 +256,7 @@ impl Fold {
         for seen in seen {
             match seen.kind {
                 SightingKind::Drifted | SightingKind::Reconciled => self.drift(record, seen, out),
+                SightingKind::Skewed | SightingKind::Aligned => self.skewed(record, seen, out),
                 SightingKind::MetricMissing
                 | SightingKind::MetricBack
                 | SightingKind::CohortUnheard
@@ -274,7 +279,11 @@ impl Fold {
             SightingKind::CohortUnheard => phase.unheard = true,
             SightingKind::MetricBack => phase.missing = None,
             SightingKind::CohortHeard => phase.unheard = false,
-            SightingKind::Drifted | SightingKind::Reconciled | SightingKind::Unknown => {}
+            SightingKind::Drifted
+            | SightingKind::Reconciled
+            | SightingKind::Skewed
+            | SightingKind::Aligned
+            | SightingKind::Unknown => {}
         }
         self.remind(Touched::One(n), out);
     }

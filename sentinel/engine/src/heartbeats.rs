@@ -12,7 +12,7 @@ use crate::spoken::{Saying, Word};
 /// An instance is alive when it was heard within this time of the deadline.
 pub(crate) const ALIVE: Millis = 3_000;
 /// An instance that was not heard for so long takes no part.
-const GONE: Millis = 60_000;
+pub(crate) const GONE: Millis = 60_000;
 /// How long after a heartbeat the log must have been read for a gap to be told.
 const SETTLED: Millis = 1_000;
 
@@ -113,6 +113,19 @@ impl Heartbeats {
     pub(crate) fn of(&self, service: &Service, instance: &Instance) -> Option<&Heartbeat> {
         let heard = self.heard.get(service)?.get(instance)?;
         (self.newest.since(heard.at) < GONE).then_some(&heard.heartbeat)
+    }
+
+    /// The newest heartbeats of a service that came within this time before the newest one of all.
+    pub(crate) fn within(&self, service: &Service, limit: Millis) -> impl Iterator<Item = &Heartbeat> {
+        let heard = self.heard.get(service).into_iter().flat_map(BTreeMap::values);
+        let recent = heard.filter(move |heard| self.newest.since(heard.at) < limit);
+        recent.map(|heard| &heard.heartbeat)
+    }
+
+    /// Whether an instance says that it runs another version than it was last heard to run.
+    pub(crate) fn is_news(&self, heartbeat: &Heartbeat) -> bool {
+        let last = self.of(&heartbeat.service, &heartbeat.instance);
+        last.is_none_or(|last| last.version != heartbeat.version)
     }
 
     /// Whether that has come about since this was asked last.

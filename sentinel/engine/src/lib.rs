@@ -14,14 +14,14 @@
 //!
 //! | room | what is in it |
 //! |---|---|
-//! | `engine` | the way in: reads, passes over, looks, proposes, says |
+//! | `engine` | the way in: reads, hears, passes over, looks, proposes, says |
 //! | `fold` `queue` `speak` `straight` `words` `gate` `accept` | what a record does: to the domain, as a start, to its rollout (the short way, where all goes as planned), as a proposal |
 //! | `rollout` `step` `spoken` `few` `phase` `windows` `compensation` `missing` `score` | one rollout: its counts, words, phases, deadlines, way back, plan |
 //! | `judge` `brakes` `settings` | whether the log accepts a proposal; what keeps it from it; what holds for the domain |
 //! | `propose` `heartbeats` | what to propose, and on what evidence |
 //! | `rollouts` `identities` `sequences` `agenda` `ahead` | all rollouts by number and id; what was read before, and how far it counts; when to look again; what is needed next |
 //! | `clock` `sight` `seeing` | partition time; whether the sentinel sees at all; what it sees beside the log |
-//! | `known` `drift` | which versions of a service are good, what was left running, and who runs another |
+//! | `known` `drift` `skew` | which versions of a service are good, what was left running, who runs another, and what runs together and should not |
 //! | `snapshot` | what is folded, as bytes that outlive the process |
 //! | `watch` `trigger` | the metrics that phases are watched by; plans that start by an event |
 //! | `alert` `leftover` `reminder` `schedule` `stopped` `view` | what people are told, of ways back and what outlasts them too, reminded of, of starts that do not come, of what a person has stopped, and shown |
@@ -71,6 +71,7 @@ mod seeing;
 mod sequences;
 mod settings;
 mod sight;
+mod skew;
 mod snapshot;
 mod speak;
 mod spoken;
@@ -92,6 +93,6 @@ pub use rollout::Status;
 pub use snapshot::{FORMAT, Folded, SnapshotError};
 pub use step::Overriding;
 pub use view::{
-    DriftView, InstanceView, PhaseStatus, PhaseView, RolloutView, ScheduleView, StepStatus, StepView,
-    VerdictView, View,
+    DriftView, InstanceView, PhaseStatus, PhaseView, RolloutView, ScheduleView, SkewView, StepStatus,
+    StepView, VerdictView, View,
 };

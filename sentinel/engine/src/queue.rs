@@ -231,6 +231,7 @@ impl Fold {
         let id = rollout.id.clone();
         self.own(n);
         self.settle_drift(n, out);
+        self.claim(n);
         if self.early.is_empty() {
             return;
         }
@@ -256,6 +257,7 @@ impl Fold {
     pub(crate) fn end(&mut self, n: u64, status: Status, raw: Timestamp, out: &mut Vec<Effect>) {
         if self.rollouts.get(n).is_some_and(|rollout| rollout.status.is_open()) {
             self.note_ended(n, status);
+            self.settle_claims(n, status, out);
         }
         let Some(rollout) = self.rollouts.get_mut(n) else { return };
         self.open -= usize::from(rollout.status.is_open());

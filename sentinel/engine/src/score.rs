@@ -31,6 +31,8 @@ pub(crate) struct Score {
     pub(crate) phase_of: Vec<Option<usize>>,
     /// Whether a step wants a share of the instances.
     pub(crate) has_shares: bool,
+    /// Whether a step says what it runs with.
+    pub(crate) has_claims: bool,
     /// The steps that wait for nothing but the start.
     pub(crate) roots: Vec<usize>,
     /// Whether every step is of another service than all others, whoever dances it.
@@ -83,6 +85,7 @@ impl Score {
         Ok(Arc::new(Self {
             roots: (0..plan.steps.len()).filter(is_root).collect(),
             has_shares: plan.steps.iter().any(|step| step.instances.share().is_some()),
+            has_claims: plan.steps.iter().any(|step| !step.runs_with.is_empty()),
             one_step_each: has_one_step_each(&plan),
             own: Own::of(&plan),
             name: plan.name.as_str().into(),

@@ -10,6 +10,7 @@ mod domain;
 mod error;
 mod number;
 mod read;
+mod skew;
 mod write;
 mod written;
 

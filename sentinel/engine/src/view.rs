@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::fold::Fold;
 use crate::rollout::{Rollout, Status};
 use crate::schedule::Schedule;
+use crate::skew::Pair;
 
 pub use phase::{PhaseStatus, PhaseView};
 pub use step::{InstanceView, StepStatus, StepView};
@@ -36,6 +37,8 @@ pub struct View {
     pub configured_at: Option<i64>,
     /// The instances that run another version than the last rollout of their service left.
     pub drift: Vec<DriftView>,
+    /// The versions that run together, and of which a plan says that they do not.
+    pub skew: Vec<SkewView>,
     /// By when choreographies are to start again.
     pub schedules: Vec<ScheduleView>,
     /// What is known of the services that rollouts have moved: their rows of `pavane.services`.
@@ -59,6 +62,23 @@ pub struct DriftView {
     pub since: Timestamp,
     /// Where it said so.
     pub offset: i64,
+}
+
+/// Versions of two services that run together, and of which a plan says that they do not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SkewView {
+    /// The service whose plan says it.
+    pub service: Service,
+    /// The version of it that runs.
+    pub version: Version,
+    /// The service beside it.
+    pub with: Service,
+    /// The version of that one.
+    pub with_version: Version,
+    /// What is wrong with that, and with what it would run, as the alert says it.
+    pub summary: String,
+    /// When it was told, by the broker's time.
+    pub since: Timestamp,
 }
 
 /// By when a choreography is to start again.
@@ -192,6 +212,7 @@ impl Fold {
             configured: self.settings.newest().clone(),
             configured_at: self.settings.since(),
             drift: self.drift_view(),
+            skew: self.skew_view(),
             schedules: self
                 .schedules
                 .iter()
@@ -213,6 +234,15 @@ impl Fold {
             offset: drifting.offset,
         });
         drifting.collect()
+    }
+
+    fn skew_view(&self) -> Vec<SkewView> {
+        let told = self.skew.told.iter().map(|(pair, alert)| {
+            let Pair { service, version, with, with_version } = pair.clone();
+            let summary = alert.annotations.get("summary").cloned().unwrap_or_default();
+            SkewView { service, version, with, with_version, summary, since: alert.starts_at }
+        });
+        told.collect()
     }
 
     fn schedule_view(&self, name: &str, schedule: &Schedule) -> ScheduleView {

@@ -21,7 +21,7 @@ type Row = (&'static str, fn() -> Stage, &'static [&'static str]);
 /// That a moment is named, and how far ahead it lies.
 const AT: &str = " UTC (in ";
 
-const TABLE: [Row; 23] = [
+const TABLE: [Row; 24] = [
     ("RolloutStalled", stalled, &["it waits: users.DeploymentComplete lifts the stall", AT]),
     ("RollbackStalled", not_answered, &["it waits for users.RollbackComplete until", AT]),
     (
@@ -58,6 +58,11 @@ const TABLE: [Row; 23] = [
     ("CohortUnknown", unheard, &["begins phase canary as soon as all of them are heard"]),
     ("MetricMissing", without_a_value, &["it asks every 10s, and goes on or back by itself"]),
     ("VersionDrift", drifts, &["nothing by itself: a person decides", "when 2.0.0 runs there"]),
+    (
+        "VersionSkew",
+        skewed,
+        &["takes nothing back: a person decides", "versions of users and db have not been heard"],
+    ),
     (
         "StartMissed",
         missed_start,
@@ -273,6 +278,24 @@ fn drifts() -> Stage {
         let mut heartbeat = heartbeat("users-1", "idle");
         heartbeat.version = Version::new("1.9.0").ok();
         stage.feed(Input::Heartbeat { heartbeat, offset: 0, at: Timestamp(stage.log.time) });
+        stage.wait(1_000, &[]);
+    }
+    stage
+}
+
+fn skewed() -> Stage {
+    let mut plan = plan_of(&[step("users", "users", EventType::DeploymentComplete, &[])]);
+    plan.steps[0].version = ">=2".parse().ok();
+    let db = pavane_events::Service::new("db").expect("a name");
+    plan.steps[0].runs_with = [(db, ">=5".parse().expect("a range"))].into();
+    let mut stage = Stage::new(&plan);
+    stage.says("users-0", complete());
+    for _ in 0..120 {
+        for (instance, version) in [("users-0", "2.0.0"), ("db-0", "4.0.0")] {
+            let mut heartbeat = heartbeat(instance, "idle");
+            heartbeat.version = Version::new(version).ok();
+            stage.feed(Input::Heartbeat { heartbeat, offset: 0, at: Timestamp(stage.log.time) });
+        }
         stage.wait(1_000, &[]);
     }
     stage

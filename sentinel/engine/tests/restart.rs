@@ -127,6 +127,10 @@ const EVERYTHING: &str = "
     own.drifting own.drifting.service own.drifting.instance own.drifting.version own.drifting.offset own.drifting.raw
     own.scheduled own.scheduled.choreography own.scheduled.every own.scheduled.owner own.scheduled.runbook
     own.scheduled.rollout own.scheduled.offset own.scheduled.raw own.scheduled.from own.scheduled.missed
+    own.claim own.claim.service own.claim.choreography own.claim.rollout own.claim.step own.claim.offset own.claim.version
+    own.claim.with own.claim.wanted own.claim.owner own.claim.runbook own.claim.lasts
+    own.skewed own.skewed.service own.skewed.version own.skewed.with own.skewed.with_version own.skewed.alert
+    own.skewed.alert.id own.skewed.alert.labels own.skewed.alert.annotations own.skewed.alert.starts_at
     own own.configured own.configured.offset own.configured.said own.rollbacks own.asked_back own.asked_back.service
     own.asked_back.target own.asked_back.at
     owed owed.id owed.rollout owed.causation owed.service owed.event owed.body
@@ -151,12 +155,14 @@ fn note(path: &str, value: &Value, reached: &mut BTreeSet<String>) {
         "burning.concern",
     ];
     /// What is within is other people's.
-    const CLOSED: [&str; 11] = [
+    const CLOSED: [&str; 13] = [
         "own.known.known_good",
         "own.known.left",
         "own.configured.said",
         "hold_told.labels",
         "hold_told.annotations",
+        "own.skewed.alert.labels",
+        "own.skewed.alert.annotations",
         "burning.labels",
         "burning.annotations",
         "owed.body",

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use pavane_choreography::diagnostic::Place;
 use pavane_choreography::yaml::lasting;
 use pavane_choreography::{Instances, Method, Phase, Places, Plan, Step};
-use pavane_review::difference::words::{concurrency, method, on_stall, trigger};
+use pavane_review::difference::words::{concurrency, method, on_stall, runs_with, trigger};
 
 /// A plan, field by field.
 #[derive(Debug)]
@@ -147,6 +147,7 @@ fn step(step: &Step, places: &Places) -> Part {
     let any = if step.after_any.is_empty() { "none".to_owned() } else { listed(&step.after_any) };
     all.add("after_any", "after_any", any);
     all.add("version", "version", or(step.version.as_ref(), "any, or none"));
+    all.add("runs_with", "runs_with", or(runs_with(step).as_ref(), "any"));
     all.usual("zone", step.zone.is_none(), or(step.zone.as_ref(), "every"));
     all.usual("instances", step.instances == Instances::Count(1), step.instances);
     all.add("max_parallel", "max_parallel", or(step.max_parallel.as_ref(), "all at once"));

@@ -149,6 +149,14 @@ pub(crate) fn drifting(service: &Service, versions: &str) -> String {
     )
 }
 
+/// Of versions that run together and should not.
+pub(crate) fn skewed(service: &Service, with: &Service) -> String {
+    format!(
+        "it does nothing by itself, and takes nothing back: {DECIDES}; it is told to be over when these versions of {service} \
+         and {with} have not been heard together for as long, or no plan says so any more"
+    )
+}
+
 /// Of a choreography that did not start again.
 pub(crate) fn unstarted(name: &str) -> String {
     format!("it starts nothing by itself: {DECIDES}; it is told to be over when {name} starts")

@@ -24,7 +24,7 @@ pub fn page(cause: Cause) -> String {
 }
 
 /// The alerts that there are. Those of verdicts lead to the page of their cause, the others to their own.
-pub const ALERTS: [&str; 23] = [
+pub const ALERTS: [&str; 24] = [
     "RolloutStalled",
     "RollbackStalled",
     "SequenceViolated",
@@ -45,6 +45,7 @@ pub const ALERTS: [&str; 23] = [
     "CohortUnknown",
     "MetricMissing",
     "VersionDrift",
+    "VersionSkew",
     "Blind",
     "Watchdog",
     "DeadManUnreached",

@@ -49,6 +49,7 @@ impl Engine {
     pub(super) fn pulse(&mut self, out: &mut Vec<Effect>) {
         if self.sight.pulse_due(self.fold.open > 0) <= self.now {
             self.sight.pulsed(self.now);
+            self.skews.look(&self.fold, &self.heartbeats, self.now);
             let body =
                 Pulse { sent_ms: self.now, open_from: self.fold.open_from(), sightings: self.sightings() };
             out.push(append(None, body.into()));
@@ -63,6 +64,7 @@ impl Engine {
         let known = Known { heard: &self.heartbeats, watches: &self.watches, own: self.now };
         let mut seen = seeing::of_phases(&self.fold, &known, &self.phased, self.estimate());
         seen.extend(self.drifts.sightings(&self.fold, &self.heartbeats, self.now));
+        seen.extend(self.skews.sightings(&self.fold, &self.heartbeats, self.now));
         seen
     }
 

@@ -9,22 +9,41 @@ use serde::{Deserialize, Serialize};
 
 use crate::brakes::{Asked, Brakes};
 use crate::drift::Drifting;
+use crate::effect::{Alert, AlertStatus};
 use crate::fold::Fold;
 use crate::known::{Known, Services};
 use crate::schedule::{Missed, Schedule, Schedules};
 use crate::settings::Settings;
+use crate::skew::Skew;
 
+use super::skew;
 use super::written::{Line, Number, Point};
 
-/// What people were told of a hold in force.
+/// What people were told and is not over: of a hold in force, or of versions that run together.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Hold {
-    pub(super) id: EventId,
+    id: EventId,
     #[serde(default)]
-    pub(super) labels: BTreeMap<String, String>,
+    labels: BTreeMap<String, String>,
     #[serde(default)]
-    pub(super) annotations: BTreeMap<String, String>,
-    pub(super) starts_at: Timestamp,
+    annotations: BTreeMap<String, String>,
+    starts_at: Timestamp,
+}
+
+impl Hold {
+    /// What was told, without what such an alert does not have.
+    pub(super) fn of(alert: &Alert) -> Self {
+        let Alert { id, status: _, labels, annotations, since: _, deadline: _, starts_at, ends_at: _ } =
+            alert.clone();
+        Self { id, labels, annotations, starts_at }
+    }
+
+    /// The alert, which burns.
+    pub(super) fn alert(self) -> Alert {
+        let Self { id, labels, annotations, starts_at } = self;
+        let (status, since, deadline, ends_at) = (AlertStatus::Firing, None, None, None);
+        Alert { id, status, labels, annotations, since, deadline, starts_at, ends_at }
+    }
 }
 
 /// One of these.
@@ -44,6 +63,10 @@ pub(super) struct Own {
     drifting: Option<Drifts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scheduled: Option<Scheduled>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claim: Option<skew::Claimed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skewed: Option<skew::Told>,
 }
 
 /// What holds from an offset on.
@@ -133,6 +156,7 @@ pub(super) fn lines(
     brakes: &Brakes,
     services: &Services,
     drifting: &BTreeMap<(Service, Instance), Drifting>,
+    skew: &Skew,
     schedules: &Schedules,
 ) -> Vec<Line> {
     let Brakes { accepted, asked } = brakes;
@@ -164,12 +188,15 @@ pub(super) fn lines(
         .iter()
         .map(|(name, schedule)| Own { scheduled: Some(Scheduled::of(name, schedule)), ..Own::default() });
     let all = configured.chain(rollbacks).chain(asked).chain(known).chain(drifting).chain(again);
+    let claims = skew::claims(skew).map(|claim| Own { claim: Some(claim), ..Own::default() });
+    let skewed = skew::told(skew).map(|told| Own { skewed: Some(told), ..Own::default() });
+    let all = all.chain(claims).chain(skewed);
     all.map(|own| Line { own: Some(Box::new(own)), ..Line::default() }).collect()
 }
 
 /// Takes a line of what is the domain's.
 pub(super) fn take(fold: &mut Fold, written: Own) {
-    let Own { configured, rollbacks, asked_back, known, drifting, scheduled } = written;
+    let Own { configured, rollbacks, asked_back, known, drifting, scheduled, claim, skewed } = written;
     if let Some(Configured { offset, said }) = configured {
         fold.settings.configure(offset.get(), said, i64::MIN);
     }
@@ -189,4 +216,5 @@ pub(super) fn take(fold: &mut Fold, written: Own) {
     if let Some((name, schedule)) = scheduled.map(Scheduled::read) {
         fold.schedules.put(&name, Some(schedule));
     }
+    skew::take(&mut fold.skew, claim, skewed);
 }

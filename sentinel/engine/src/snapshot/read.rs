@@ -168,10 +168,7 @@ impl Reader {
     }
 
     fn hold_told(&mut self, told: domain::Hold) {
-        let domain::Hold { id, labels, annotations, starts_at } = told;
-        let (status, since, deadline, ends_at) = (AlertStatus::Firing, None, None, None);
-        let alert = Alert { id, status, labels, annotations, since, deadline, starts_at, ends_at };
-        self.fold.hold_told = Some(Box::new(alert));
+        self.fold.hold_told = Some(Box::new(told.alert()));
     }
 
     fn plan(&mut self, json: &str, rules: i64) -> Result<(), Defect> {

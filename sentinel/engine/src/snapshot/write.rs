@@ -51,6 +51,7 @@ pub(super) fn write(fold: &Fold) -> Vec<u8> {
         brakes,
         services,
         drifting,
+        skew,
         reminders: _,
         schedules,
         blind,
@@ -67,7 +68,7 @@ pub(super) fn write(fold: &Fold) -> Vec<u8> {
     lines.put(&Head { pavane_snapshot: FORMAT, rules: *rules, domain: domain.clone(), offset: *offset });
     lines.put(&Line { clock: Some(time(clock)), ..Line::default() });
     lines.stands(*held, hold_told.as_deref(), *blind);
-    for line in domain::lines(settings, brakes, services, drifting, schedules) {
+    for line in domain::lines(settings, brakes, services, drifting, skew, schedules) {
         lines.put(&line);
     }
     lines.rollouts(rollouts);
@@ -124,7 +125,7 @@ impl Lines {
             self.put(&Line { held: held.map(Number::of), blind, ..Line::default() });
         }
         if let Some(alert) = told {
-            self.put(&Line { hold_told: Some(Box::new(hold(alert))), ..Line::default() });
+            self.put(&Line { hold_told: Some(Box::new(domain::Hold::of(alert))), ..Line::default() });
         }
     }
 
@@ -279,12 +280,6 @@ fn sequence(source: &Source, counted: &Sequence) -> written::Sequence {
     let (source, number, unreadable) = (source.clone(), number.unsigned_abs(), Number::of(unreadable));
     let read = Number::of(read);
     written::Sequence { source, boot, number, skipped, left_out, unreadable, before, forked, read }
-}
-
-fn hold(alert: &Alert) -> domain::Hold {
-    let Alert { id, status: _, labels, annotations, since: _, deadline: _, starts_at, ends_at: _ } =
-        alert.clone();
-    domain::Hold { id, labels, annotations, starts_at }
 }
 
 fn burns(rollout: usize, about: About, alert: &Alert) -> written::Burning {

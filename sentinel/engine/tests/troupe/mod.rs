@@ -180,12 +180,14 @@ fn of_the_domain(dice: &mut Dice) -> Body {
     }
 }
 
-/// An instance runs another version than it should for a while.
+/// Instances run other versions than they should for a while.
 fn drifts(stage: &mut Stage) {
     for _ in 0..50 {
-        let mut heartbeat = heartbeat("users-0", "idle");
-        heartbeat.version = Version::new("0.1.0").ok();
-        stage.feed(Input::Heartbeat { heartbeat, offset: 0, at: Timestamp(stage.log.time) });
+        for (instance, version) in [("users-0", "0.1.0"), ("users-1", "2.0.0"), ("db-0", "0.1.0")] {
+            let mut heartbeat = heartbeat(instance, "idle");
+            heartbeat.version = Version::new(version).ok();
+            stage.feed(Input::Heartbeat { heartbeat, offset: 0, at: Timestamp(stage.log.time) });
+        }
         stage.wait(2_000, &[]);
     }
 }
@@ -246,6 +248,9 @@ pub(crate) fn plans() -> Vec<Plan> {
     }
     back.steps[0].reversible = false;
     back.steps[1].version = "=2.0.0".parse().ok();
+    back.steps[1].runbook = Some("https://runbooks.example/users".to_owned());
+    back.steps[1].runs_with =
+        [(Service::new("db").expect("a name"), "<0.1".parse().expect("a range"))].into();
     let mut pausing = plan();
     pausing.steps[1].on_stall = OnStall::Pause;
     pausing.steps[1].instances = Instances::Count(2);
