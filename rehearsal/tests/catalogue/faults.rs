@@ -31,6 +31,7 @@ const USERS: &str = "users-v2.yaml";
 const RATINGS: &str = "matchmaking.yaml";
 const CHECKOUT: &str = "hybrid.yaml";
 const SEARCH: &str = "canary.yaml";
+const TOGETHER: &str = "together.yaml";
 
 /// A fault of the plan in which user-db, then user-service, then messaging move.
 const fn users(name: &'static str, timeline: &'static str) -> Fault {
@@ -285,6 +286,15 @@ pub(crate) const FAULTS: &[Fault] = &[
     .with(SEARCH)
     .by("VersionDrift", "")
     .told("conflict", "search", "search", "bring search-0 to"),
+    users(
+        "a version changes behind everyone's back, and another service does not run with it",
+        "- { after: completed, in: 1m, fail: { service: user-db, instance: 0, how: drift } }
+         - { at: 30m, release: {} }",
+    )
+    .with(TOGETHER)
+    .by("VersionSkew", "")
+    .told("conflict", "user-service", "identity", "bring user-db to >=5, <7")
+    .also(&["user-db"]),
 ];
 
 /// What comes to nothing: a name, the plan, and what happens.

@@ -248,6 +248,28 @@ fn a_rollout_that_did_not_complete_leaves_what_the_one_before_said() {
 }
 
 #[test]
+fn a_service_that_is_back_beside_what_cannot_be_taken_back_is_told_by_the_plan_before() {
+    let mut stage = Stage::empty();
+    completes(&mut stage, "r1", &users(">=1", "<5"), "users-0", "1.0.0");
+    let mut db = step("db", "db", EventType::DeploymentComplete, &[]);
+    db.reversible = false;
+    let mut newer = users(">=2", ">=5").steps.remove(0);
+    newer.after = vec![db.id.clone()];
+    stage.log.start("r2", &plan_of(&[db, newer]));
+    stage.log.says("r2", "db-0", "5.0.0", complete());
+    stage.log.says("r2", "users-0", "2.0.0", started("1.0.0"));
+    stage.log.person("r2", go_back());
+    stage.settle();
+    stage.log.says("r2", "users-0", "1.0.0", back(1));
+    stage.settle();
+    assert_eq!(stage.engine.rollout(&rollout_id("r2")).expect("it started").status, Status::RolledBack);
+    beat(&mut stage, 120, &[("users-0", "1.0.0"), ("db-0", "5.0.0")]);
+    let [alert] = skews(&stage)[..] else { panic!("{:?}", skews(&stage)) };
+    assert_eq!(alert.annotations["summary"], "users 1.0.0 runs beside db 5.0.0, and wants <5");
+    assert_eq!(alert.labels["rollout"], "r1");
+}
+
+#[test]
 fn a_plan_that_says_nothing_takes_back_what_was_said() {
     let mut stage = settled();
     beat(&mut stage, 120, &[("users-0", "2.0.0"), ("db-0", "4.0.0")]);
