@@ -2,10 +2,12 @@
 //!
 //! What it costs besides: events a second, the way to another service's hook, memory, processor, start.
 //!
-//! Three ways to bring 124 bytes to one real broker, each sent alone, answered for by the broker, and only then
-//! followed by the next: the raw client; our writer, which adds contract, envelope and trace; and `POST /v1/events`
-//! on one connection that stays open, to a sidecar that is a process of its own. The ways take turns, so that a
-//! busy moment of the machine meets all of them.
+//! Four ways to bring 124 bytes to one real broker, each sent alone, answered for by the broker, and only then
+//! followed by the next: the raw client, to a topic that nobody reads; the raw client that says the same as the sidecar,
+//! byte for byte, with envelope and trace in the headers, to the same partition, which the sidecar reads; our writer,
+//! which adds contract, envelope and trace; and `POST /v1/events` on one connection that stays open, to a sidecar that
+//! is a process of its own. The ways take turns, so that a busy moment of the machine meets all of them. Beside them
+//! stands a question that the sidecar answers by itself: what it takes to ask another process anything at all.
 //!
 //! `cargo bench -p pavane-tests --bench publish`, or with `-- 500` for another number of turns.
 
@@ -20,7 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use pavane_bus::Writer;
+use pavane_bus::{Bus, Topic, Writer, partition_of};
 use pavane_events::service::Ready;
 use pavane_events::{Domain, Envelope, Event, EventId, Instance, RolloutId, Service, Source, Version};
 use pavane_tests::figures::{Figures, HEAD, milliseconds};
@@ -39,7 +41,13 @@ const LIMIT: Duration = Duration::from_mins(1);
 const SELDOM: usize = 10;
 const SILENCE: Duration = Duration::from_secs(6);
 
-const NAMES: [&str; 3] = ["the raw client", "our writer, in this process", "POST /v1/events at the sidecar"];
+const NAMES: [&str; 5] = [
+    "the raw client",
+    "the raw client, saying the same",
+    "GET /healthz at the sidecar",
+    "our writer, in this process",
+    "POST /v1/events at the sidecar",
+];
 
 fn main() -> Result<()> {
     let turns = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(TURNS);
@@ -51,17 +59,27 @@ fn main() -> Result<()> {
     println!("start: ready, with the log read, after {:.0} ms", milliseconds(begun.elapsed()));
     cost::idle(sidecar.process.id())?;
     let raw = Arc::new(Raw::connect(&runtime, stage.settings())?);
-    let writer = runtime.block_on(async { Ok::<_, anyhow::Error>(stage.bus().await?.writer().await?) })?;
+    let mut settings = stage.settings().clone();
+    // As a sidecar sets it: to compress a short record takes longer than to send it.
+    settings.client.insert("compression.codec".to_owned(), "none".to_owned());
+    let bus = runtime.block_on(Bus::connect(settings, "bench"))?;
+    let writer = runtime.block_on(bus.writer())?;
     let (mut door, line) = (Door::connect(&address)?, Raw::line());
+    let mut health = Door::connect_to_health(&address)?;
+    door.say()?;
+    let (log, domain) = (Topic::Lifecycle.name(&stage.settings().prefix), stage.domain().as_str());
+    let said = raw.newest(&log, partition_of(domain.as_bytes(), bus.partitions()))?;
 
-    let mut times = [const { Vec::new() }; 3];
+    let mut times = [const { Vec::new() }; NAMES.len()];
     let begun = Instant::now();
     for turn in 0..turns {
-        for way in (0..3).map(|way| (turn + way) % 3) {
+        for way in (0..NAMES.len()).map(|way| (turn + way) % NAMES.len()) {
             let sent = Instant::now();
             match way {
                 0 => raw.send_on(&line)?,
-                1 => append(&runtime, &writer, turn)?,
+                1 => raw.say_on(&line, &said, turn)?,
+                2 => health.say()?,
+                3 => append(&runtime, &writer, turn)?,
                 _ => door.say()?,
             }
             times[way].push(sent.elapsed());
@@ -79,17 +97,24 @@ fn main() -> Result<()> {
 }
 
 /// Prints the table without its first tenth, in which connections and caches grow warm.
-fn print(times: [Vec<Duration>; 3]) {
+fn print(times: [Vec<Duration>; NAMES.len()]) {
     let warm = times.map(|times| Figures::of(times[times.len() / 10..].to_vec()));
     println!("{HEAD}");
     for (figures, name) in warm.iter().zip(NAMES) {
         println!("{}", figures.row(name));
     }
-    let raw = milliseconds(warm[0].percentile(50));
-    for (figures, name) in warm.iter().zip(NAMES).skip(1) {
-        let own = milliseconds(figures.percentile(50));
-        println!("{name}: {:.2} x the raw client at p50, {:.0} us more", own / raw, (own - raw) * 1e3);
+    let middle = warm.map(|figures| milliseconds(figures.percentile(50)));
+    for (raw, than) in middle.iter().zip(NAMES).take(2) {
+        for (own, name) in middle.iter().zip(NAMES).skip(3) {
+            println!("{name}: {:.2} x {than} at p50, {:.0} us more", own / raw, (own - raw) * 1e3);
+        }
     }
+    let [_, same, asking, _, post] = middle;
+    println!(
+        "of that the asking itself {:.0} us, all else {:.0} us",
+        asking * 1e3,
+        (post - same - asking) * 1e3
+    );
 }
 
 /// An event now and then, as services say them: what the sidecar knows for some seconds alone is asked for again.

@@ -13,6 +13,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::{Header, Headers as _, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer};
 use rdkafka::topic_partition_list::Offset;
 use serde_json::json;
@@ -21,11 +22,16 @@ use tokio::runtime::Runtime;
 /// How long a record is; what ours carries is chosen so that its value is as long.
 const LENGTH: usize = 124;
 const DETAIL: usize = 111;
+/// How long the broker may take to show a record, and the header that tells records apart.
+const PATIENCE: Duration = Duration::from_secs(10);
+const ID: &str = "ce_id";
 
 /// The service's connection to the door.
 pub(crate) struct Door {
     stream: BufReader<TcpStream>,
     request: Vec<u8>,
+    /// How the door answers that all is well.
+    wanted: &'static str,
 }
 
 impl Door {
@@ -35,8 +41,6 @@ impl Door {
 
     /// A connection on which the event is said of this rollout.
     pub(crate) fn connect_for(address: &str, rollout: &str) -> Result<Self> {
-        let stream = TcpStream::connect(address).context("failed to reach the door")?;
-        stream.set_nodelay(true)?;
         let data = json!({ "prerequisite": "cache", "detail": detail() });
         let body =
             json!({ "event": "Ready", "rollout": rollout, "version": "1.0.0", "data": data }).to_string();
@@ -44,10 +48,21 @@ impl Door {
             "POST /v1/events HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
-        Ok(Self { stream: BufReader::new(stream), request: [head, body].concat().into_bytes() })
+        Self::open(address, [head, body].concat(), " 201 ")
     }
 
-    /// Says the event and waits until it is answered that the broker has it.
+    /// A connection on which it is asked whether the sidecar runs, which it answers by itself.
+    pub(crate) fn connect_to_health(address: &str) -> Result<Self> {
+        Self::open(address, format!("GET /healthz HTTP/1.1\r\nhost: {address}\r\n\r\n"), " 200 ")
+    }
+
+    fn open(address: &str, request: String, wanted: &'static str) -> Result<Self> {
+        let stream = TcpStream::connect(address).context("failed to reach the door")?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream: BufReader::new(stream), request: request.into_bytes(), wanted })
+    }
+
+    /// Says the event and waits until it is answered that the broker has it; or asks, and waits for the answer.
     pub(crate) fn say(&mut self) -> Result<()> {
         self.stream.get_mut().write_all(&self.request)?;
         let (mut line, mut status, mut length) = (String::new(), String::new(), 0);
@@ -62,7 +77,11 @@ impl Door {
         }
         let mut answer = vec![0; length];
         self.stream.read_exact(&mut answer)?;
-        ensure!(status.contains(" 201 "), "the door answered {status}: {}", String::from_utf8_lossy(&answer));
+        ensure!(
+            status.contains(self.wanted),
+            "the door answered {status}: {}",
+            String::from_utf8_lossy(&answer)
+        );
         Ok(())
     }
 }
@@ -72,6 +91,16 @@ pub(crate) struct Raw {
     producer: ThreadedProducer<Answers>,
     kafka: String,
     topic: String,
+}
+
+/// A record that the raw client sends, again and again.
+pub(crate) struct Record {
+    topic: String,
+    partition: i32,
+    key: Vec<u8>,
+    value: Vec<u8>,
+    /// Without [`ID`], which each record has for itself.
+    headers: Vec<(String, Vec<u8>)>,
 }
 
 /// Where the broker's answers for one sender come.
@@ -113,25 +142,56 @@ impl Raw {
         Line { asked, answers }
     }
 
-    /// Sends a record and waits for the broker's answer.
+    /// Sends a bare record to a topic that nobody reads, and waits for the broker's answer.
     pub(crate) fn send_on(&self, line: &Line) -> Result<()> {
         let record = BaseRecord::with_opaque_to(&self.topic, Box::new(line.asked.clone()));
-        let record = record.payload(&[b'x'; LENGTH]).key("arena");
+        self.send(record.payload([b'x'; LENGTH].as_slice()).key(b"arena".as_slice()), line)
+    }
+
+    /// Sends the record under an id of its own, and waits for the broker's answer.
+    pub(crate) fn say_on(&self, line: &Line, said: &Record, turn: usize) -> Result<()> {
+        let id = format!("raw-{turn:032}");
+        let headers = said.headers.iter().map(|(key, value)| (key.as_str(), value.as_slice()));
+        let headers =
+            headers.chain([(ID, id.as_bytes())]).fold(OwnedHeaders::new(), |headers, (key, value)| {
+                headers.insert(Header { key, value: Some(value) })
+            });
+        let record = BaseRecord::with_opaque_to(&said.topic, Box::new(line.asked.clone()));
+        let record = record.partition(said.partition).headers(headers);
+        self.send(record.payload(said.value.as_slice()).key(said.key.as_slice()), line)
+    }
+
+    fn send(&self, record: BaseRecord<'_, [u8], [u8], Box<Sender<bool>>>, line: &Line) -> Result<()> {
         self.producer.send(record).map_err(|(error, _)| error)?;
         ensure!(line.answers.recv()?, "the broker has not taken the record");
         Ok(())
     }
 
+    /// The newest record of a partition, to be said in the same words.
+    pub(crate) fn newest(&self, topic: &str, partition: i32) -> Result<Record> {
+        let consumer = self.consumer()?;
+        let (_, end) = consumer.fetch_watermarks(topic, partition, PATIENCE)?;
+        let mut from = TopicPartitionList::new();
+        from.add_partition_offset(topic, partition, Offset::Offset(end - 1))?;
+        consumer.assign(&from)?;
+        let found = consumer.poll(PATIENCE).context("failed to see the newest record")??;
+        let headers = found.headers().context("failed to find headers")?.iter();
+        let headers =
+            headers.map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec()));
+        Ok(Record {
+            topic: topic.to_owned(),
+            partition,
+            key: found.key().unwrap_or_default().to_vec(),
+            value: found.payload().unwrap_or_default().to_vec(),
+            headers: headers.filter(|(key, _)| key != ID).collect(),
+        })
+    }
+
     /// Takes the records from their end on; what comes tells when each was taken.
     pub(crate) fn consume(&self) -> Result<Receiver<Instant>> {
-        let mut config = ClientConfig::new();
-        config
-            .set("bootstrap.servers", &self.kafka)
-            .set("group.id", "raw")
-            .set("enable.auto.commit", "false");
-        let consumer: BaseConsumer = config.create()?;
+        let consumer = self.consumer()?;
         let mut from = TopicPartitionList::new();
-        let (_, end) = consumer.fetch_watermarks(&self.topic, 0, Duration::from_secs(10))?;
+        let (_, end) = consumer.fetch_watermarks(&self.topic, 0, PATIENCE)?;
         from.add_partition_offset(&self.topic, 0, Offset::Offset(end))?;
         consumer.assign(&from)?;
         let (sender, taken) = channel();
@@ -145,6 +205,15 @@ impl Raw {
             }
         });
         Ok(taken)
+    }
+
+    fn consumer(&self) -> Result<BaseConsumer> {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.kafka)
+            .set("group.id", "raw")
+            .set("enable.auto.commit", "false");
+        Ok(config.create()?)
     }
 }
 
