@@ -13,6 +13,7 @@ pub mod topics;
 pub mod trace;
 pub mod wire;
 
+mod answers;
 mod bus;
 mod certificates;
 mod client;

@@ -1,21 +1,24 @@
 //! One idempotent producer: a record counts as appended only when the broker has said so.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pavane_events::Timestamp;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::future_producer::Delivery;
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
+use rdkafka::producer::{BaseRecord, Producer as _};
+use tokio::sync::oneshot;
 
+use crate::answers::{self, Answer, Record};
 use crate::client::{self, Purpose};
 use crate::error::is_denial;
 use crate::metrics::Metrics;
 use crate::topics::Clock;
 use crate::{Bus, Error};
 
-/// How long a full queue is waited for.
+/// How long a full queue is waited for, and how long apart it is tried.
 const QUEUE: Duration = Duration::from_secs(1);
+const AGAIN: Duration = Duration::from_millis(100);
 /// How long after its own limit the client may take to report.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -41,7 +44,7 @@ pub(crate) struct Outgoing<'a> {
 
 #[derive(Clone)]
 pub(crate) struct Producer {
-    inner: FutureProducer,
+    inner: Arc<answers::Client>,
     limit: Duration,
     clock: Clock,
     metrics: Metrics,
@@ -51,16 +54,23 @@ impl Producer {
     pub(crate) fn new(bus: &Bus) -> Result<Self, Error> {
         let config = client::config(bus.settings(), Purpose::Append, bus.client_id())?;
         let limit = client::delivery_limit(&config)? + QUEUE + GRACE;
-        let inner = client::create(&config, "appending")?;
+        let inner = answers::client(&config)?;
         Ok(Self { inner, limit, clock: bus.clock(), metrics: bus.metrics().clone() })
     }
 
     /// Appends a record and waits for the broker's answer. Abandoning the wait does not take the record back.
     pub(crate) async fn append(&self, outgoing: Outgoing<'_>) -> Result<Appended, Error> {
         let underway = self.underway(&outgoing);
-        let sending = self.inner.send(record(outgoing, underway.created), QUEUE);
-        let answer = tokio::time::timeout(self.limit, sending).await;
-        underway.end(answer.ok().map(|answer| answer.map_err(|(error, _)| error)))
+        let (mut record, answer) = record(outgoing, underway.created);
+        while let Err((error, back)) = self.inner.send(record) {
+            let is_full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
+            if !is_full || underway.begun.elapsed() >= QUEUE {
+                return Err(underway.fail(error));
+            }
+            record = back;
+            tokio::time::sleep(AGAIN).await;
+        }
+        underway.wait(answer).await
     }
 
     /// Hands a record over behind all that were handed over before it. What it returns ends with the broker's answer;
@@ -70,18 +80,11 @@ impl Producer {
         outgoing: Outgoing<'_>,
     ) -> Result<impl Future<Output = Result<Appended, Error>> + Send + use<>, Error> {
         let underway = self.underway(&outgoing);
-        let delivery = match self.inner.send_result(record(outgoing, underway.created)) {
-            Ok(delivery) => delivery,
-            Err((error, _)) => return Err(underway.fail(error)),
-        };
-        Ok(async move {
-            let answer = tokio::time::timeout(underway.producer.limit, delivery).await;
-            let answer = answer.map(|answer| match answer {
-                Ok(answer) => answer.map_err(|(error, _)| error),
-                Err(_) => Err(KafkaError::Canceled),
-            });
-            underway.end(answer.ok())
-        })
+        let (record, answer) = record(outgoing, underway.created);
+        match self.inner.send(record) {
+            Ok(()) => Ok(underway.wait(answer)),
+            Err((error, _)) => Err(underway.fail(error)),
+        }
     }
 
     fn underway(&self, outgoing: &Outgoing<'_>) -> Underway {
@@ -141,8 +144,14 @@ struct Underway {
 }
 
 impl Underway {
+    /// Waits for the broker's answer, for as long as one may take.
+    async fn wait(self, answer: oneshot::Receiver<Answer>) -> Result<Appended, Error> {
+        let answer = tokio::time::timeout(self.producer.limit, answer).await;
+        self.end(answer.ok().map(|answer| answer.unwrap_or(Err(KafkaError::Canceled))))
+    }
+
     /// Takes the client's report; none when it did not come in time.
-    fn end(self, report: Option<Result<Delivery, KafkaError>>) -> Result<Appended, Error> {
+    fn end(self, report: Option<Answer>) -> Result<Appended, Error> {
         let unknown = |why: &str| {
             let (topic, why) = (self.topic.clone(), why.to_owned());
             Err(Error::OutcomeUnknown { topic, partition: self.partition, why })
@@ -174,13 +183,14 @@ impl Underway {
     }
 }
 
-/// A record as the client takes it.
-fn record(outgoing: Outgoing<'_>, created: Option<Timestamp>) -> FutureRecord<'_, [u8], [u8]> {
-    let record = FutureRecord::to(outgoing.topic).partition(outgoing.partition).key(outgoing.key);
-    let mut record = record.headers(outgoing.headers);
+/// A record as the client takes it, and where its answer comes.
+fn record(outgoing: Outgoing<'_>, created: Option<Timestamp>) -> (Record<'_>, oneshot::Receiver<Answer>) {
+    let (waiter, answer) = oneshot::channel();
+    let record = BaseRecord::with_opaque_to(outgoing.topic, Box::new(waiter));
+    let mut record = record.partition(outgoing.partition).key(outgoing.key).headers(outgoing.headers);
     record.payload = outgoing.value;
     record.timestamp = created.map(|created| created.0);
-    record
+    (record, answer)
 }
 
 /// The headers of a record.
