@@ -1,9 +1,7 @@
 //! Sentinels that run short of what their machine gives them. The one that can open no more sockets judges on over those that
 //! it has, and another one tells what it cannot; the one whose own words find a full disk does all of its work.
 
-use std::process::Command;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use pavane_tests::process::Process;
 use pavane_tests::real::Services;
 use pavane_tests::stage::sentinel::Sentinel;
@@ -54,15 +52,8 @@ async fn without_sockets(stage: &Stage) -> Result<()> {
 
 /// Lets a process have no descriptor from this one on; returns how many it might have had.
 fn files(process: &Process, most: &str) -> Result<String> {
-    let of = ["--pid".to_owned(), process.id().to_string()];
-    let run = |more: &[&str]| {
-        let output =
-            Command::new("prlimit").args(&of).args(more).output().context("failed to run prlimit")?;
-        ensure!(output.status.success(), "prlimit: {}", String::from_utf8_lossy(&output.stderr));
-        anyhow::Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let usual = run(&["--nofile", "--noheadings", "--output", "SOFT"])?;
-    run(&[&format!("--nofile={most}:")])?;
+    let usual = process.limit(&["--nofile", "--noheadings", "--output", "SOFT"])?;
+    process.limit(&[&format!("--nofile={most}:")])?;
     Ok(usual)
 }
 

@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 /// Reads one word from the test run; anything but `done` means that the run is gone. The folder goes when the
 /// group has ended, which is looked at for 5 seconds at most.
@@ -81,6 +81,15 @@ impl Process {
     /// Sends a signal to this process alone.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         kill(signal, &self.child.id().to_string())
+    }
+
+    /// Sets a limit of this process while it runs, as `prlimit` writes it, e.g. `--nofile=3:`; returns what that prints.
+    pub fn limit(&self, limit: &[&str]) -> Result<String> {
+        let output =
+            Command::new("prlimit").args(["--pid", &self.child.id().to_string()]).args(limit).output();
+        let output = output.context("failed to run prlimit")?;
+        ensure!(output.status.success(), "prlimit: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
     /// The exit status, once it has ended.

@@ -156,7 +156,16 @@ impl Sidecar {
 
     /// Says an event at the sidecar's door; returns the status and the answer.
     pub async fn say(&self, event: &Value) -> Result<(u16, Value)> {
-        let request = reqwest::Client::new().post(format!("{}/v1/events", self.url)).json(event);
+        self.post("", event).await
+    }
+
+    /// Says an event that is to be kept and need not be with the broker yet; returns the status and the answer.
+    pub async fn say_kept(&self, event: &Value) -> Result<(u16, Value)> {
+        self.post("?ack=local", event).await
+    }
+
+    async fn post(&self, query: &str, event: &Value) -> Result<(u16, Value)> {
+        let request = reqwest::Client::new().post(format!("{}/v1/events{query}", self.url)).json(event);
         let answer = request.send().await.with_context(|| format!("failed to speak to {}", self.name))?;
         let status = answer.status().as_u16();
         Ok((status, answer.json().await.context("failed to read the sidecar's answer")?))
