@@ -159,7 +159,7 @@ impl Outbox {
         let mut desk = self.desk();
         let (waiter, answer) = oneshot::channel();
         let id = post.envelope.id.clone();
-        if desk.closed || desk.dead.is_some() {
+        if desk.takes_nothing() {
             return Err(Refusal::Ended);
         }
         match desk.receipts.ask(&id, Some(post.digest), post.keyed, post.local, waiter) {
@@ -356,6 +356,12 @@ impl Outbox {
 }
 
 impl Desk {
+    /// Whether nothing is taken any more. Where nobody knows what the journal holds, whatever was said now would overtake on the
+    /// log what the next process finds there.
+    const fn takes_nothing(&self) -> bool {
+        self.closed || self.dead.is_some() || self.unsure.is_some()
+    }
+
     /// Whether there is room for an event.
     fn admit(&self, post: &Post, now: Instant) -> Result<(), Refusal> {
         let well = !self.line.is_slow(now);

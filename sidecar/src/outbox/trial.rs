@@ -6,3 +6,4 @@ mod full;
 mod kept;
 mod model;
 mod turns;
+mod unsure;
